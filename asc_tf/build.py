@@ -1,0 +1,217 @@
+"""How do a recipe's parts fit together? The only module that knows every part."""
+
+import dataclasses
+import inspect
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from asc_tf import registry
+from asc_tf.data import audio, batches, shards
+from asc_tf.data.listing import validation_part
+from asc_tf.errors import UserError
+
+SLICE = 8  # clips a front-end call: larger batches of spectra fall out of the processor's cache
+
+
+def front_end(recipe):
+    """The recipe's feature layer: wave (batch, samples) to spectrogram (batch, bands, frames, channels)."""
+    return registry.entry("feature", recipe.feature.name)(**recipe.feature.settings)
+
+
+def sample_rate_hz(recipe):
+    return recipe.feature.settings["sample_rate_hz"]
+
+
+def segment_samples(recipe):
+    return round(sample_rate_hz(recipe) * recipe.data.segment_s)
+
+
+def input_shape(recipe):
+    """(bands, frames, channels) that the recipe's network sees."""
+    return tuple(front_end(recipe).compute_output_shape((None, segment_samples(recipe))))[1:]
+
+
+def network(recipe, classes, *, foldable=False):
+    """The recipe's untrained network, its weights drawn from the recipe's seed.
+
+    foldable: the form with the same weights and outputs whose batch norms fold into convolutions,
+    for quantisation, where the model distinguishes the two.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    build = registry.entry("model", recipe.model.name)
+    form = {"foldable": foldable} if "foldable" in inspect.signature(build).parameters else {}
+    return build(input_shape(recipe), classes, **form, **recipe.model.settings)
+
+
+def check(recipe):
+    """Builds and traces every part without data, so that a wrong value is found in seconds."""
+    try:
+        network(recipe, classes=10)
+        samples = segment_samples(recipe)
+        spec = {
+            "wave": tf.TensorSpec((4, samples), tf.float32),
+            "label": tf.TensorSpec((4, 10), tf.float32),
+            "device": tf.TensorSpec((4,), tf.string),
+        }
+        seed = tf.TensorSpec((2,), tf.int32)
+        tf.function(_augmenter(recipe, "wave")).get_concrete_function(spec, seed)
+        spec["mel"] = tf.TensorSpec((4, *input_shape(recipe)), tf.float32)
+        tf.function(_augmenter(recipe, "mel")).get_concrete_function(spec, seed)
+    except UserError as error:
+        raise UserError(f"{recipe.file}: {error}") from error
+    except ValueError as error:
+        raise UserError(f"{recipe.file}: the parts do not fit together: {str(error).splitlines()[0]}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A recipe's clips, prepared: what is trained on, what chooses the weights, what is tested."""
+
+    listing: object
+    prepared: shards.Prepared
+    train: np.ndarray  # rows of the prepared segments
+    validation: np.ndarray
+    test: np.ndarray
+
+    @property
+    def classes(self):
+        return self.listing.classes
+
+    def column(self, name, rows):
+        """(rows,) of a field of the clips: "label", "device", "city" or "file"."""
+        clips = self.listing.clips
+        return np.array([getattr(clips[position], name) for position in self.prepared.clip[rows]])
+
+    def labels(self, rows):
+        """(rows,) class numbers."""
+        number = {label: index for index, label in enumerate(self.classes)}
+        return np.array([number[label] for label in self.column("label", rows)], np.int64)
+
+    def names(self, rows):
+        """(rows,) texts that name a segment: its file and its second."""
+        files = self.column("file", rows)
+        return np.array([f"{file}#{second}" for file, second in zip(files, self.prepared.segment[rows], strict=True)])
+
+
+def listing(recipe):
+    """The recipe's dataset, its tables checked, no audio read."""
+    return registry.entry("dataset", recipe.dataset.name)(**recipe.dataset.settings)
+
+
+def data(recipe, *, quiet=False):
+    """The recipe's dataset, prepared where it is not yet.  Raises UserError for anything that is wrong with it."""
+    clips = listing(recipe)
+    train, validation = validation_part(clips, share=recipe.data.validation_share, seed=recipe.data.validation_seed)
+    prepared = prepare(recipe, clips, quiet=quiet)
+    parts = [np.flatnonzero(np.isin(prepared.clip, part)) for part in (train, validation, clips.of("test"))]
+    for name, rows, needed in zip(
+        ("train", "validation", "test"), parts, (True, bool(len(validation)), True), strict=True
+    ):
+        if needed and not len(rows):
+            raise UserError(f"{recipe.file}: the {name} split has no readable clips.")
+    return Data(clips, prepared, *parts)
+
+
+def prepare(recipe, clips, *, quiet=False):
+    return shards.prepare(
+        clips,
+        folder=recipe.data.prepared_folder,
+        sample_rate_hz=sample_rate_hz(recipe),
+        segment_s=recipe.data.segment_s,
+        max_bad_share=recipe.data.max_bad_share,
+        quiet=quiet,
+    )
+
+
+def source(recipe, data, rows, teacher=None):
+    """The batches.Source of some rows of the data."""
+    return batches.Source(
+        read=data.prepared.read,
+        samples=segment_samples(recipe),
+        rows=rows,
+        labels=data.labels(rows),
+        classes=len(data.classes),
+        devices=data.column("device", rows),
+        teacher=teacher,
+    )
+
+
+def training_batches(recipe, source, *, first_step, last_step):
+    """(spectrogram, {"label", "teacher"}) of every step, augmented; step by step the same for the same recipe."""
+    size = recipe.train.batch_size
+    layer, on_waves, on_mels = front_end(recipe), _augmenter(recipe, "wave"), _augmenter(recipe, "mel")
+
+    def from_chunk(batch, number):
+        return _with_mel(layer, on_waves(batch, _seed(recipe, number)))
+
+    def from_step(chunks, step):
+        batch = {key: tf.reshape(value, (size, *value.shape[2:])) for key, value in chunks.items()}
+        batch = on_mels(batch, _seed(recipe, step))
+        return batch["mel"], {key: batch[key] for key in ("label", "teacher") if key in batch}
+
+    chunks = batches.training(source, batch_size=size, seed=recipe.seed, first_step=first_step, last_step=last_step)
+    steps = chunks.map(from_chunk, batches.PARALLEL).batch(size // batches.chunk_size(size), drop_remainder=True)
+    numbered = tf.data.Dataset.zip(steps, tf.data.Dataset.range(first_step, last_step))
+    return numbered.map(from_step, batches.PARALLEL).prefetch(2)
+
+
+def evaluation_batches(recipe, source, batch_size=256):
+    """Spectrograms (batch, bands, frames, channels) of all segments in order, not augmented."""
+    layer = front_end(recipe)
+    slices = batches.evaluation(source, SLICE).map(lambda batch: layer(batch["wave"]), batches.PARALLEL)
+    return slices.unbatch().batch(batch_size).prefetch(2)
+
+
+def forward(network):
+    """A function from spectrograms to logits in inference, traced once for every size of batch."""
+    shape = (None, *network.input_shape[1:])
+    return tf.function(lambda x: network(x, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
+
+
+def outputs(logits, spectrograms):
+    """(clips, classes) of `forward` or a tflite_file.Network over batches of spectrograms."""
+    return np.concatenate([np.asarray(logits(x)) for x in spectrograms])
+
+
+def waves(recipe, file):
+    """(seconds, samples) float32 of an audio file, exactly as prepared clips reach the front end."""
+    samples, rate_hz = audio.read(file)
+    pieces = audio.cut(
+        audio.resample(samples, rate_hz, sample_rate_hz(recipe)), sample_rate_hz(recipe), recipe.data.segment_s
+    )
+    return audio.to_int16(pieces).astype(np.float32) / audio.FULL_SCALE
+
+
+def _with_mel(layer, batch):
+    """The batch with "mel" in place of "wave", computed a slice of clips at a time."""
+    wave = batch.pop("wave")
+    size = batches.chunk_size(wave.shape[0], SLICE)
+    slices = tf.reshape(wave, (-1, size, wave.shape[1]))
+    mels = tf.map_fn(layer, slices, fn_output_signature=tf.float32, parallel_iterations=1)
+    return batch | {"mel": tf.reshape(mels, (wave.shape[0], *layer.compute_output_shape(wave.shape)[1:]))}
+
+
+def _augmenter(recipe, stage):
+    """A function (batch, seed) -> batch that applies the recipe's augmentations of a stage, "wave" or "mel"."""
+    parts = [(registry.module("augmentation", part.name), part.settings) for part in recipe.augmentation]
+    chosen = [(place, module, settings) for place, (module, settings) in enumerate(parts) if module.ON == stage]
+    extra = (sample_rate_hz(recipe),) if stage == "wave" else ()
+
+    def augmented(batch, seed):
+        for place, module, settings in chosen:
+            batch = module.apply(batch, tf.random.experimental.stateless_fold_in(seed, place), *extra, **settings)
+        return batch
+
+    return augmented
+
+
+def _seed(recipe, number):
+    return tf.stack([tf.constant(recipe.seed, tf.int32), tf.cast(number, tf.int32)])
+
+
+def taught(recipe, teacher):
+    """The teacher's recipe on its student's data: a copy of `teacher` with the dataset and data of `recipe`."""
+    return dataclasses.replace(teacher, dataset=recipe.dataset, data=recipe.data)

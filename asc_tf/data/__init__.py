@@ -1,0 +1,1 @@
+"""Datasets, prepared clips and batches."""

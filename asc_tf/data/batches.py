@@ -1,0 +1,99 @@
+"""In which order do prepared clips reach the network?
+
+Every batch is a function of its step alone: the clips of an epoch are one permutation seeded by
+(seed, epoch), and a step takes its slice. So a run goes on exactly where it stopped, needs no shuffle
+buffer, and the clip number travels with the clip. Batches are read in chunks of at most 64 clips,
+the size at which waveform augmentation was measured fastest.
+"""
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from asc_tf.data import audio
+
+CHUNK = 64
+PARALLEL = tf.data.AUTOTUNE
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Segments to draw from.
+
+    read:    (rows,) -> (rows, samples) int16, as shards.Prepared.read.
+    rows:    (segments,) rows of the prepared clips.
+    labels:  (segments,) class numbers.   classes: how many there are.
+    devices: (segments,) device names, "" where unknown.
+    teacher: (segments, classes) logits, or None.
+    """
+
+    read: object
+    samples: int
+    rows: np.ndarray
+    labels: np.ndarray
+    classes: int
+    devices: np.ndarray
+    teacher: np.ndarray | None = None
+
+    def __len__(self):
+        return len(self.rows)
+
+
+def training(source, *, batch_size, seed, first_step, last_step):
+    """Chunks of the steps from first_step to last_step - 1, batch_size / chunk_size(batch_size) a step.
+
+    Each is a dict of "wave" (chunk, samples) float32, "label" (chunk, classes) one-hot, "device"
+    (chunk,) and, where the source has it, "teacher" (chunk, classes); beside it the chunk's number.
+    Clips left over at the end of an epoch (fewer than a batch) wait for the next permutation.
+    """
+    chunk = chunk_size(batch_size)
+    chunks_a_step = batch_size // chunk
+    chunks_an_epoch = steps_per_epoch(source, batch_size) * chunks_a_step
+    order = functools.lru_cache(maxsize=2)(lambda epoch: np.random.default_rng([seed, epoch]).permutation(len(source)))
+
+    def positions(number):
+        epoch, place = divmod(int(number), chunks_an_epoch)
+        return order(epoch)[place * chunk : (place + 1) * chunk]
+
+    numbers = tf.data.Dataset.range(first_step * chunks_a_step, last_step * chunks_a_step)
+    return numbers.map(lambda n: (_fetched(source, positions, n, chunk), n), num_parallel_calls=PARALLEL)
+
+
+def evaluation(source, chunk):
+    """All segments once, in order, as dicts like those of `training`, `chunk` of them at a time."""
+    numbers = tf.data.Dataset.range(-(-len(source) // chunk))
+    everything = np.arange(len(source))
+
+    def positions(number):
+        return everything[int(number) * chunk : (int(number) + 1) * chunk]
+
+    return numbers.map(lambda n: _fetched(source, positions, n, None), num_parallel_calls=PARALLEL)
+
+
+def steps_per_epoch(source, batch_size):
+    """Whole batches in one pass over the source."""
+    return len(source) // batch_size
+
+
+def chunk_size(batch_size, most=CHUNK):
+    """The largest divisor of the batch size that is at most `most`."""
+    return max(size for size in range(1, min(most, batch_size) + 1) if batch_size % size == 0)
+
+
+def _fetched(source, positions, number, chunk):
+    names = ["wave", "label", "device"] + (["teacher"] if source.teacher is not None else [])
+    types = [tf.int16, tf.int32, tf.string, tf.float32][: len(names)]
+    shapes = [[chunk, source.samples], [chunk], [chunk], [chunk, source.classes]]
+
+    def fetch(number):
+        at = positions(number)
+        columns = [source.read(source.rows[at]), source.labels[at].astype(np.int32), source.devices[at].astype(object)]
+        return columns + ([source.teacher[at].astype(np.float32)] if source.teacher is not None else [])
+
+    columns = tf.numpy_function(fetch, [number], types, stateful=False)
+    batch = {name: tf.ensure_shape(column, shape) for name, column, shape in zip(names, columns, shapes, strict=False)}
+    batch["wave"] = tf.cast(batch["wave"], tf.float32) / audio.FULL_SCALE
+    batch["label"] = tf.one_hot(batch["label"], source.classes)
+    return batch

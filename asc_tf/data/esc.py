@@ -1,0 +1,56 @@
+"""Which clips do ESC-10 and ESC-50 consist of, and which fold is tested?
+
+Source: K. J. Piczak, ESC: Dataset for Environmental Sound Classification, ACM Multimedia 2015.
+Input:  the official layout, meta/esc50.csv (filename, fold, category, esc10, src_file; commas) with audio/*.wav,
+        or meta.csv (filename, label, fold, source; tabs) with audio/*.ogg.
+The folds share no source recording; that is checked.
+"""
+
+from asc_tf.data.listing import Clip, Listing, checked, existing_folder, in_both_splits, read_table
+from asc_tf.errors import UserError
+
+
+def listing(*, root: str, test_fold: int, only_esc10: bool = False) -> Listing:
+    """The clips of all folds: `test_fold` is the test split, the others are for training.
+
+    root:       holds audio and one of the two tables.
+    only_esc10: of the official ESC-50, the ten classes marked esc10.
+    Raises UserError for a fold that does not exist, a source recording in two folds, a class that is not in
+    both splits, or a wrong table.
+    """
+    folder = existing_folder(root, "dataset.root", "Name the folder that ESC was unpacked to.")
+    table, rows = _rows(folder, only_esc10)
+    _check_folds(table, rows, test_fold)
+    clips = tuple(
+        Clip(file if file.startswith("audio/") else f"audio/{file}", label, "test" if int(fold) == test_fold else "train", group=source)
+        for _, file, label, fold, source in rows
+    )
+    classes = tuple(sorted({clip.label for clip in clips}))
+    return in_both_splits(checked(Listing(folder, classes, clips), table), table)
+
+
+def _rows(folder, only_esc10):
+    """(table, [(line, filename, label, fold, source)])."""
+    official, plain = folder / "meta/esc50.csv", folder / "meta.csv"
+    if official.is_file():
+        columns = ("filename", "category", "fold", "src_file", "esc10")
+        rows = [(line, *row.values()) for line, row in read_table(official, columns, delimiter=",")]
+        return official, [row[:5] for row in rows if row[5].lower() == "true" or not only_esc10]
+    if not plain.is_file():
+        raise UserError(f"dataset.root = '{folder}': there is neither meta/esc50.csv nor meta.csv. Unpack ESC there.")
+    if only_esc10:
+        raise UserError(f"dataset.only_esc10: {plain} has no column 'esc10'; leave the setting out.")
+    return plain, [(line, *row.values()) for line, row in read_table(plain, ("filename", "label", "fold", "source"))]
+
+
+def _check_folds(table, rows, test_fold):
+    home = {}
+    for line, file, _, fold, source in rows:
+        if not fold.isdecimal():
+            raise UserError(f"{table}:{line}: fold '{fold}' of '{file}' must be a whole number.")
+        if home.setdefault(source, int(fold)) != int(fold):
+            raise UserError(f"{table}:{line}: source '{source}' is in fold {home[source]} too; keep it in one.")
+    folds = sorted(set(home.values()))
+    if test_fold not in folds:
+        known = ", ".join(map(str, folds))
+        raise UserError(f"dataset.test_fold = {test_fold} is not a fold of {table}. Known: {known}.")

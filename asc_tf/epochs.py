@@ -1,0 +1,100 @@
+"""What happens at the end of an epoch: validation, the log, the best weights, a state to resume from."""
+
+import time
+
+import keras
+import numpy as np
+
+from asc_tf import build, metrics
+from asc_tf.errors import UserError
+
+
+class TrainingFailed(UserError):
+    """The loss stopped being a number; what was saved before stands."""
+
+
+def load_best(run, network):
+    """Loads the run's chosen weights into its network."""
+    file = run.path / "weights/best.weights.h5"
+    if not file.is_file():
+        raise UserError(f"{file}: is missing; train the run to its end first.")
+    network.load_weights(file)
+    return network
+
+
+class Keeper(keras.callbacks.Callback):
+    """Validates, logs and saves after every epoch; one line a time on the console.
+
+    The state is written last and holds all that the next epoch depends on, so a run killed anywhere
+    goes on from the last whole epoch as if it had never stopped.
+    """
+
+    def __init__(self, run, validation, labels, *, title):
+        super().__init__()
+        self.run, self.validation, self.labels, self.title = run, validation, labels, title
+        self.rows, self.best = [], -np.inf
+
+    def resume(self, model):
+        """Loads the saved state, if there is one, into a compiled model; the number of epochs already done."""
+        self.set_model(model)
+        self.logits = build.forward(model.network)
+        if not self.run.has("state.npz"):
+            return 0
+        state = self.run.read_arrays("state.npz")
+        for variable, key in self._variables():
+            variable.assign(state[key])
+        self.rows = [dict(zip(state["columns"].tolist(), row, strict=True)) for row in state["rows"].tolist()]
+        self.best = float(state["best"])
+        return len(self.rows)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.started = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if not np.isfinite(logs["loss"]):
+            raise TrainingFailed(
+                f"{self.run.path}: the loss is {logs['loss']} after epoch {len(self.rows)}. "
+                "The epochs before are kept; lower train.learning_rate and start in another --out."
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs |= self._validated()
+        logs["seconds"] = time.monotonic() - self.started
+        self.rows.append({"epoch": epoch + 1} | {key: float(value) for key, value in logs.items()})
+        self._save(logs.get("val_macro_accuracy", epoch))
+        self._tell(epoch, logs)
+
+    def _validated(self):
+        if not len(self.labels):
+            return {}
+        probabilities = metrics.softmax(build.outputs(self.logits, self.validation))
+        if not np.isfinite(probabilities).all():
+            raise TrainingFailed(f"{self.run.path}: the network's outputs are not numbers; lower train.learning_rate.")
+        scores = metrics.scores(self.labels, probabilities)
+        return {"val_macro_accuracy": scores["macro_accuracy"], "val_log_loss": scores["log_loss"]}
+
+    def _save(self, score):
+        self.run.write("weights/last.weights.h5", self.model.network.save_weights)
+        if score >= self.best:  # of equals the later: its learning rate was lower
+            self.best = score
+            self.run.write("weights/best.weights.h5", self.model.network.save_weights)
+        self.run.write_rows("log.csv", self.rows)
+        log = {
+            "columns": np.array(list(self.rows[0])),
+            "rows": np.array([list(row.values()) for row in self.rows]),
+            "best": np.array(self.best),
+        }
+        self.run.write_arrays("state.npz", log | {key: np.array(variable) for variable, key in self._variables()})
+
+    def _variables(self):
+        variables = self.model.network.variables + self.model.optimizer.variables
+        return [(variable, f"variable {place}: {variable.path}") for place, variable in enumerate(variables)]
+
+    def _tell(self, epoch, logs):
+        checked = f"  val accuracy {logs['val_macro_accuracy']:.3f}" if "val_macro_accuracy" in logs else ""
+        print(
+            f"{self.title}  epoch {epoch + 1:3d}/{self.params['epochs']}  loss {logs['loss']:.4f}  "
+            f"accuracy {logs['accuracy']:.3f}{checked}  {logs['seconds']:.1f} s",
+            flush=True,
+        )

@@ -1,0 +1,1 @@
+"""Front ends: from waves to spectrograms."""

@@ -1,0 +1,18 @@
+"""How does the learning rate change from step to step?"""
+
+import keras
+
+
+def warmup_cosine(*, learning_rate, warmup_steps, steps):
+    """Linear from 0 to `learning_rate` over `warmup_steps`, then half a cosine to 0 at `steps`.
+
+    Source: the DCASE 2024 baseline and jku2024 (peak 5e-3, 2,000 warm-up steps, 150 epochs).
+    A warm-up longer than half the training is cut to that half, so that short runs train too.
+    """
+    warmup_steps = min(warmup_steps, steps // 2)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup_steps else learning_rate,
+        decay_steps=steps - warmup_steps,
+        warmup_target=learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )

@@ -1,0 +1,143 @@
+"""How does a trained network learn to work with 8 bits, its teacher still talking?
+
+Source: TFMOT's quantisation-aware training (Jacob et al., 2018), with the ranges calibrated first.
+Way:    check(network) -> quantise(twin(network), clips) -> train(...) -> export.tflite.convert
+"""
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from asc_tf.distillation import soft_targets
+from asc_tf.errors import UserError
+from export import _ranges
+from export.twin import twin
+
+SLICE = 32  # clips calibrated at a time: every activation of the network is held at once
+
+
+def check(network):
+    """Raises UserError, naming the layer, unless a Keras 3 network (in its foldable form) can be quantised.
+
+    Costs seconds and no data: call it before any training.
+    """
+    for layer in network.layers:
+        if type(layer).__name__ == "GlobalResponseNorm":
+            raise UserError(
+                f"quantise: layer '{layer.name}' is a GlobalResponseNorm, which has no 8-bit training yet; "
+                "set model.grn = false, or leave out [quantise]."
+            )
+    scheme = _scheme()
+    float_network = twin(network)
+    makers = {id(layer.output): layer for layer in float_network.layers}
+    for layer in float_network.layers:
+        where = f"quantise: layer '{layer.name}' ({type(layer).__name__})"
+        if isinstance(layer, tf_keras.layers.BatchNormalization):
+            if not isinstance(makers[id(layer.input)], _ranges.CONVOLUTIONS):
+                raise UserError(f"{where} must directly follow a convolution to fold into it; build it foldable.")
+        elif not isinstance(layer, tf_keras.layers.InputLayer) and not scheme.Registry().supports(layer):
+            raise UserError(f"{where} has no 8-bit form.")
+
+
+def quantise(network, calibration):
+    """The tf_keras model that computes as the int8 file will, ready to be trained.
+
+    network: a float tf_keras network, as `twin` makes it; its dead channels are revived in place.
+    calibration: float32 clips (n, bands, frames, channels), or an iterable of such batches.
+    Raises UserError when there are no clips or a value is not finite.
+    """
+    if isinstance(calibration, np.ndarray):
+        calibration = [calibration[start : start + SLICE] for start in range(0, len(calibration), SLICE)]
+    _ranges.revive(network)
+    quantised = _scheme().apply(network)
+    _ranges.from_weights(quantised)
+    _ranges.from_data(quantised, network, calibration)
+    return quantised
+
+
+def optimizer(quantised):
+    """Adam with its slots made, so that a saved state can be restored into it."""
+    adam = tf_keras.optimizers.Adam()
+    adam.build(quantised.trainable_variables)
+    return adam
+
+
+def train(
+    quantised,
+    adam,
+    batches,
+    *,
+    first_epoch,
+    epochs,
+    steps_per_epoch,
+    frozen_epochs,
+    learning_rate,
+    label_weight,
+    temperature,
+    on_epoch,
+):
+    """Trains epochs `first_epoch` to `epochs` - 1 (counted from 0) in place.
+
+    batches: iterable of (spectrograms, targets), starting with the first step of `first_epoch`; targets
+    {"label": (batch, classes) distributions, "teacher": (batch, classes) logits or absent}.
+    Loss: label_weight x cross entropy + (1 - label_weight) x temperature^2 x KL(teacher || student), means
+    over the batch; cross entropy alone without a teacher.  learning_rate: step number -> float.
+    In the last `frozen_epochs` batch norms and activation ranges stand still.
+    on_epoch(epoch, loss): after each; `state` then holds all that the next epoch depends on.
+    Raises UserError when the loss is not a number; whatever on_epoch has saved stands.
+    """
+    steps = {frozen: _step(quantised, adam, not frozen, label_weight, temperature) for frozen in (False, True)}
+    batches = iter(batches)
+    for epoch in range(first_epoch, epochs):
+        frozen = epoch >= epochs - frozen_epochs
+        losses = []
+        for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
+            adam.learning_rate.assign(learning_rate(step))
+            losses.append(float(steps[frozen](*next(batches))))
+            if not np.isfinite(losses[-1]):
+                raise UserError(f"quantise: the loss is {losses[-1]} in epoch {epoch + 1}; lower the learning rate.")
+        # Weights move on after their ranges were taken, and freely while those stand still.
+        _ranges.from_weights(quantised)
+        on_epoch(epoch, float(np.mean(losses)))
+
+
+def state(quantised, adam):
+    """{name: array} of everything that training changes; `restore` puts it back."""
+    return {f"{place:04d}": variable.numpy() for place, variable in enumerate(_variables(quantised, adam))}
+
+
+def restore(quantised, adam, saved):
+    """Sets a model and its optimizer to a saved state of the same network."""
+    for place, variable in enumerate(_variables(quantised, adam)):
+        variable.assign(saved[f"{place:04d}"])
+
+
+def logits(quantised, spectrograms):
+    """(clips, classes) float32 of a tf_keras network over batches of spectrograms."""
+    call = tf.function(lambda x: quantised(x, training=False), reduce_retracing=True)
+    return np.concatenate([call(tf.convert_to_tensor(x, tf.float32)).numpy() for x in spectrograms])
+
+
+def _variables(quantised, adam):
+    variables = adam.variables() if callable(adam.variables) else adam.variables
+    return [*quantised.variables, *variables]
+
+
+def _step(quantised, adam, training, label_weight, temperature):
+    @tf.function(reduce_retracing=True)
+    def step(x, targets):
+        with tf.GradientTape() as tape:
+            outputs = quantised(x, training=training)
+            terms = soft_targets.total(outputs, targets, temperature=temperature, label_weight=label_weight)
+            loss = tf.reduce_mean(terms["loss"])
+        variables = quantised.trainable_variables
+        adam.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
+        return loss
+
+    return step
+
+
+def _scheme():
+    from export import _scheme  # TFMOT takes seconds to import and changes the environment
+
+    return _scheme

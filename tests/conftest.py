@@ -1,0 +1,97 @@
+"""What all tests share: the folder of real data and goldens, which may be absent."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder with goldens and real audio; tests that need it skip, saying so, where it is absent."""
+    folder = ROOT / os.environ.get("ASC_TF_SHARED", "../shared")
+    if not folder.is_dir():
+        pytest.skip(f"goldens and real audio are absent: {folder} (set ASC_TF_SHARED)")
+    return folder.resolve()
+
+
+TINY = """
+seed = 1
+[dataset]
+name = "folder"
+root = "{root}"
+test_share = 0.3
+[data]
+prepared_folder = "{root}/../prepared"
+validation_share = 0.2
+[feature]
+name = "log_mel"
+sample_rate_hz = 8000
+window_samples = 512
+hop_samples = 250
+fft_samples = 512
+bands = 64
+min_hz = 0.0
+max_hz = 4000.0
+[[augmentation]]
+name = "time_roll"
+max_shift_s = 0.1
+[[augmentation]]
+name = "freq_mixstyle"
+p = 0.4
+alpha = 0.3
+[model]
+name = "cp_mobile"
+width = 8
+growth = 1.5
+expansion = 2.0
+strides = [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]]
+grn = false
+{teacher}
+[train]
+epochs = 12
+batch_size = 16
+learning_rate = 1e-2
+warmup_steps = 3
+weight_decay = 1e-3
+"""
+TAUGHT = """
+[[teacher]]
+recipe = "tiny_teacher"
+[distill]
+temperature = 2.0
+label_weight = 0.5
+[quantise]
+epochs = 2
+frozen_epochs = 1
+learning_rate = 1e-3
+calibration_clips = 32
+"""
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory):
+    """A folder of three classes that sound different: low, middle and high bands of noise; 20 files each."""
+    root = tmp_path_factory.mktemp("recordings") / "sounds"
+    for number, (label, low) in enumerate((("low", 100), ("middle", 800), ("high", 2500))):
+        (root / label).mkdir(parents=True)
+        for take in range(20):
+            rng = np.random.default_rng([number, take])
+            spectrum = np.fft.rfft(rng.standard_normal(16000))
+            hz = np.fft.rfftfreq(16000, 1 / 8000)
+            wave = np.fft.irfft(spectrum * ((hz > low) & (hz < 2 * low))) * 10 ** rng.uniform(-1, 0)
+            noisy = wave + 0.01 * rng.standard_normal(16000)
+            soundfile.write(root / label / f"{label}{take}.wav", 0.2 * noisy / np.abs(noisy).max(), 8000)
+    return root
+
+
+@pytest.fixture
+def tiny(recordings, tmp_path):
+    """A recipe file of the whole way on those recordings that trains in seconds, beside its teacher's."""
+    (tmp_path / "tiny_teacher.toml").write_text(TINY.format(root=recordings, teacher=""))
+    (tmp_path / "tiny.toml").write_text(TINY.format(root=recordings, teacher=TAUGHT))
+    return tmp_path / "tiny.toml"

@@ -1,0 +1,201 @@
+import os
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from asc_tf.data import audio
+
+
+def sine(rate_hz, *, hz=440.0, seconds=1.0, level=0.5):
+    return level * np.sin(2 * np.pi * hz * np.arange(round(rate_hz * seconds)) / rate_hz)
+
+
+def written(folder, samples, rate_hz=44100, *, name="clip.wav", **options):
+    soundfile.write(folder / name, samples, rate_hz, **options)
+    return folder / name
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "rate_hz", "tolerance"),
+    [
+        ("clip.wav", "PCM_U8", 8000, 1 / 128),
+        ("clip.wav", "PCM_16", 11025, 1 / 32768),
+        ("clip.wav", "PCM_24", 44100, 1e-6),
+        ("clip.wav", "PCM_32", 48000, 1e-6),
+        ("clip.wav", "FLOAT", 96000, 1e-6),
+        ("clip.wav", "DOUBLE", 16000, 1e-6),
+        ("clip.flac", "PCM_16", 22050, 1 / 32768),
+        ("clip.flac", "PCM_24", 44100, 1e-6),
+        ("clip.aiff", "PCM_16", 44100, 1 / 32768),
+        ("clip.ogg", "VORBIS", 44100, 0.05),
+        ("clip.mp3", "MPEG_LAYER_III", 44100, 0.05),
+    ],
+)
+def test_reads_every_format_as_the_mean_of_its_channels(tmp_path, name, subtype, rate_hz, tolerance):
+    left = sine(rate_hz)
+    file = written(tmp_path, np.stack([left, 0.5 * left], axis=1), rate_hz, name=name, subtype=subtype)
+    samples, found_hz = audio.read(file)
+    assert (samples.dtype, found_hz, len(samples)) == (np.float32, rate_hz, rate_hz)
+    np.testing.assert_allclose(samples, 0.75 * left, atol=tolerance)
+
+
+def test_reads_longer_files_than_a_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "_BLOCK_FRAMES", 1000)
+    wave = sine(8000)
+    np.testing.assert_allclose(audio.read(written(tmp_path, wave, 8000, subtype="FLOAT"))[0], wave, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype"),
+    [
+        ("clip.wav", "PCM_16"),
+        ("clip.wav", "PCM_24"),
+        ("clip.wav", "FLOAT"),
+        ("clip.flac", "PCM_16"),
+        ("clip.aiff", "PCM_16"),
+        ("clip.au", "PCM_16"),
+        ("clip.w64", "PCM_16"),
+        ("clip.caf", "PCM_16"),
+        ("clip.ogg", "VORBIS"),
+        ("clip.mp3", "MPEG_LAYER_III"),
+    ],
+)
+@pytest.mark.parametrize("kept", [0.4, 0.97])
+def test_a_truncated_file_is_not_read(tmp_path, name, subtype, kept):
+    noise = np.random.default_rng(1).normal(0, 0.1, 44100)
+    file = written(tmp_path, noise, name=name, subtype=subtype)
+    os.truncate(file, int(file.stat().st_size * kept))
+    with pytest.raises(audio.Unreadable, match="truncated"):
+        audio.read(file)
+
+
+def test_one_missing_byte_is_a_truncation(tmp_path):
+    file = written(tmp_path, sine(44100), subtype="PCM_24")
+    os.truncate(file, file.stat().st_size - 1)
+    with pytest.raises(audio.Unreadable, match=r"truncated: at least 1 byte\(s\)"):
+        audio.read(file)
+
+
+def test_a_size_that_a_stream_left_open_is_no_promise(tmp_path):
+    file = written(tmp_path, sine(8000), 8000, subtype="PCM_16")
+    content = bytearray(file.read_bytes())
+    place = content.find(b"data") + 4
+    content[place : place + 4] = struct.pack("<I", 0xFFFFFFFF)
+    file.write_bytes(content)
+    assert len(audio.read(file)[0]) == 8000
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"these are words, not sound\n" * 400, "not audio"),
+        (np.random.default_rng(1).bytes(40_000), "not audio"),
+        (b"RIFF\x24\x00\x00\x00WAVEfm", "truncated or damaged"),
+    ],
+)
+def test_what_is_not_audio_is_told_so(tmp_path, content, reason):
+    file = tmp_path / "clip.wav"
+    file.write_bytes(content)
+    with pytest.raises(audio.Unreadable, match=reason):
+        audio.read(file)
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        ([], "no samples"),
+        ([0.1, np.nan, 0.2], "NaN"),
+        ([0.1, np.inf], "infinite"),
+    ],
+)
+def test_samples_that_cannot_be_used_are_told_so(tmp_path, samples, reason):
+    with pytest.raises(audio.Unreadable, match=reason) as raised:
+        audio.read(written(tmp_path, np.array(samples), subtype="FLOAT"))
+    assert "clip.wav" in str(raised.value) and "clip.wav" not in raised.value.reason
+
+
+def test_an_absent_file_and_a_folder_are_told_so(tmp_path):
+    for path in (tmp_path / "none.wav", tmp_path):
+        with pytest.raises(audio.Unreadable, match="cannot be opened"):
+            audio.read(path)
+
+
+RATES = [
+    (44100, 32000), (48000, 32000), (44100, 22050), (16000, 32000), (8000, 32000),
+    (96000, 32000), (11025, 44100), (48000, 44100), (44101, 32000), (192000, 8000),
+]  # fmt: skip
+
+
+def fitted(samples, rate_hz, hz):
+    """(amplitude and phase as a complex number, RMS of what is no sine of that frequency), edges left out."""
+    inner = slice(len(samples) // 8, -len(samples) // 8)
+    phase = 2 * np.pi * hz * np.arange(len(samples))[inner] / rate_hz
+    basis = np.stack([np.sin(phase), np.cos(phase)], axis=1)
+    (real, imaginary), *_ = np.linalg.lstsq(basis, samples[inner].astype(float), rcond=None)
+    rest = samples[inner] - basis @ [real, imaginary]
+    return complex(real, imaginary), np.sqrt(np.mean(rest**2))
+
+
+@pytest.mark.parametrize(("rate_hz", "to_hz"), RATES)
+def test_resampling_is_flat_without_delay_and_without_images(rate_hz, to_hz):
+    for share in (0.05, 0.5, 0.8, 0.9):
+        hz = share * min(rate_hz, to_hz) / 2
+        wave = sine(rate_hz, hz=hz).astype(np.float32)
+        amplitude, rest = fitted(audio.resample(wave, rate_hz, to_hz), to_hz, hz)
+        assert abs(20 * np.log10(abs(amplitude) / 0.5)) < 0.1
+        assert abs(np.angle(amplitude)) < 1e-4
+        assert rest < 0.5 * 10 ** (-80 / 20)
+
+
+@pytest.mark.parametrize(("rate_hz", "to_hz"), [rates for rates in RATES if rates[1] < rates[0]])
+def test_resampling_keeps_out_what_lies_above_the_new_nyquist(rate_hz, to_hz):
+    for share in (1.001, 1.02, 1.07):
+        wave = sine(rate_hz, hz=share * to_hz / 2).astype(np.float32)
+        _, rest = fitted(audio.resample(wave, rate_hz, to_hz), to_hz, 1.0)
+        assert rest < 0.5 * 10 ** (-80 / 20)
+
+
+def test_resampling_gives_the_rounded_length():
+    for length in (1, 2, 100, 44099, 44100, 44101):
+        for rate_hz, to_hz in RATES:
+            assert len(audio.resample(np.ones(length, np.float32), rate_hz, to_hz)) == int(
+                length * to_hz / rate_hz + 0.5
+            )
+
+
+def test_equal_rates_change_nothing():
+    wave = sine(32000).astype(np.float32)
+    assert audio.resample(wave, 32000, 32000) is wave
+
+
+def test_a_second_equals_the_golden(shared):
+    # golden/README.md: second 0 of this clip, cut at 44.1 kHz, resampled by librosa (soxr_hq).
+    golden = np.load(shared / "golden/feat_waves.npz")
+    samples, rate_hz = audio.read(shared / "data/esc10/audio/1-26806-A.ogg")
+    second = audio.resample(samples[:44100], rate_hz, 32000)
+    np.testing.assert_allclose(second, golden["ex1/wave_32000"], atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    ("samples", "pieces"),
+    [(1, 1), (499, 1), (1000, 1), (1499, 1), (1500, 2), (2000, 2), (2500, 3), (10_300, 10)],
+)
+def test_cuts_the_rounded_number_of_pieces(samples, pieces):
+    wave = np.arange(1, samples + 1, dtype=np.float32)
+    cut = audio.cut(wave, 1000, 1.0)
+    assert cut.shape == (pieces, 1000)
+    kept = min(samples, pieces * 1000)
+    assert (cut.ravel()[:kept] == wave[:kept]).all() and not cut.ravel()[kept:].any()
+
+
+def test_16_bits_survive_the_way_through_floats():
+    every = np.arange(-32768, 32768, dtype=np.int16)
+    assert (audio.to_int16(every.astype(np.float32) / audio.FULL_SCALE) == every).all()
+
+
+def test_what_exceeds_full_scale_is_clipped_not_wrapped():
+    loud = np.array([1.0, 1.5, -1.0, -7.0, 0.6 / 32768], np.float32)
+    assert audio.to_int16(loud).tolist() == [32767, 32767, -32768, -32768, 1]

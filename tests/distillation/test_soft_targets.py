@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+from keras import ops
+
+from asc_tf.distillation import soft_targets
+
+
+@pytest.mark.parametrize("temperature", [1, 2, 4])
+def test_equals_the_textbook_form(shared, temperature):
+    golden = np.load(shared / "golden/math_kd.npz")
+    student, teacher = (ops.convert_to_tensor(golden[f"{who}_logits"], "float64") for who in ("student", "teacher"))
+    loss = soft_targets.loss(student, teacher, float(temperature))
+    assert float(ops.mean(loss)) == pytest.approx(float(golden[f"T{temperature}/kd_textbook"]), abs=1e-12)
+    labels = ops.one_hot(golden["labels"], 10, dtype="float64")
+    assert float(ops.mean(soft_targets.label_loss(student, labels))) == pytest.approx(float(golden["ce"]), abs=1e-12)
+    terms = soft_targets.total(
+        student, {"label": labels, "teacher": teacher}, temperature=temperature, label_weight=0.02
+    )
+    total = float(golden[f"T{temperature}_lam0.02/textbook/total"])
+    assert float(ops.mean(terms["loss"])) == pytest.approx(total, abs=1e-12)
+
+
+def test_equal_logits_cost_nothing():
+    logits = ops.convert_to_tensor([[1.0, -2.0, 3.0]])
+    assert float(soft_targets.loss(logits, logits + 5.0, 2.0)[0]) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_by_hand():
+    # uniform teacher, student 3:1 at temperature 1: ln(1/2) - (ln(3/4) + ln(1/4)) / 2
+    student, teacher = ops.log(ops.convert_to_tensor([[3.0, 1.0]])), ops.zeros((1, 2))
+    expected = np.log(0.5) - (np.log(0.75) + np.log(0.25)) / 2
+    assert float(soft_targets.loss(student, teacher, 1.0)[0]) == pytest.approx(expected, abs=1e-6)

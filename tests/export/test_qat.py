@@ -1,0 +1,161 @@
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from asc_tf.errors import UserError
+from asc_tf.models import cp_mobile
+from export import _ranges, qat
+from export.twin import twin
+
+
+def test_quantised_network_decides_as_the_float_one(small, clips, quantised):
+    x, expected = clips[0], small()(clips[0])
+    difference = qat.logits(quantised, [x[:32], x[32:]]) - expected
+    assert 0 < np.abs(difference).max() < 0.1 * np.std(expected)
+
+
+def test_ranges_start_at_what_the_clips_show(small, clips):
+    network = small()
+    x = clips[0] * 20  # far beyond TFMOT's +-6
+    ranges = _ranges_of(qat.quantise(twin(network), x))
+    assert ranges["input/input_min"] == x.min() and ranges["input/input_max"] == x.max()
+    assert ranges["quant_logits/output_max"] == pytest.approx(np.max(network(x)), rel=1e-5)
+    relu = keras.Model(network.input, network.get_layer("stem_relu").output)(x)
+    assert ranges["quant_stem_relu/output_min"] == 0
+    assert ranges["quant_stem_relu/output_max"] == pytest.approx(np.max(relu), rel=1e-5)
+
+
+def test_every_weight_has_a_range_a_channel(small, quantised):
+    network, ranges = small(), _ranges_of(quantised)
+    for name, kernel in (("stem", "kernel"), ("depthwise", "depthwise_kernel"), ("head", "kernel")):
+        weight = network.get_layer(name).get_weights()[0].reshape(9 if name != "head" else 8, -1)
+        np.testing.assert_allclose(ranges[f"quant_{name}/{kernel}_max"], np.abs(weight).max(axis=0))
+        np.testing.assert_allclose(ranges[f"quant_{name}/{kernel}_min"], -np.abs(weight).max(axis=0))
+
+
+def test_average_pooling_keeps_the_range_of_its_input(quantised):
+    ranges = _ranges_of(quantised)
+    assert not [name for name in ranges if "shortcut" in name and name.endswith(("_min", "_max"))]
+
+
+def test_iterables_of_batches_calibrate_as_one_array_does(small, clips, quantised):
+    x = clips[0]
+    whole, parts = (_ranges_of(of) for of in (quantised, qat.quantise(twin(small()), iter([x[:10], tf.constant(x[10:])]))))
+    assert all(np.allclose(whole[name], parts[name], rtol=1e-6) for name in whole)
+
+
+@pytest.mark.parametrize("kind", ["weights", "gamma", "product"])
+def test_dead_channels_are_revived_and_say_what_they_said(small, clips, kind):
+    network = small()
+    kernel, norm = network.get_layer("depthwise").get_weights()[0], network.get_layer("depthwise_bn").get_weights()
+    kernel[..., 2, :] *= {"weights": 1e-38, "gamma": 1, "product": 1e-4}[kind]
+    norm[0][2] *= {"weights": 1, "gamma": 1e-38, "product": 1e-4}[kind]
+    network.get_layer("depthwise").set_weights([kernel])
+    network.get_layer("depthwise_bn").set_weights(norm)
+    copy = twin(network)
+    assert _ranges.revive(copy) == 1
+    np.testing.assert_allclose(copy(clips[0]), network(clips[0]), atol=2e-3)
+    assert np.abs(copy.get_layer("depthwise").get_weights()[0][..., 2, :]).max() >= 1e-3
+    assert copy.get_layer("depthwise_bn").get_weights()[0][2] == pytest.approx(0.1)
+    assert _ranges.revive(copy) == 0
+
+
+@pytest.fixture(scope="module")
+def trained(small, clips):
+    """(quantised network, losses, {epoch: state}) of three epochs, the last of them frozen."""
+    states = {}
+    return *_trained(small, clips, epochs=3, frozen_epochs=1, states=states), states
+
+
+def test_training_goes_on_from_a_state_bit_for_bit(small, clips, trained):
+    straight, losses, states = trained
+    resumed, later = _trained(small, clips, epochs=3, frozen_epochs=1, start=(2, states[1]))
+    assert later == losses[2:]
+    assert all(np.array_equal(a, b) for a, b in zip(straight.get_weights(), resumed.get_weights(), strict=True))
+
+
+def test_training_comes_nearer_to_labels_and_teacher(trained):
+    _, losses, _ = trained
+    assert losses[1] < losses[0]
+
+
+def test_a_teacher_is_not_needed(small, clips):
+    _, losses = _trained(small, clips, epochs=2, frozen_epochs=0, teacher=False)
+    assert losses[1] < losses[0]
+
+
+def test_in_the_last_epochs_ranges_and_norms_stand_still(trained):
+    quantised, _, states = trained
+    for place, variable in enumerate(quantised.variables):
+        before, last = (
+            not np.array_equal(states[epoch][f"{place:04d}"], states[epoch - 1][f"{place:04d}"]) for epoch in (1, 2)
+        )
+        if "moving_" in variable.name or variable.name.endswith("output_max:0"):
+            assert (before, last) == (True, False), variable.name
+        if variable.name.endswith(("gamma:0", "kernel:0", "kernel_max:0")):
+            assert (before, last) == (True, True), variable.name
+
+
+def test_a_loss_that_is_no_number_ends_the_training(small, clips):
+    with pytest.raises(UserError, match="loss is nan in epoch 1"):
+        _trained(small, (clips[0] * np.nan, clips[1]), epochs=1, frozen_epochs=0, calibration=clips[0])
+
+
+def test_no_clips_and_clips_without_numbers_are_refused(small, clips):
+    with pytest.raises(UserError, match="no clips"):
+        qat.quantise(twin(small()), np.zeros((0, 12, 9, 1), "float32"))
+    with pytest.raises(UserError, match="not finite"):
+        qat.quantise(twin(small()), clips[0] * np.inf)
+
+
+def test_check_passes_what_can_be_quantised_and_names_what_cannot(small):
+    qat.check(small())
+    settings = {"width": 8, "growth": 1.0, "expansion": 1.0, "strides": [[1, 1], [1, 2]] + [[1, 1]] * 4}
+    qat.check(cp_mobile.build((16, 8, 1), 3, **settings, grn=False, foldable=True))
+    with pytest.raises(UserError, match="'b2_depthwise_bn' .*build it foldable"):
+        qat.check(cp_mobile.build((16, 8, 1), 3, **settings, grn=False))
+    with pytest.raises(UserError, match="'b1_grn' is a GlobalResponseNorm"):
+        qat.check(cp_mobile.build((16, 8, 1), 3, **settings, grn=True, foldable=True))
+    inputs = keras.Input((4, 4, 1))
+    with pytest.raises(UserError, match="'odd' \\(ELU\\) has no 8-bit form"):
+        qat.check(keras.Model(inputs, keras.layers.ELU(name="odd")(inputs)))
+
+
+def _trained(small, clips, *, epochs, frozen_epochs, start=(0, None), states=None, teacher=True, calibration=None):
+    """(quantised network, losses) after eight batches an epoch."""
+    x, labels = clips
+    network, (first_epoch, state) = small(), start
+    quantised = qat.quantise(twin(network), x if calibration is None else calibration)
+    adam, losses = qat.optimizer(quantised), []
+    if state:
+        qat.restore(quantised, adam, state)
+    targets = {"label": np.eye(3, dtype="float32")[labels]} | ({"teacher": network(x).numpy()} if teacher else {})
+
+    def on_epoch(epoch, loss):
+        losses.append(loss)
+        if states is not None:
+            states[epoch] = qat.state(quantised, adam)
+
+    qat.train(
+        quantised,
+        adam,
+        tf.data.Dataset.from_tensor_slices((x, targets)).batch(32).repeat(),
+        first_epoch=first_epoch,
+        epochs=epochs,
+        steps_per_epoch=8,
+        frozen_epochs=frozen_epochs,
+        learning_rate=lambda step: 1e-2,
+        label_weight=0.5,
+        temperature=2.0,
+        on_epoch=on_epoch,
+    )
+    return quantised, losses
+
+
+def _ranges_of(quantised):
+    """{name: value} of all variables; TFMOT numbers its input layer, so that one is called "input"."""
+    named = {variable.name.split(":")[0]: variable.numpy() for variable in quantised.variables}
+    return {re.sub(r"quantize_layer(_\d+)?", "input", name): value for name, value in named.items()}

@@ -1,0 +1,129 @@
+import keras
+import numpy as np
+import pytest
+
+from asc_tf.errors import UserError
+from asc_tf.models import cp_mobile
+from models import from_torch
+
+BASELINE = {
+    "width": 32,
+    "growth": 1.8,
+    "expansion": 2.1,
+    "strides": [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]],
+    "grn": False,
+}
+JKU2023 = {
+    "width": 32,
+    "growth": 2.3,
+    "expansion": 3.0,
+    "strides": [[1, 1], [2, 2], [1, 1], [2, 1], [1, 1], [1, 1]],
+    "grn": True,
+}
+
+
+@pytest.mark.parametrize("foldable", [False, True])
+def test_equals_the_2024_baseline(shared, foldable):
+    golden = np.load(shared / "golden/model_cpmobile24.npz")
+    network = cp_mobile.build((256, 65, 1), 10, **BASELINE, foldable=foldable)
+    from_torch.load(network, golden, from_torch.cp_mobile_name)
+    x = from_torch.channels_last(golden["x"])
+    np.testing.assert_allclose(network(x), golden["logits"], atol=1e-4)
+
+    inner = keras.Model(network.input, [network.get_layer(name).output for name in ("stem2_relu", "b3_relu", "b6_relu")])
+    for output, name in zip(inner(x[:1]), ("in_c.1", "stages.s1.b3", "stages.s3.b6"), strict=True):
+        np.testing.assert_allclose(output, from_torch.channels_last(golden[f"inter/{name}"]), atol=1e-4)
+
+
+def test_equals_the_2024_baseline_on_shorter_clips(shared):
+    golden = np.load(shared / "golden/model_cpmobile24.npz")
+    network = cp_mobile.build((256, 44, 1), 10, **BASELINE)
+    from_torch.load(network, golden, from_torch.cp_mobile_name)
+    x = from_torch.channels_last(golden["x"])[:, :, :44]
+    np.testing.assert_allclose(network(x), golden["logits_first44frames"], atol=1e-4)
+
+
+def test_equals_cp_mobile_of_2023_with_random_weights(shared):
+    golden = np.load(shared / "golden/model_cpmobile23_random.npz")
+    network = cp_mobile.build((256, 64, 1), 10, **JKU2023)
+    from_torch.load(network, golden, from_torch.cp_mobile_name)
+    np.testing.assert_allclose(network(from_torch.channels_last(golden["x"])), golden["logits"], atol=1e-4)
+
+
+def test_the_published_checkpoint_hears_real_scenes(shared):
+    golden = np.load(shared / "golden/real_cpmobile23_state_logits.npz")
+    network = cp_mobile.build((256, 64, 1), 10, **JKU2023)
+    from_torch.load(network, golden, from_torch.cp_mobile_name)
+    x = from_torch.channels_last(np.load(shared / "golden/real_cpmobile23_logmel.npz")["x"])
+    logits = network.predict(x, verbose=0)
+    np.testing.assert_allclose(logits, golden["logits"], atol=1e-4)
+    assert np.sum(logits.argmax(axis=1) == golden["labels"]) == golden["correct_per_recording"].sum() == 35
+
+
+def test_both_forms_of_unequal_strides_compute_the_same():
+    early, late = (_small(foldable=foldable) for foldable in (False, True))
+    assert [weight.path for weight in early.weights] == [weight.path for weight in late.weights]
+    rng = np.random.default_rng(0)
+    late.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in early.weights])
+    early.set_weights(late.get_weights())
+    x = rng.normal(size=(2, 31, 18, 1)).astype("float32")
+    np.testing.assert_allclose(early(x), late(x), rtol=1e-5)
+
+
+def test_the_early_form_normalises_the_kept_positions_only():
+    names = [layer.name for layer in _small(foldable=False).layers]
+    assert names.index("b3_depthwise_stride") < names.index("b3_depthwise_bn")
+    names = [layer.name for layer in _small(foldable=True).layers]
+    assert names.index("b3_depthwise_stride") > names.index("b3_depthwise_bn")
+
+
+def test_learns():
+    keras.utils.set_random_seed(0)
+    network = _small(grn=True)
+    x, y = np.random.default_rng(0).normal(size=(16, 31, 18, 1)).astype("float32"), np.arange(16) % 4
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.compile(optimizer=keras.optimizers.Adam(1e-2), loss=loss, run_eagerly=True)  # quicker for 6 steps
+    losses = network.fit(x, y, epochs=6, batch_size=16, verbose=0).history["loss"]
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_starts_like_torch():
+    keras.utils.set_random_seed(0)
+    network = cp_mobile.build((64, 33, 1), 10, **JKU2023)
+    # kaiming_normal_(fan_out): 2 / (168 outputs) for a 1 x 1, 2 / (9 x 216 channels) for a depthwise kernel.
+    for name, expected in (("b6_project", (2 / 168) ** 0.5), ("b6_depthwise", (2 / (9 * 216)) ** 0.5)):
+        kernel = network.get_layer(name).get_weights()[0]
+        assert kernel.std() == pytest.approx(expected, rel=0.05)
+        assert np.abs(kernel).max() > 2.2 * expected  # a normal distribution that is not truncated
+
+
+def test_every_layer_is_named_and_logits_come_last():
+    network = _small()
+    assert all(layer.name.startswith(("spectrogram", "stem", "b", "head", "logits")) for layer in network.layers)
+    assert network.layers[-1].name == "logits"
+    assert network.output_shape == (None, 4)
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"width": 30}, "width = 30"),
+        ({"growth": 0.0}, "growth = 0.0"),
+        ({"strides": [[1, 1]] * 5}, "six pairs"),
+        ({"strides": [[1, 1]] * 5 + [[1, 3]]}, "six pairs"),
+        ({"strides": [[1, 1]] * 5 + [[1]]}, "six pairs"),
+    ],
+)
+def test_settings_out_of_range_are_named(changed, word):
+    with pytest.raises(UserError, match=word.replace("[", "\\[")):
+        cp_mobile.build((64, 33, 1), 10, **(BASELINE | changed))
+
+
+@pytest.mark.parametrize(("shape", "classes"), [((256, 65), 10), ((0, 65, 1), 10), ((256, None, 1), 10), ((9, 9, 1), 0)])
+def test_impossible_inputs_are_refused(shape, classes):
+    with pytest.raises(UserError, match="must be"):
+        cp_mobile.build(shape, classes, **BASELINE)
+
+
+def _small(grn=False, foldable=False):
+    return cp_mobile.build((31, 18, 1), 4, **(BASELINE | {"width": 8, "grn": grn}), foldable=foldable)

@@ -1,0 +1,69 @@
+import keras
+import numpy as np
+import pytest
+
+from asc_tf.errors import UserError
+from asc_tf.models import cp_resnet
+from models import from_torch
+
+
+def test_equals_the_128k_network(shared):
+    golden = np.load(shared / "golden/model_cpresnet.npz")
+    network = cp_resnet.build((256, 43, 1), 10, width=32, rho=8)
+    from_torch.load(network, golden, from_torch.cp_resnet_name)
+    x = from_torch.channels_last(golden["x"])
+    np.testing.assert_allclose(network(x), golden["logits"], atol=1e-4)
+
+    names = {"b2_pool": "stage1.maxpool2_2", "b3_relu": "stage2.block1", "b4_relu": "stage3.block1"}
+    inner = keras.Model(network.input, [network.get_layer(name).output for name in names])
+    for output, name in zip(inner(x[:1]), names.values(), strict=True):
+        np.testing.assert_allclose(output, from_torch.channels_last(golden[f"inter/{name}"]), atol=1e-4)
+
+
+# sheets/cp_resnet.md: (k1, k2) of stages 2 and 3 for the published receptive fields.
+@pytest.mark.parametrize(
+    ("rho", "kernels"), [(4, (3, 1, 1, 1)), (5, (3, 3, 1, 1)), (7, (3, 3, 1, 1)), (8, (3, 3, 3, 1))]
+)
+def test_rho_decides_the_kernels(rho, kernels):
+    network = cp_resnet.build((64, 43, 1), 10, width=32, rho=rho)
+    names = ("b3_conv1", "b3_conv2", "b4_conv1", "b4_conv2")
+    assert tuple(network.get_layer(name).kernel_size[0] for name in names) == kernels
+
+
+def test_starts_with_logits_of_zero_and_learns():
+    keras.utils.set_random_seed(0)
+    network = cp_resnet.build((32, 16, 1), 4, width=10, rho=8)
+    x, y = np.random.default_rng(0).normal(size=(16, 32, 16, 1)).astype("float32"), np.arange(16) % 4
+    assert np.all(network.predict(x, verbose=0) == 0)
+    network.compile(
+        optimizer=keras.optimizers.Adam(1e-2), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    losses = network.fit(x, y, epochs=12, batch_size=16, verbose=0).history["loss"]
+    assert losses[0] == pytest.approx(np.log(4), abs=1e-5)
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_starts_with_the_fixup_deviations():
+    keras.utils.set_random_seed(0)
+    network = cp_resnet.build((64, 43, 1), 10, width=32, rho=8)
+    # 4 blocks: sqrt(2 / (9 x 92)) / sqrt(4); the shortcut's is sqrt(2 / 92); the stem's fan_in is 25.
+    for name, expected in (
+        ("b4_conv1", (2 / (9 * 92)) ** 0.5 / 2),
+        ("b4_shortcut", (2 / 92) ** 0.5),
+        ("stem", (2 / 25) ** 0.5),
+    ):
+        assert network.get_layer(name).get_weights()[0].std() == pytest.approx(expected, rel=0.06)
+    assert not np.any(network.get_layer("b4_conv2").get_weights()[0])
+
+
+@pytest.mark.parametrize(
+    ("shape", "width", "rho", "word"),
+    [((16, 43, 1), 32, 8, "17 x 5"), ((64, 4, 1), 32, 8, "17 x 5"), ((64, 43, 1), 9, 8, "width"), ((64, 43, 1), 32, 0, "rho")],
+)
+def test_what_cannot_be_built_is_told(shape, width, rho, word):
+    with pytest.raises(UserError, match=word):
+        cp_resnet.build(shape, 10, width=width, rho=rho)
+
+
+def test_the_smallest_input_is_built():
+    assert cp_resnet.build((17, 5, 1), 3, width=10, rho=4).output_shape == (None, 3)

@@ -1,0 +1,111 @@
+import keras
+import numpy as np
+import pytest
+
+from asc_tf import complexity
+from asc_tf.models import cp_mobile, cp_resnet
+
+STRIDES = {
+    "cpmobile24": [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]],
+    "cpmobile23": [[1, 1], [2, 2], [1, 1], [2, 1], [1, 1], [1, 1]],
+}
+
+
+@pytest.mark.parametrize("foldable", [False, True])
+def test_costs_what_the_baseline_reports(foldable):
+    network = _cp_mobile("cpmobile24", 65, 1.8, 2.1, foldable=foldable)
+    # Table 1 of the DCASE 2024 Task 1 baseline: 61,148 parameters, 29.42 MMACs.
+    assert complexity.measure(network) == (61_148, 29_419_156)
+
+
+def test_costs_what_jku_reports_with_response_norms():
+    # Two parameters a norm, no MACs: 126,952 and 28,893,268 are the report's figures of 2024.
+    assert complexity.measure(_cp_mobile("cpmobile23", 64, 2.3, 3.0)) == (126_952, 28_893_268)
+
+
+# sheets/cp_resnet.md, Table 2 of the report: 127.6K and 28.8M for rho 8; the others before fusion.
+@pytest.mark.parametrize(
+    ("rho", "cost"), [(8, (127_684, 28_840_396)), (6, (80_580, 21_774_796)), (4, (64_196, 19_317_196))]
+)
+def test_costs_what_the_cp_resnets_report(rho, cost):
+    assert complexity.measure(cp_resnet.build((256, 44, 1), 10, width=32, rho=rho)) == cost
+
+
+def test_equals_torchinfo_on_every_unfused_row(shared):
+    golden = np.load(shared / "golden/complexity.npz")
+    rows = zip(*(golden[key] for key in ("name", "input_size", "params", "mult_adds")), strict=True)
+    compared = 0
+    for name, size, parameters, macs in rows:
+        if not name.endswith("_fused"):
+            assert complexity.measure(_named(name, int(size.split("x")[-1]))) == (parameters, macs), (name, size)
+            compared += 1
+    assert compared == 14
+
+
+@pytest.mark.parametrize(
+    ("name", "frames"),
+    [
+        ("cpmobile24", 65),
+        ("cpmobile23_grn_mult2.3_exp3.0", 65),
+        ("cpmobile23_grn_mult1.8_exp2.1", 65),
+        ("cpmobile23_grn_mult2.3_exp3.0", 64),
+        ("cpmobile23_grn_mult1.8_exp2.1", 64),
+    ],
+)
+def test_equals_torchinfo_layer_by_layer(shared, name, frames):
+    golden = np.load(shared / "golden/complexity.npz")
+    columns = (golden[f"layers/{name}_T{frames}/{key}"].tolist() for key in ("params", "mult_adds"))
+    expected = [row for row in zip(*columns, strict=True) if row != (0, 0)]
+    rows = complexity.layers(_named(name, frames))
+    assert [row[3:] for row in rows if row.kind != "GlobalResponseNorm"] == expected
+
+
+def test_a_hand_sum():
+    inputs = keras.Input((6, 4, 3))
+    x = keras.layers.Conv2D(5, 3, padding="same", name="conv")(inputs)  # (27 x 5 + 5) x 24 positions
+    x = keras.layers.DepthwiseConv2D(3, use_bias=False, padding="same", strides=2, name="depthwise")(x)  # 45 x 6
+    x = keras.layers.BatchNormalization(name="norm")(x)  # 10, once
+    x = keras.layers.Dense(2, name="dense")(keras.layers.GlobalAveragePooling2D()(x))  # 12
+    assert complexity.measure(keras.Model(inputs, x)) == (140 + 45 + 10 + 12, 140 * 24 + 45 * 6 + 10 + 12)
+
+
+def test_a_subsampling_counts_only_where_it_takes_all_of_the_output():
+    def network(branch):
+        inputs = keras.Input((4, 6, 2))
+        x = keras.layers.DepthwiseConv2D(3, use_bias=False, padding="same")(inputs)
+        kept = keras.layers.MaxPooling2D(1, strides=(1, 2))(x)
+        return keras.Model(inputs, [kept, keras.layers.ReLU()(x)] if branch else kept)
+
+    assert complexity.measure(network(branch=False)) == (18, 18 * 4 * 3)
+    assert complexity.measure(network(branch=True)) == (18, 18 * 4 * 6)
+
+
+def test_a_frozen_network_and_one_inside_another_cost_the_same():
+    network = _cp_mobile("cpmobile24", 65, 1.8, 2.1)
+    network.trainable = False
+    inputs = keras.Input(network.input_shape[1:])
+    outer = keras.Model(inputs, keras.layers.Softmax()(network(inputs)))
+    assert complexity.measure(outer) == complexity.measure(network) == (61_148, 29_419_156)
+
+
+def _named(name, frames):
+    """The network of a row of complexity.npz."""
+    if name == "cpresnet_128k":
+        return cp_resnet.build((256, frames, 1), 10, width=32, rho=8)
+    if name == "cpmobile24":
+        return _cp_mobile(name, frames, 1.8, 2.1)
+    growth, expansion = name.split("_mult")[1].split("_exp")
+    return _cp_mobile("cpmobile23", frames, float(growth), float(expansion))
+
+
+def _cp_mobile(family, frames, growth, expansion, foldable=False):
+    return cp_mobile.build(
+        (256, frames, 1),
+        10,
+        width=32,
+        growth=growth,
+        expansion=expansion,
+        strides=STRIDES[family],
+        grn=family == "cpmobile23",
+        foldable=foldable,
+    )

@@ -1,0 +1,97 @@
+import pytest
+
+from asc_tf import recipe
+from asc_tf.errors import UserError
+
+SHIPPED = sorted(file.stem for file in recipe.SHIPPED.glob("*.toml"))
+
+
+def written(tmp_path, change=lambda text: text, name="mine.toml"):
+    file = tmp_path / name
+    file.write_text(change((recipe.SHIPPED / "quickstart.toml").read_text()))
+    return file
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_recipes_are_right_and_survive_writing(name, tmp_path):
+    loaded = recipe.load(name)
+    copy = tmp_path / "recipe.toml"
+    copy.write_text(recipe.to_toml(loaded))
+    assert recipe.load(copy) == loaded
+    assert recipe.differences(recipe.load(copy), loaded) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("width = 32", "widht = 32", "models/cp_mobile has no 'widht'. Did you mean 'width'"),
+        ('name = "cp_mobile"', 'name = "cp_mobil"', "Did you mean 'cp_mobile'"),
+        ("[train]", "[trian]", "no section or key 'trian'. Did you mean 'train'"),
+        ("epochs = 30", "epochs = 0", "train: epochs = 0 must be at least 1"),
+        ("epochs = 30", "epochs = 3.5", "train: epochs = 3.5 must be a whole number"),
+        ("batch_size = 64\n", "", "train needs 'batch_size'"),
+        ("seed = 1", "seed = -1", "seed = -1 must be at least 0"),
+        (
+            "label_weight = 0.1",
+            "label_weight = 1.1",
+            "distill: label_weight = 1.1 must be at least 0.0 and at most 1.0",
+        ),
+        ("[[augmentation]]", "[augmentation]", "write \\[\\[augmentation\\]\\]|Cannot"),
+        ("frozen_epochs = 1", "frozen_epochs = 99", "frozen_epochs must not exceed epochs"),
+        ("seed = 1", "seed = ", "is not a readable TOML file"),
+    ],
+)
+def test_mistakes_name_the_file_the_key_and_the_fix(tmp_path, old, new, message):
+    file = written(tmp_path, lambda text: text.replace(old, new, 1))
+    with pytest.raises(UserError, match=message) as error:
+        recipe.load(file)
+    assert str(error.value).startswith(str(file))
+    assert "\n" not in str(error.value)
+
+
+def test_distill_needs_a_teacher(tmp_path):
+    file = written(tmp_path, lambda text: text.replace('[[teacher]]\nrecipe = "quickstart_teacher"\nruns = 1\n', ""))
+    with pytest.raises(UserError, match="belong together"):
+        recipe.load(file)
+
+
+def test_overrides_reach_every_kind_of_key():
+    changed = recipe.load(
+        "quickstart",
+        [
+            "seed=7",
+            "model.width=24",
+            "train.learning_rate=1e-3",
+            "augmentation.freq_mixstyle.p=0",
+            "teacher.quickstart_teacher.runs=3",
+            "dataset.root=some/where",
+        ],
+    )
+    assert (changed.seed, changed.model.settings["width"], changed.train.learning_rate) == (7, 24, 1e-3)
+    assert changed.augmentation[2].settings["p"] == 0.0
+    assert changed.teacher[0].runs == 3
+    assert changed.dataset.settings["root"] == "some/where"
+    assert recipe.differences(changed, recipe.load("quickstart", ["seed=7"]))[0].startswith(
+        "augmentation.freq_mixstyle.p"
+    )
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("train.epochs", "write section.key=value"),
+        ("trian.epochs=1", "Did you mean 'train'"),
+        ("train.epoch=1", "Did you mean 'epochs'"),
+        ("augmentation.mixup.p=1", "has no 'mixup' there"),
+        ("augmentation=1", "is a list of sections"),
+        ("model.width=wide", "must be a whole number"),
+    ],
+)
+def test_wrong_overrides(override, message):
+    with pytest.raises(UserError, match=message):
+        recipe.load("quickstart", [override])
+
+
+def test_unknown_recipe_names_the_nearest():
+    with pytest.raises(UserError, match="Did you mean 'quickstart'"):
+        recipe.load("quikstart")

@@ -1,0 +1,112 @@
+"""The main program on sounds that are easy to tell apart: the whole way, resumed ways, and wrong ways."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from asc_tf import evaluate, predict, run_folder, train
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parent.parent
+
+
+def weights(run):
+    return {key: array for key, array in run_folder.load(run).read_arrays("state.npz").items() if key.startswith("var")}
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for key in one:
+        np.testing.assert_array_equal(one[key], other[key], err_msg=key)
+
+
+def started(*arguments):
+    command = [sys.executable, "-m", "asc_tf.train", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+
+
+def killed_after(line, *arguments, by=signal.SIGKILL):
+    """Runs the program until a line of its output holds `line`, then kills it; its exit status."""
+    process = started(*arguments)
+    seen = []
+    for text in process.stdout:
+        seen.append(text)
+        if line in text:
+            break
+    else:
+        raise AssertionError(f"'{line}' never came: {seen} {process.stderr.read()}")
+    os.kill(process.pid, by)
+    process.communicate(timeout=120)
+    return process.returncode
+
+
+def test_the_whole_way(tiny, recordings, tmp_path, capsys):
+    out = tmp_path / "runs/tiny"
+    assert train.main([str(tiny), "--out", str(out)]) == 0
+    report = json.loads((out / "metrics.json").read_text())
+    parity = json.loads((out / "export/parity.json").read_text())
+    assert report["float"]["macro_accuracy"] > 0.9 and report["int8"]["macro_accuracy"] > 0.9
+    assert parity["agreement"]["int8"] >= 0.97
+    assert report["int8"]["cost"]["bytes"] < report["float"]["cost"]["bytes"] / 3
+    for name in ("recipe.toml", "labels.txt", "log.csv", "weights/best.weights.h5", "confusion_int8.png"):
+        assert (out / name).is_file(), name
+    assert (out / "labels.txt").read_text().split() == ["high", "low", "middle"]
+    shown = capsys.readouterr().out
+    assert "epoch  12/12" in shown and "macro accuracy" in shown
+
+    # evaluate and predict stand on the run folder alone; a second student reuses the teacher
+    assert evaluate.main([str(out)]) == 0
+    again = json.loads((out / "metrics.json").read_text())
+    assert again == report
+    file = str(recordings / "high/high3.wav")
+    for extra in ([], ["--tflite"]):
+        capsys.readouterr()
+        assert predict.main([str(out), file, "--json", *extra]) == 0
+        answer = json.loads(capsys.readouterr().out)[file]
+        assert answer["labels"][int(np.argmax(answer["mean"]))] == "high"
+        assert len(answer["seconds"]) == 2 and sum(answer["mean"]) == pytest.approx(1)
+    assert train.main([str(tiny), "--out", str(tmp_path / "runs/second"), "--set", "seed=2"]) == 0
+    assert "reused" in capsys.readouterr().out
+
+
+def test_same_seed_same_weights_bit_for_bit(tiny, tmp_path):
+    recipe = str(tiny.parent / "tiny_teacher.toml")
+    for name, seed in (("one", 1), ("two", 1), ("other", 2)):
+        assert train.main([recipe, "--out", str(tmp_path / name), "--set", f"seed={seed}"]) == 0
+    assert_same(weights(tmp_path / "one"), weights(tmp_path / "two"))
+    one, other = (weights(tmp_path / name)["variable 0: stem1_conv/kernel"] for name in ("one", "other"))
+    assert np.abs(one - other).max() > 1e-3
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
+def test_a_run_stopped_in_an_epoch_ends_as_one_never_stopped(tiny, tmp_path, by):
+    recipe = tiny.parent / "tiny_teacher.toml"
+    status = killed_after("epoch   7/12", recipe, "--out", tmp_path / "stopped", by=by)
+    assert status == (-signal.SIGKILL if by == signal.SIGKILL else 130)
+    assert not run_folder.load(tmp_path / "stopped").finished
+    assert train.main([str(recipe), "--out", str(tmp_path / "stopped"), "--resume"]) == 0
+    assert train.main([str(recipe), "--out", str(tmp_path / "whole")]) == 0
+    assert_same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
+    assert [len((tmp_path / n / "log.csv").read_text().splitlines()) for n in ("stopped", "whole")] == [13, 13]
+
+
+def test_a_run_killed_in_quantisation_aware_training_ends_as_one_never_stopped(tiny, tmp_path):
+    assert killed_after("int8 training  epoch   1/2", tiny, "--out", tmp_path / "runs/stopped") == -signal.SIGKILL
+    assert train.main([str(tiny), "--out", str(tmp_path / "runs/stopped"), "--resume"]) == 0
+    assert train.main([str(tiny), "--out", str(tmp_path / "runs/whole")]) == 0
+    files = [(tmp_path / f"runs/{name}/export/model.tflite").read_bytes() for name in ("stopped", "whole")]
+    assert files[0] == files[1]
+
+
+def test_a_loss_that_is_not_a_number_stops_and_keeps_what_was_good(tiny, tmp_path, capsys):
+    recipe = tiny.parent / "tiny_teacher.toml"
+    arguments = [str(recipe), "--out", str(tmp_path / "run"), "--set", "train.learning_rate=1e30"]
+    assert train.main(arguments) == 2
+    message = capsys.readouterr().err
+    assert "lower train.learning_rate" in message and len(message.strip().splitlines()) == 1
