@@ -101,7 +101,7 @@ def _point(network, layer):
 
 
 def _last(weight):
-    """"kernel" of the name "stem/kernel:0"."""
+    """The last part of a weight's name: `kernel` of `stem/kernel:0`."""
     return weight.name.split("/")[-1].split(":")[0]
 
 

@@ -28,9 +28,7 @@ def table(figures):
     width = max(map(len, figures))
     lines = [f"{'':{width}}  accuracy  agreement  largest change of p"]
     for name, row in figures.items():
-        lines.append(
-            f"{name:{width}}  {row['accuracy']:8.2%}  {row['agreement']:9.2%}  {row['largest_change']:19.3f}"
-        )
+        lines.append(f"{name:{width}}  {row['accuracy']:8.2%}  {row['agreement']:9.2%}  {row['largest_change']:19.3f}")
     return "\n".join(lines)
 
 

@@ -18,7 +18,7 @@ CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "CAST")
 
 
 def convert(quantised):
-    """The int8 TLite file of a quantised tf_keras network, as bytes.
+    """The int8 TFLite file of a quantised tf_keras network, as bytes.
 
     Raises UserError, naming the operation, when anything in it is not int8 or a batch norm is left.
     """
@@ -44,7 +44,8 @@ def check(content):
     for operator in tflite_file.operators(content):
         where = f"export: the TFLite file holds {operator.name} ({operator.output_name})"
         if operator.name in CONVERSIONS or operator in tflite_file.not_int8(content):
-            raise UserError(f"{where}: {', '.join(operator.inputs + operator.constants)} to {operator.outputs[0]}, not int8.")
+            types = ", ".join(operator.inputs + operator.constants)
+            raise UserError(f"{where}: {types} to {operator.outputs[0]}, not int8 throughout.")
         if operator.name in ("MUL", "SUB") or (operator.name == "ADD" and operator.constants):
             raise UserError(f"{where}, left of a batch norm that did not fold into a convolution.")
 

@@ -43,9 +43,7 @@ def _inputs(network):
 def _copy(layer):
     kind = getattr(tf_keras.layers, type(layer).__name__)
     known = inspect.signature(kind.__init__).parameters
-    config = {
-        key: value for key, value in layer.get_config().items() if key in known and not key.endswith(LEFT_OUT)
-    }
+    config = {key: value for key, value in layer.get_config().items() if key in known and not key.endswith(LEFT_OUT)}
     return kind.from_config(config | {"name": layer.name})
 
 

@@ -70,7 +70,8 @@ def test_what_is_no_tflite_file_is_named(tmp_path, float_file):
     (tmp_path / "head.tflite").write_bytes(float_file[:20])
     (tmp_path / "sound.tflite").write_bytes(b"RIFF....WAVE" * 100)
     (tmp_path / "empty.tflite").write_bytes(b"")
-    for name, word in (("cut", "damaged"), ("head", "damaged"), ("sound", "is not"), ("empty", "is not"), ("absent", "no such")):
+    expected = {"cut": "damaged", "head": "damaged", "sound": "is not", "empty": "is not", "absent": "no such"}
+    for name, word in expected.items():
         with pytest.raises(UserError, match=f"{name}.tflite: .*{word}"):
             tflite_file.Network(tmp_path / f"{name}.tflite")
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from asc_tf.data import _synthesis
 
+
 @dataclass(frozen=True)
 class Device:
     """What a microphone and the electronics behind it do.

@@ -25,7 +25,8 @@ SCENES = {
     }),
     "metro_station": (2.4, {
         "ventilation": (1.0, -2), "crowd": (0.5, -8), "babble": (0.3, -8), "steps": (0.6, -5),
-        "announcement": (0.3, -5), "rails": (0.7, 0), "motor": (0.4, -4), "squeal": (0.4, -5), "hiss": (0.4, -4), "beeps": (0.5, -6),
+        "announcement": (0.3, -5), "rails": (0.7, 0), "motor": (0.4, -4), "squeal": (0.4, -5), "hiss": (0.4, -4),
+        "beeps": (0.5, -6),
     }),
     "park": (0.5, {
         "drone": (0.9, -6), "wind": (0.5, -6), "leaves": (0.9, -1), "birds": (0.9, -1), "crowd": (0.1, -12),
@@ -47,8 +48,8 @@ SCENES = {
         "clatter": (0.15, -11), "ticks": (0.1, -12),
     }),
     "street_traffic": (0.6, {
-        "drone": (1.0, -3), "cars": (1.0, 3), "engine": (0.3, -6), "horn": (0.15, -4), "steps": (0.2, -10),
-        "wind": (0.3, -7), "hiss": (0.1, -9), "birds": (0.1, -11), "ticks": (0.2, -9), "babble": (0.1, -11),
+        "drone": (1.0, -3), "cars": (1.0, 4), "engine": (0.4, -5), "horn": (0.25, -3), "steps": (0.2, -10),
+        "wind": (0.2, -8), "hiss": (0.1, -9), "birds": (0.1, -11), "ticks": (0.2, -9), "babble": (0.1, -11),
     }),
     "tram": (0.4, {
         "cabin": (0.9, -5), "rails": (0.7, -6), "motor": (1.0, 2), "squeal": (0.6, -3), "bell": (0.3, -5),

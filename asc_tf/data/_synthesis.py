@@ -39,7 +39,8 @@ def wander(rng, per_second, spread, samples=SAMPLES):
     count = max(3, round(per_second * SECONDS) + 1)
     values = rng.normal(0.0, spread, count)
     values[-1] = values[0]
-    return np.interp(np.arange(samples), np.linspace(0, samples, count), values).astype(np.float32)
+    curve = np.interp(np.arange(samples), np.linspace(0, samples, count), values).astype(np.float32)
+    return np.roll(curve, rng.integers(samples))
 
 
 def filtered(sound, points):
@@ -73,9 +74,7 @@ def voices(rng, tuning, *, count, pitch_hz):
 
 
 def _formants(first_hz, second_hz):
-    return gains(
-        [(90, -25), (first_hz, 0), (1.6 * first_hz, -9), (second_hz, -4), (1.5 * second_hz, -22), (5500, -45)]
-    )
+    return gains([(90, -25), (first_hz, 0), (1.6 * first_hz, -9), (second_hz, -4), (1.5 * second_hz, -22), (5500, -45)])
 
 
 def _syllables(rng, samples):

@@ -9,10 +9,10 @@ import os
 import signal
 import sys
 import threading
+import wave
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
-import soundfile
 from tqdm import tqdm
 
 from asc_tf.data import _devices, _scenes
@@ -44,8 +44,15 @@ def _record_place(job):
         for device, _ in place.takes
     }
     for device, second, name in place.names():
-        clip = takes[device][second * RATE_HZ : (second + 1) * RATE_HZ]
-        soundfile.write(audio / name, clip, RATE_HZ, subtype="PCM_24")
+        _write_wav(audio / name, takes[device][second * RATE_HZ : (second + 1) * RATE_HZ])
+
+
+def _write_wav(file, samples):
+    """24-bit PCM, by plain file writes: a full disk is an OSError."""
+    whole = np.rint(samples * 2**23).astype("<i4")
+    with wave.open(str(file), "wb") as out:
+        out.setparams((1, 3, RATE_HZ, len(samples), "NONE", ""))
+        out.writeframes(whole.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
 
 
 def _write_tables(folder, places):

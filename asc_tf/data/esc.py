@@ -22,11 +22,15 @@ def listing(*, root: str, test_fold: int, only_esc10: bool = False) -> Listing:
     table, rows = _rows(folder, only_esc10)
     _check_folds(table, rows, test_fold)
     clips = tuple(
-        Clip(file if file.startswith("audio/") else f"audio/{file}", label, "test" if int(fold) == test_fold else "train", group=source)
+        Clip(_below_root(file), label, "test" if int(fold) == test_fold else "train", group=source)
         for _, file, label, fold, source in rows
     )
     classes = tuple(sorted({clip.label for clip in clips}))
     return in_both_splits(checked(Listing(folder, classes, clips), table), table)
+
+
+def _below_root(file):
+    return file if file.startswith("audio/") else f"audio/{file}"
 
 
 def _rows(folder, only_esc10):

@@ -56,7 +56,7 @@ def _check(seed, sizes):
         raise UserError(f"dataset.seed = {seed} must be at least 0.")
     for setting, clips in sizes.items():
         if clips < FEWEST_CLIPS:
-            raise UserError(f"dataset.{setting} = {clips} must be at least {FEWEST_CLIPS}, so that no scene or device lacks.")
+            raise UserError(f"dataset.{setting} = {clips} must be at least {FEWEST_CLIPS}, to have every device.")
 
 
 def _make(folder, places, seed):

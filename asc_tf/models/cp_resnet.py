@@ -57,9 +57,7 @@ def _block(x, name, channels, kernels, groups=1):
 
 
 def _convolved(x, name, channels, kernel, groups, initializer):
-    return convolved(
-        x, name, channels=channels, kernel=kernel, pad=kernel // 3, groups=groups, initializer=initializer
-    )
+    return convolved(x, name, channels=channels, kernel=kernel, pad=kernel // 3, groups=groups, initializer=initializer)
 
 
 def _normal(mode, scale=2.0):
@@ -69,10 +67,9 @@ def _normal(mode, scale=2.0):
 def _check(input_shape, width, rho):
     where = "models/cp_resnet"
     if width < 10 or width % 2:
-        raise UserError(f"{where}: width = {width}; it must be an even number from 10, as the last stage is 4 width - 36.")
+        raise UserError(f"{where}: width = {width}; it must be even and from 10: the last stage is 4 width - 36.")
     if not 1 <= rho <= 9:
         raise UserError(f"{where}: rho = {rho}; it must be 1 to 9.")
     if input_shape[0] < SMALLEST[0] or input_shape[1] < SMALLEST[1]:
-        raise UserError(
-            f"{where}: {input_shape[0]} bands x {input_shape[1]} frames; the poolings need {SMALLEST[0]} x {SMALLEST[1]}."
-        )
+        size, least = (f"{bands} bands x {frames} frames" for bands, frames in (input_shape[:2], SMALLEST))
+        raise UserError(f"{where}: the input has {size}; the poolings need {least}.")

@@ -4,12 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from models import from_torch
 
 from asc_tf import complexity, tflite_file
 from asc_tf.models import cp_mobile
 from export import parity, qat, tflite
 from export.twin import twin
-from models import from_torch
 
 SETTINGS = {
     "width": 16,
@@ -25,9 +25,10 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
     keras.utils.set_random_seed(0)
     x, y = _scenes(512, seed=1)
     network = cp_mobile.build((64, 33, 1), 5, **SETTINGS)
+    rate = keras.optimizers.schedules.CosineDecay(5e-3, decay_steps=8 * 16)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
-    network.compile(optimizer=keras.optimizers.Adam(1e-2), loss=loss)
-    network.fit(x, y, epochs=10, batch_size=64, verbose=0)
+    network.compile(optimizer=keras.optimizers.Adam(rate), loss=loss)
+    network.fit(x, y, epochs=8, batch_size=32, verbose=0)
     foldable = cp_mobile.build((64, 33, 1), 5, **SETTINGS, foldable=True)
     foldable.set_weights(network.get_weights())
 
@@ -54,7 +55,7 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
     )
     print(parity.table(figures))
     assert file.is_int8 and file.parameter_bytes < complexity.MAX_BYTES
-    assert 0.6 < figures["float"]["accuracy"] < 1.0
+    assert 0.5 < figures["float"]["accuracy"] < 0.9
     assert figures["int8"]["agreement"] >= 0.97
     assert abs(figures["int8"]["accuracy"] - figures["float"]["accuracy"]) <= 0.01
 
@@ -78,7 +79,7 @@ def _scenes(count, seed):
     """Ripples of the class's width over the bands, in noise: (count, 64, 33, 1), (count, 5) one-hot."""
     rng = np.random.default_rng(seed)
     labels, bands = rng.integers(0, 5, count), np.arange(64)
-    phase, strength = rng.uniform(0, 2 * np.pi, (count, 1)), rng.uniform(0, 0.7, (count, 1))
-    ripple = strength * np.sin(2 * np.pi * bands / (3.0 + 2 * labels[:, None]) + phase)
-    x = ripple[:, :, None] + rng.normal(size=(count, 64, 33))
+    phase, strength = rng.uniform(0, 2 * np.pi, (count, 1)), rng.uniform(0, 1, (count, 1))
+    ripple = strength * np.sin(2 * np.pi * bands / (6.0 + 4 * labels[:, None]) + phase)
+    x = ripple[:, :, None] + 0.5 * rng.normal(size=(count, 64, 33))
     return x[..., None].astype("float32"), np.eye(5, dtype="float32")[labels]

@@ -43,7 +43,8 @@ def test_average_pooling_keeps_the_range_of_its_input(quantised):
 
 def test_iterables_of_batches_calibrate_as_one_array_does(small, clips, quantised):
     x = clips[0]
-    whole, parts = (_ranges_of(of) for of in (quantised, qat.quantise(twin(small()), iter([x[:10], tf.constant(x[10:])]))))
+    in_parts = qat.quantise(twin(small()), iter([x[:10], tf.constant(x[10:])]))
+    whole, parts = _ranges_of(quantised), _ranges_of(in_parts)
     assert all(np.allclose(whole[name], parts[name], rtol=1e-6) for name in whole)
 
 

@@ -28,7 +28,7 @@ def channels_last(x):
 
 
 def cp_mobile_name(layer):
-    """"b4_expand_bn" -> "stages.s2.b4.block.0.1"."""
+    """The prefix of a CP-Mobile layer: `stages.s2.b4.block.0.1` for `b4_expand_bn`."""
     name, _, last = layer.rpartition("_")
     stem, position = (name, 1) if last == "bn" else (layer, 0)
     if stem == "head":
@@ -43,7 +43,7 @@ def cp_mobile_name(layer):
 
 
 def cp_resnet_name(layer):
-    """"b3_shortcut_bn" -> "stage2.block1.shortcut.bn"."""
+    """The prefix of a CP-ResNet layer: `stage2.block1.shortcut.bn` for `b3_shortcut_bn`."""
     stem, normalisation = layer.removesuffix("_bn"), layer.endswith("_bn")
     if stem in ("stem", "head"):
         return f"{'in_c' if stem == 'stem' else 'feed_forward'}.{int(normalisation)}"

@@ -1,10 +1,10 @@
 import keras
 import numpy as np
 import pytest
+from models import from_torch
 
 from asc_tf.errors import UserError
 from asc_tf.models import cp_mobile
-from models import from_torch
 
 BASELINE = {
     "width": 32,
@@ -30,8 +30,9 @@ def test_equals_the_2024_baseline(shared, foldable):
     x = from_torch.channels_last(golden["x"])
     np.testing.assert_allclose(network(x), golden["logits"], atol=1e-4)
 
-    inner = keras.Model(network.input, [network.get_layer(name).output for name in ("stem2_relu", "b3_relu", "b6_relu")])
-    for output, name in zip(inner(x[:1]), ("in_c.1", "stages.s1.b3", "stages.s3.b6"), strict=True):
+    names = {"stem2_relu": "in_c.1", "b3_relu": "stages.s1.b3", "b6_relu": "stages.s3.b6"}
+    inner = keras.Model(network.input, [network.get_layer(name).output for name in names])
+    for output, name in zip(inner(x[:1]), names.values(), strict=True):
         np.testing.assert_allclose(output, from_torch.channels_last(golden[f"inter/{name}"]), atol=1e-4)
 
 
@@ -119,7 +120,9 @@ def test_settings_out_of_range_are_named(changed, word):
         cp_mobile.build((64, 33, 1), 10, **(BASELINE | changed))
 
 
-@pytest.mark.parametrize(("shape", "classes"), [((256, 65), 10), ((0, 65, 1), 10), ((256, None, 1), 10), ((9, 9, 1), 0)])
+@pytest.mark.parametrize(
+    ("shape", "classes"), [((256, 65), 10), ((0, 65, 1), 10), ((256, None, 1), 10), ((9, 9, 1), 0)]
+)
 def test_impossible_inputs_are_refused(shape, classes):
     with pytest.raises(UserError, match="must be"):
         cp_mobile.build(shape, classes, **BASELINE)

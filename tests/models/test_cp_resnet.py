@@ -1,10 +1,10 @@
 import keras
 import numpy as np
 import pytest
+from models import from_torch
 
 from asc_tf.errors import UserError
 from asc_tf.models import cp_resnet
-from models import from_torch
 
 
 def test_equals_the_128k_network(shared):
@@ -58,7 +58,12 @@ def test_starts_with_the_fixup_deviations():
 
 @pytest.mark.parametrize(
     ("shape", "width", "rho", "word"),
-    [((16, 43, 1), 32, 8, "17 x 5"), ((64, 4, 1), 32, 8, "17 x 5"), ((64, 43, 1), 9, 8, "width"), ((64, 43, 1), 32, 0, "rho")],
+    [
+        ((16, 43, 1), 32, 8, "need 17 bands x 5 frames"),
+        ((64, 4, 1), 32, 8, "need 17 bands x 5 frames"),
+        ((64, 43, 1), 9, 8, "width"),
+        ((64, 43, 1), 32, 0, "rho"),
+    ],
 )
 def test_what_cannot_be_built_is_told(shape, width, rho, word):
     with pytest.raises(UserError, match=word):

@@ -1,0 +1,72 @@
+"""Bad input to the main program: one line that names the place and the fix, status 2, nothing lost."""
+
+import pytest
+import soundfile
+
+from asc_tf import evaluate, predict, train
+
+
+@pytest.fixture
+def alone(tiny):
+    return tiny.parent / "tiny_teacher.toml"
+
+
+def refused(capsys, program, *arguments):
+    assert program.main(list(map(str, arguments))) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len([line for line in lines if not line.startswith("prepare: ")]) == 1, lines
+    return lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.widht=3", "train: {recipe}: models/cp_mobile has no 'widht'. Did you mean 'width'?"),
+        ("dataset.root=nowhere", "dataset.root = 'nowhere': there is no such folder"),
+        ("dataset.split_csv=none.csv", "none.csv"),
+        ("train.batch_size=5000", "train.batch_size = 5000 is more than the"),
+    ],
+)
+def test_wrong_values(alone, tmp_path, capsys, override, message):
+    out = tmp_path / "run"
+    assert message.format(recipe=alone) in refused(capsys, train, alone, "--out", out, "--set", override)
+
+
+def test_unwritable_run_folder(alone, tmp_path, capsys):
+    (tmp_path / "file").write_text("kept")
+    assert "cannot be written" in refused(capsys, train, alone, "--out", tmp_path / "file/run")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+def test_a_run_folder_of_another_recipe(alone, tmp_path, capsys):
+    refused(capsys, train, alone, "--out", tmp_path / "run", "--set", "train.batch_size=5000")
+    before = (tmp_path / "run/recipe.toml").read_text()
+    message = refused(capsys, train, alone, "--out", tmp_path / "run", "--resume")
+    assert "the run of another recipe" in message and "train.batch_size: 16, 5000" in message
+    assert (tmp_path / "run/recipe.toml").read_text() == before
+
+
+def test_too_many_bad_files(alone, tmp_path, capsys):
+    for label in ("one", "two"):
+        (tmp_path / f"sounds/{label}").mkdir(parents=True)
+        for take in range(4):
+            soundfile.write(tmp_path / f"sounds/{label}/{take}.wav", [0.1, -0.1] * 4000, 8000)
+    bad = tmp_path / "sounds/one/3.wav"
+    bad.write_bytes(bad.read_bytes()[:900])
+    options = ["--set", f"dataset.root={tmp_path}/sounds", "--set", f"data.prepared_folder={tmp_path}/prepared"]
+    message = refused(capsys, train, alone, "--out", tmp_path / "run", *options)
+    assert "3.wav" in message and "truncated" in message and "data.max_bad_share" in message
+
+
+def test_not_a_run_folder(tmp_path, capsys):
+    assert "is not a run folder" in refused(capsys, evaluate, tmp_path)
+    assert "is not a run folder" in refused(capsys, predict, tmp_path, "some.wav")
+
+
+def test_help_answers_without_tensorflow():
+    import subprocess
+    import sys
+
+    code = "import sys; from asc_tf import train; sys.argv=['x','--help']\ntry: train.main()\nexcept SystemExit: pass\n"
+    code += "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0
