@@ -27,8 +27,8 @@ def test_shipped_recipes_are_right_and_survive_writing(name, tmp_path):
         ("width = 32", "widht = 32", "models/cp_mobile has no 'widht'. Did you mean 'width'"),
         ('name = "cp_mobile"', 'name = "cp_mobil"', "Did you mean 'cp_mobile'"),
         ("[train]", "[trian]", "no section or key 'trian'. Did you mean 'train'"),
-        ("epochs = 30", "epochs = 0", "train: epochs = 0 must be at least 1"),
-        ("epochs = 30", "epochs = 3.5", "train: epochs = 3.5 must be a whole number"),
+        ("epochs = 24", "epochs = 0", "train: epochs = 0 must be at least 1"),
+        ("epochs = 24", "epochs = 3.5", "train: epochs = 3.5 must be a whole number"),
         ("batch_size = 64\n", "", "train needs 'batch_size'"),
         ("seed = 1", "seed = -1", "seed = -1 must be at least 0"),
         (

@@ -14,6 +14,7 @@ TIME_S = np.arange(SAMPLES) / RATE_HZ
 _BINS = SAMPLES // 2 + 1
 _BINS_A_GAIN = 8  # filters change every 2 Hz: finer would only cost time
 _OCTAVES = np.log2(np.maximum(np.arange(0, _BINS, _BINS_A_GAIN) / SECONDS, 10.0))
+_HELD = 4  # samples for which a slow curve stays: finer would only cost time
 _COARSE = 4  # voices are made at a quarter of the rate: their harmonics end below 5.5 kHz
 CYCLE = np.arange(8192) / 8192
 _TURN = 2**32  # a phase is an unsigned 32-bit share of a turn: it wraps by itself
@@ -39,8 +40,8 @@ def wander(rng, per_second, spread, samples=SAMPLES):
     count = max(3, round(per_second * SECONDS) + 1)
     values = rng.normal(0.0, spread, count)
     values[-1] = values[0]
-    curve = np.interp(np.arange(samples), np.linspace(0, samples, count), values).astype(np.float32)
-    return np.roll(curve, rng.integers(samples))
+    curve = np.interp(np.arange(0, samples, _HELD), np.linspace(0, samples, count), values)
+    return np.roll(np.repeat(curve.astype(np.float32), _HELD), rng.integers(samples))
 
 
 def filtered(sound, points):

@@ -25,10 +25,10 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
     keras.utils.set_random_seed(0)
     x, y = _scenes(512, seed=1)
     network = cp_mobile.build((64, 33, 1), 5, **SETTINGS)
-    rate = keras.optimizers.schedules.CosineDecay(5e-3, decay_steps=8 * 16)
+    rate = keras.optimizers.schedules.CosineDecay(5e-3, decay_steps=10 * 16)
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     network.compile(optimizer=keras.optimizers.Adam(rate), loss=loss)
-    network.fit(x, y, epochs=8, batch_size=32, verbose=0)
+    network.fit(x, y, epochs=10, batch_size=32, verbose=0)
     foldable = cp_mobile.build((64, 33, 1), 5, **SETTINGS, foldable=True)
     foldable.set_weights(network.get_weights())
 
@@ -39,7 +39,7 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
         qat.optimizer(quantised),
         tf.data.Dataset.from_tensor_slices((x, targets)).batch(64).repeat(),
         first_epoch=0,
-        epochs=3,
+        epochs=2,
         steps_per_epoch=8,
         frozen_epochs=1,
         learning_rate=lambda step: 1e-4,
@@ -55,7 +55,7 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
     )
     print(parity.table(figures))
     assert file.is_int8 and file.parameter_bytes < complexity.MAX_BYTES
-    assert 0.5 < figures["float"]["accuracy"] < 0.9
+    assert 0.7 < figures["float"]["accuracy"] < 1.0
     assert figures["int8"]["agreement"] >= 0.97
     assert abs(figures["int8"]["accuracy"] - figures["float"]["accuracy"]) <= 0.01
 
@@ -79,7 +79,7 @@ def _scenes(count, seed):
     """Ripples of the class's width over the bands, in noise: (count, 64, 33, 1), (count, 5) one-hot."""
     rng = np.random.default_rng(seed)
     labels, bands = rng.integers(0, 5, count), np.arange(64)
-    phase, strength = rng.uniform(0, 2 * np.pi, (count, 1)), rng.uniform(0, 1, (count, 1))
+    phase, strength = rng.uniform(0, 2 * np.pi, (count, 1)), rng.uniform(0.2, 1.5, (count, 1))
     ripple = strength * np.sin(2 * np.pi * bands / (6.0 + 4 * labels[:, None]) + phase)
     x = ripple[:, :, None] + 0.5 * rng.normal(size=(count, 64, 33))
     return x[..., None].astype("float32"), np.eye(5, dtype="float32")[labels]

@@ -85,7 +85,7 @@ def test_learns():
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     network.compile(optimizer=keras.optimizers.Adam(1e-2), loss=loss, run_eagerly=True)  # quicker for 6 steps
     losses = network.fit(x, y, epochs=6, batch_size=16, verbose=0).history["loss"]
-    assert losses[-1] < 0.5 * losses[0]
+    assert losses[-1] < 0.7 * losses[0]
 
 
 def test_starts_like_torch():
