@@ -7,10 +7,10 @@ import sys
 from asc_tf.errors import UserError
 
 
-def start(program, action):
+def start(program, action, *, go_on=""):
     """Runs `action()` as a program: mistakes as one line on stderr and status 2, Ctrl-C as status 130.
 
-    Returns the exit status.  TensorFlow is told to keep its start-up notes to itself.
+    go_on: how to go on after Ctrl-C.  Returns the exit status.  TensorFlow is told to keep its start-up notes to itself.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -20,9 +20,7 @@ def start(program, action):
         print(f"{program}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(
-            f"\n{program}: stopped. Nothing finished is lost; the same command goes on where it can.", file=sys.stderr
-        )
+        print(f"\n{program}: stopped. {go_on}".rstrip(), file=sys.stderr)
         return 130
     return 0
 

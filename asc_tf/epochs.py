@@ -4,6 +4,7 @@ import time
 
 import keras
 import numpy as np
+from tqdm import tqdm
 
 from asc_tf import build, metrics
 from asc_tf.errors import UserError
@@ -49,8 +50,11 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.monotonic()
+        steps = self.params["steps"]
+        self.bar = tqdm(total=steps, desc=self.title, unit=" steps", leave=False, disable=None)  # only on a terminal
 
     def on_train_batch_end(self, batch, logs=None):
+        self.bar.update()
         if not np.isfinite(logs["loss"]):
             raise TrainingFailed(
                 f"{self.run.path}: the loss is {logs['loss']} after epoch {len(self.rows)}. "
@@ -58,6 +62,7 @@ class Keeper(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch, logs=None):
+        self.bar.close()
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         logs |= self._validated()
         logs["seconds"] = time.monotonic() - self.started

@@ -25,7 +25,7 @@ def main(arguments=None):
         counts = f"{len(clips.clips):,} files, {len(prepared):,} segments"
         print(f"{recipe.name}: {counts} at {build.sample_rate_hz(recipe)} Hz")
 
-    return command_line.start("prepare", action)
+    return command_line.start("prepare", action, go_on="What is done is kept: the same command goes on.")
 
 
 if __name__ == "__main__":

@@ -96,11 +96,15 @@ class RunFolder:
 
 
 def create(path, recipe, *, resume):
-    """The folder for a recipe, new or gone on with; UserError where it belongs to something else."""
+    """The folder for a recipe, new or gone on with; UserError where it belongs to something else.
+
+    A run that stopped before its first epoch ended holds nothing to lose and is begun anew.
+    """
     run = RunFolder(path, recipe)
+    before = run.has("recipe.toml")
     for leftover in run.path.rglob(f"{PART}*"):
         leftover.unlink(missing_ok=True)
-    if run.has("recipe.toml"):
+    if before and run.has("state.npz"):
         _check_same(run, load(path).recipe)
         if run.finished:
             raise UserError(f"{path}: this run is finished. Look at metrics.json, or choose another --out.")
@@ -109,7 +113,7 @@ def create(path, recipe, *, resume):
                 f"{path}: holds an unfinished run of this recipe. Add --resume to go on, or choose another --out."
             )
         return run
-    if run.path.is_dir() and any(run.path.iterdir()):
+    if not before and run.path.is_dir() and any(run.path.iterdir()):
         raise UserError(f"{path}: is not empty and not a run folder; choose another --out.")
     run.write("recipe.toml", recipes.to_toml(recipe))
     return run

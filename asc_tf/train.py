@@ -160,7 +160,7 @@ def main(arguments=None):
         recipe = recipes.load(options.recipe, options.overrides)
         train(recipe, Path(options.out or f"runs/{recipe.name}"), resume=options.resume)
 
-    return command_line.start("train", action)
+    return command_line.start("train", action, go_on="The last whole epoch is kept: go on with --resume.")
 
 
 if __name__ == "__main__":

@@ -10,24 +10,38 @@ def quickstart():
     return recipe.load("quickstart")
 
 
+def begun(path, recipe):
+    """A run with an epoch behind it."""
+    run = run_folder.create(path, recipe, resume=False)
+    run.write_arrays("state.npz", {"epoch": np.array(1)})
+    return run
+
+
 def test_a_run_goes_on_only_when_asked(tmp_path, quickstart):
-    run_folder.create(tmp_path / "run", quickstart, resume=False)
+    begun(tmp_path / "run", quickstart)
     with pytest.raises(UserError, match="Add --resume"):
         run_folder.create(tmp_path / "run", quickstart, resume=False)
     assert run_folder.create(tmp_path / "run", quickstart, resume=True).recipe == quickstart
 
 
 def test_a_finished_run_is_not_overwritten(tmp_path, quickstart):
-    run_folder.create(tmp_path / "run", quickstart, resume=False).write_json("metrics.json", {})
+    begun(tmp_path / "run", quickstart).write_json("metrics.json", {})
     with pytest.raises(UserError, match="finished"):
         run_folder.create(tmp_path / "run", quickstart, resume=True)
 
 
 def test_the_run_of_another_recipe_is_left_alone(tmp_path, quickstart):
-    run_folder.create(tmp_path / "run", quickstart, resume=False)
+    begun(tmp_path / "run", quickstart)
     other = recipe.load("quickstart", ["model.width=24"])
     with pytest.raises(UserError, match=r"another recipe.*model.width: 24, 32"):
         run_folder.create(tmp_path / "run", other, resume=True)
+
+
+def test_a_run_that_has_trained_nothing_gives_way(tmp_path, quickstart):
+    run_folder.create(tmp_path / "run", quickstart, resume=False)
+    other = recipe.load("quickstart", ["model.width=24"])
+    assert run_folder.create(tmp_path / "run", other, resume=False).recipe == other
+    assert run_folder.load(tmp_path / "run").recipe == other
 
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path, quickstart):

@@ -3,7 +3,7 @@
 import pytest
 import soundfile
 
-from asc_tf import evaluate, predict, train
+from asc_tf import evaluate, predict, recipe, run_folder, train
 
 
 @pytest.fixture
@@ -39,10 +39,11 @@ def test_unwritable_run_folder(alone, tmp_path, capsys):
 
 
 def test_a_run_folder_of_another_recipe(alone, tmp_path, capsys):
-    refused(capsys, train, alone, "--out", tmp_path / "run", "--set", "train.batch_size=5000")
+    other = run_folder.create(tmp_path / "run", recipe.load(alone, ["train.batch_size=8"]), resume=False)
+    other.write("state.npz", b"")
     before = (tmp_path / "run/recipe.toml").read_text()
     message = refused(capsys, train, alone, "--out", tmp_path / "run", "--resume")
-    assert "the run of another recipe" in message and "train.batch_size: 16, 5000" in message
+    assert "the run of another recipe" in message and "train.batch_size: 16, 8" in message
     assert (tmp_path / "run/recipe.toml").read_text() == before
 
 
