@@ -30,6 +30,7 @@ prepared_folder = "{root}/../prepared"
 validation_share = 0.2
 [feature]
 name = "log_mel"
+flavour = "htk"
 sample_rate_hz = 8000
 window_samples = 512
 hop_samples = 250

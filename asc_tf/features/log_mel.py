@@ -1,22 +1,32 @@
 """How much energy is in which band, when: the logarithm of a mel spectrogram.
 
-Source:  torchaudio MelSpectrogram as the DCASE 2024 Task 1 baseline calls it (periodic Hann window,
-         centred frames, reflected edges, power, HTK mel scale, triangles linear in Hz, no area
-         normalisation), then ln(x + floor).
-Input:   wave (batch, samples), full scale 1.   Output: (batch, bands, frames, 1), natural logarithm.
-Size:    256 x 65 for one second at 32 kHz with window 3072, hop 500, FFT 4096.
+Source, by `flavour` (the numbers are what the source uses, and settings here):
+    htk     torchaudio MelSpectrogram + ln(x + 1e-5): the DCASE 2024 Task 1 baseline.
+            32 kHz, window 3072, hop 500, FFT 4096, 256 bands, 0-16000 Hz: 256 x 65 a second.
+    slaney  librosa.feature.melspectrogram and power_to_db (`reference`, `top_db`).
+    kaldi   AugmentMelSTFT of CP-JKU 2023, PaSST, EfficientAT, before their (x + 4.5) / 5, which is
+            [normalise] mean = -4.5, deviation = 5.0 in a recipe. Pre-emphasis takes one sample: 256 x 64.
+    ast     torchaudio kaldi.fbank as AST and PSLA call it, before their normalisation. Frames are not
+            centred: 16 kHz, window 400, hop 160, FFT 512, 128 bands, 20-8000 Hz: 128 x 98.
+    htsat   torchlibrosa as HTS-AT calls it: 32 kHz, window 1024, hop 320, 64 bands, 50-14000 Hz: 64 x 101.
+Input:   wave (batch, samples), full scale 1.
+Output:  (batch, bands, frames, channels), natural logarithm; dB with slaney and htsat. A clip with NaN gives NaN.
 """
 
+from typing import Literal
+
 import keras
-import numpy as np
 import tensorflow as tf
 
-from asc_tf.errors import UserError
-from asc_tf.features import _mel
+from asc_tf.features import _delta, _framing, _levels, _mel, _mel_settings, _slices
+from asc_tf.features._flavours import FLAVOURS
+
+SLICE = 4  # clips, measured fastest on 2 cores
 
 
 def build(
     *,
+    flavour: Literal["htk", "slaney", "kaldi", "ast", "htsat"],
     sample_rate_hz: int,
     window_samples: int,
     hop_samples: int,
@@ -24,42 +34,92 @@ def build(
     bands: int,
     min_hz: float,
     max_hz: float,
-    floor: float = 1e-5,
+    min_hz_range: int = 1,
+    max_hz_range: int = 1,
+    reference: Literal["one", "maximum"] = "one",
+    top_db: float = 0.0,
+    frames: int = 0,
+    deltas: _delta.Deltas = "none",
 ):
-    """The front end as a Keras layer; UserError where the settings cannot work together."""
-    if not 0 < window_samples <= fft_samples:
-        raise UserError(
-            f"features/log_mel: window_samples = {window_samples} must be 1 to fft_samples = {fft_samples}."
-        )
-    if hop_samples < 1 or bands < 1 or floor <= 0:
-        raise UserError("features/log_mel: hop_samples and bands must be at least 1, and floor above 0.")
-    if not 0 <= min_hz < max_hz <= sample_rate_hz / 2:
-        raise UserError(
-            f"features/log_mel: min_hz = {min_hz} and max_hz = {max_hz} must rise from 0 to {sample_rate_hz / 2}, "
-            "half of sample_rate_hz."
-        )
-    bank = _mel.htk_bank(bands, fft_samples, sample_rate_hz, min_hz, max_hz)
-    return LogMel(window_samples, hop_samples, fft_samples, bank, floor, name="log_mel")
+    """The front end as a Keras layer; UserError where the settings cannot work together.
+
+    min_hz_range, max_hz_range: in training (kaldi, ast) every batch draws min_hz + {0 ... range - 1} and
+        max_hz + range // 2 - {0 ... range - 1}.
+    reference, top_db: of slaney and htsat: 0 dB is an energy of 1 or the clip's own maximum; nothing is
+        further below that maximum than top_db (0: no such limit).
+    frames: ast cuts at the end, or pads with the value 0, to this many; for the others see _delta.
+    """
+    settings = dict(locals())
+    _mel_settings.check(**settings)
+    return LogMel(**settings, name="log_mel")
 
 
+@keras.saving.register_keras_serializable("asc_tf")
 class LogMel(keras.layers.Layer):
-    """wave (batch, samples) to log-mel (batch, bands, frames, 1); frames = 1 + samples // hop_samples."""
+    """wave (batch, samples) to log-mel (batch, bands, frames, channels), with the settings of `build`."""
 
-    def __init__(self, window_samples, hop_samples, fft_samples, bank, floor, **kwargs):
-        super().__init__(trainable=False, dtype="float32", **kwargs)
-        self.window_samples, self.hop_samples, self.fft_samples = window_samples, hop_samples, fft_samples
-        self.groups = _mel.grouped(bank)
-        self.floor = floor
+    def __init__(self, *, name=None, trainable=False, dtype="float32", **settings):
+        super().__init__(name=name, trainable=trainable, dtype=dtype)
+        self.settings, self.flavour = settings, FLAVOURS[settings["flavour"]]
+        self.window = self.flavour.window(settings["window_samples"])
+        bank, *drawn = (self._bank(*ends) for ends in _mel_settings.ends(**settings))
+        self.groups = _mel.grouped(bank, sum(drawn, bank) > 0)
+        self.sliced = _slices.compiled(self._slice, SLICE)
 
     def call(self, wave):
-        power = _mel.power_frames(wave, self.window_samples, self.hop_samples, self.fft_samples)
-        return tf.math.log(_mel.apply_bank(power, self.groups) + self.floor)[..., None]
+        return self._run(wave, [weights for _, weights in self.groups])
+
+    def varied(self, wave, seed):
+        """The same with the filter bank that (2,) int32 `seed` draws, one for all clips: for training."""
+        rates = self.settings["fft_samples"], self.settings["sample_rate_hz"]
+        return self._run(wave, _mel.drawn_kaldi_weights(self.groups, *rates, *self.drawn_hz(seed)))
+
+    def drawn_hz(self, seed):
+        """(min_hz, max_hz) of the bank that a seed draws."""
+        settings, seeds = self.settings, tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        up, down = (
+            tf.cast(tf.random.stateless_uniform([], draw, 0, settings[key], tf.int32), tf.float32)
+            for draw, key in zip(seeds, ("min_hz_range", "max_hz_range"), strict=True)
+        )
+        return settings["min_hz"] + up, settings["max_hz"] + settings["max_hz_range"] // 2 - down
+
+    @property
+    def varies(self):
+        """Whether training draws filter banks."""
+        return self.settings["min_hz_range"] > 1 or self.settings["max_hz_range"] > 1
 
     def compute_output_shape(self, input_shape):
-        bands = sum(weights.shape[1] for _, weights in self.groups)
-        return (input_shape[0], bands, 1 + input_shape[1] // self.hop_samples, 1)
+        """(batch, bands, frames, channels); UserError where the wave is too short for a frame or the deltas."""
+        frames, deltas = self.settings["frames"], self.settings["deltas"]
+        count = _delta.output_frames(self._count(input_shape[1]), deltas=deltas, frames=frames)
+        return (input_shape[0], self.settings["bands"], count, _delta.channels(deltas))
+
+    def get_config(self):
+        return super().get_config() | self.settings
 
     @property
     def silence(self):
         """The value of a cell without any energy."""
-        return float(np.log(np.float32(self.floor)))
+        return float(self.flavour.level(0.0, self.flavour.floor))
+
+    def _run(self, wave, weights):
+        return self.sliced(wave, self.compute_output_shape(wave.shape)[1:], *weights)
+
+    def _slice(self, wave, *weights):
+        settings, flavour = self.settings, self.flavour
+        frames = _framing.frames(wave, flavour, self._count(wave.shape[1]), settings) * self.window
+        power = _framing.power(frames, settings["fft_samples"])
+        groups = [(low, drawn) for (low, _), drawn in zip(self.groups, weights, strict=True)]
+        level = flavour.level(_mel.apply_bank(power, groups), flavour.floor)
+        if flavour.level is _levels.decibels:
+            level = _levels.against_maximum(level, reference=settings["reference"], top_db=settings["top_db"])
+        if flavour.edges == "NONE" and settings["frames"]:
+            level = _framing.ended(level, settings["frames"])
+        return _delta.with_deltas(level, deltas=settings["deltas"], frames=settings["frames"])
+
+    def _count(self, samples):
+        return _framing.count(samples, self.settings["flavour"], self.flavour, self.settings)
+
+    def _bank(self, min_hz, max_hz):
+        settings = self.settings
+        return self.flavour.bank(settings["bands"], settings["fft_samples"], settings["sample_rate_hz"], min_hz, max_hz)
