@@ -1,0 +1,100 @@
+"""How loud is each note, when? A constant-Q transform, for clips of a second too.
+
+Source:  librosa.cqt 0.11 (tuning 0, filter scale 1, norm 1, Hann, zero padding, scale True, sparsity 0), computed
+         directly at the full rate: librosa itself resamples for the lower octaves and prunes its filters, which
+         puts it up to 3 % of the maximum away from this.
+Input:   wave (batch, samples), full scale 1.   Output: (batch, bands, frames, 1 or 3), lowest band first.
+Size:    128 x 136 for one second at 44.1 kHz with hop 326, frames = 1 + samples // hop_samples: any hop is exact.
+         ait2023's 128 x 128 x 3: frames = 132, deltas = "three_point".
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from asc_tf.errors import UserError
+from asc_tf.features import _constant_q
+from asc_tf.features._delta import Deltas
+from asc_tf.features._front_end import FrontEnd, Scale
+
+
+def build(
+    *,
+    sample_rate_hz: int,
+    hop_samples: int,
+    bands: int,
+    bins_per_octave: int,
+    min_hz: float,
+    scale: Scale,
+    top_db: float = 0.0,
+    frames: int = 0,
+    deltas: Deltas = "none",
+):
+    """The front end as a Keras layer; UserError where the settings cannot work together."""
+    if hop_samples < 1 or bands < 1 or bins_per_octave < 1 or min_hz <= 0:
+        raise UserError("features/cqt: hop_samples, bands and bins_per_octave must be at least 1, and min_hz above 0.")
+    settings = {"bands": bands, "bins_per_octave": bins_per_octave, "min_hz": min_hz}
+    filters = _constant_q.filters(sample_rate_hz=sample_rate_hz, **settings)
+    if filters.highest_hz > sample_rate_hz / 2:
+        raise UserError(
+            f"features/cqt: bands = {bands}: the highest filter reaches {filters.highest_hz:.0f} Hz, above half of "
+            f"sample_rate_hz, {sample_rate_hz / 2:.0f}: take fewer bands, more bins_per_octave or a lower min_hz."
+        )
+    layout = functools.partial(_constant_q.layout, sample_rate_hz=sample_rate_hz, hop_samples=hop_samples, **settings)
+    transform = ConstantQ(filters, layout, hop_samples)
+    return FrontEnd(
+        transform, transform.count, bands=bands, scale=scale, top_db=top_db, frames=frames, deltas=deltas, name="cqt"
+    )
+
+
+class ConstantQ:
+    """wave (batch, samples) to magnitudes (batch, bands, frames).
+
+    In float64: a loud moment's rounding to float32, which the transform of the whole clip spreads over all
+    frames, would move cells 80 dB below it by 0.004 dB.
+    """
+
+    def __init__(self, filters, layout, hop_samples):
+        self.lengths, self.layout, self.hop_samples = filters.lengths, layout, hop_samples
+
+    def count(self, samples):
+        if samples < self.lengths[0]:
+            raise UserError(
+                f"features/cqt: the lowest filter is {self.lengths[0]:.0f} samples long, longer than a clip "
+                f"of {samples}: take a higher min_hz, fewer bins_per_octave or longer clips."
+            )
+        return 1 + samples // self.hop_samples
+
+    def __call__(self, wave):
+        layout = self.layout(wave.shape[1])
+        wave = tf.cast(wave, tf.float64)
+        blocks = self._blocks(wave, layout.columns)
+        parts = [
+            tf.matmul(matrices, blocks[:, low : low + matrices.shape[2]]) for low, matrices in layout.groups
+        ]  # (columns, bands, 2 * batch)
+        real, imaginary = tf.split(tf.transpose(tf.concat(parts, 1), (2, 1, 0)), 2)
+        cells = tf.signal.ifft(tf.complex(real, imaginary))[..., : self.count(wave.shape[1])]
+        seam = self._seam(wave, layout.span)[:, None]
+        real = tf.math.real(cells) + layout.seam.real[:, None] * seam
+        imaginary = tf.math.imag(cells) + layout.seam.imag[:, None] * seam
+        return tf.cast(tf.sqrt(real**2 + imaginary**2), tf.float32)
+
+    def _blocks(self, wave, columns):
+        """All bins, from -size / 2 up: (columns, blocks, 2 * batch), real parts of all clips, then imaginary.
+
+        The clip is taken half a sample later: the filters, centred half a sample early, are real then.
+        """
+        size = columns * self.hop_samples
+        later = np.exp(1j * np.pi * np.arange(size // 2) / size)
+        spectrum = tf.signal.rfft(wave, [size])[:, : size // 2] * later
+        mirrored = tf.math.conj(tf.reverse(spectrum[:, 1:], [1]))
+        bins = tf.concat([tf.zeros_like(spectrum[:, :1]), mirrored, spectrum], 1)
+        parts = tf.concat([tf.math.real(bins), tf.math.imag(bins)], 0)
+        return tf.transpose(tf.reshape(parts, (-1, self.hop_samples, columns)), (2, 1, 0))
+
+    def _seam(self, wave, span):
+        """(batch, frames): what librosa's circular frames meet at their first sample, less the one past their last."""
+        frames = self.count(wave.shape[1])
+        padded = tf.pad(wave, [[0, 0], [span // 2, span // 2 + 1]])
+        return (padded[:, :-span] - padded[:, span:])[:, :: self.hop_samples][:, :frames]
