@@ -12,13 +12,45 @@ from asc_tf import registry
 from asc_tf.data import audio, batches, shards
 from asc_tf.data.listing import validation_part
 from asc_tf.errors import UserError
+from asc_tf.features import _normalise
 
 SLICE = 8  # clips a front-end call: larger batches of spectra fall out of the processor's cache
+NORMALISATION = "normalisation.npz"
 
 
 def front_end(recipe):
     """The recipe's feature layer: wave (batch, samples) to spectrogram (batch, bands, frames, channels)."""
     return registry.entry("feature", recipe.feature.name)(**recipe.feature.settings)
+
+
+def normaliser(run):
+    """What follows the front end and the augmentation of spectrograms: the recipe's [normalise], as a layer."""
+    section = run.recipe.normalise
+    if section is None:
+        return keras.layers.Identity(dtype="float32")
+    return _normalise.Normalise(**normalisation(run))
+
+
+def normalisation(run):
+    """{"mean", "deviation"} that the run's recipe states or that its training measured."""
+    section = run.recipe.normalise
+    if section.by == "constants":
+        return {"mean": section.mean, "deviation": section.deviation}
+    if not run.has(NORMALISATION):
+        raise UserError(f"{run.path / NORMALISATION}: is missing; train the run first.")
+    return run.read_arrays(NORMALISATION)
+
+
+def measure_normalisation(run, data):
+    """Measures what [normalise] by = "bands" asks for, on the training clips, into the run folder."""
+    recipe = run.recipe
+    if recipe.normalise is None or recipe.normalise.by != "bands" or run.has("state.npz"):
+        return  # a run that goes on keeps what it began with
+    layer = front_end(recipe)
+    slices = batches.evaluation(source(recipe, data, data.train), SLICE)
+    run.write_arrays(
+        NORMALISATION, _normalise.moments(slices.map(lambda batch: layer(batch["wave"]), batches.PARALLEL))
+    )
 
 
 def sample_rate_hz(recipe):
@@ -139,30 +171,38 @@ def source(recipe, data, rows, teacher=None):
     )
 
 
-def training_batches(recipe, source, *, first_step, last_step):
+def training_batches(run, source, *, first_step, last_step):
     """(spectrogram, {"label", "teacher"}) of every step, augmented; step by step the same for the same recipe."""
+    recipe, normalise = run.recipe, normaliser(run)
     size = recipe.train.batch_size
-    layer, on_waves, on_mels = front_end(recipe), _augmenter(recipe, "wave"), _augmenter(recipe, "mel")
+    chunks_a_step = size // batches.chunk_size(size)
+    to_mel, on_waves, on_mels = _in_training(recipe), _augmenter(recipe, "wave"), _augmenter(recipe, "mel")
 
     def from_chunk(batch, number):
-        return _with_mel(layer, on_waves(batch, _seed(recipe, number)))
+        return to_mel(on_waves(batch, _seed(recipe, number)), _seed(recipe, number // chunks_a_step))
 
     def from_step(chunks, step):
         batch = {key: tf.reshape(value, (size, *value.shape[2:])) for key, value in chunks.items()}
         batch = on_mels(batch, _seed(recipe, step))
-        return batch["mel"], {key: batch[key] for key in ("label", "teacher") if key in batch}
+        return normalise(batch["mel"]), {key: batch[key] for key in ("label", "teacher") if key in batch}
 
     chunks = batches.training(source, batch_size=size, seed=recipe.seed, first_step=first_step, last_step=last_step)
-    steps = chunks.map(from_chunk, batches.PARALLEL).batch(size // batches.chunk_size(size), drop_remainder=True)
+    steps = chunks.map(from_chunk, batches.PARALLEL).batch(chunks_a_step, drop_remainder=True)
     numbered = tf.data.Dataset.zip(steps, tf.data.Dataset.range(first_step, last_step))
     return numbered.map(from_step, batches.PARALLEL).prefetch(2)
 
 
-def evaluation_batches(recipe, source, batch_size=256):
+def evaluation_batches(run, source, batch_size=256):
     """Spectrograms (batch, bands, frames, channels) of all segments in order, not augmented."""
-    layer = front_end(recipe)
-    slices = batches.evaluation(source, SLICE).map(lambda batch: layer(batch["wave"]), batches.PARALLEL)
+    to_input = network_input(run)
+    slices = batches.evaluation(source, SLICE).map(lambda batch: to_input(batch["wave"]), batches.PARALLEL)
     return slices.unbatch().batch(batch_size).prefetch(2)
+
+
+def network_input(run):
+    """A function from waves to what the run's network sees in inference: front end, then normalisation."""
+    layer, normalise = front_end(run.recipe), normaliser(run)
+    return lambda wave: normalise(layer(wave))
 
 
 def forward(network):
@@ -185,13 +225,23 @@ def waves(recipe, file):
     return audio.to_int16(pieces).astype(np.float32) / audio.FULL_SCALE
 
 
-def _with_mel(layer, batch):
-    """The batch with "mel" in place of "wave", computed a slice of clips at a time."""
-    wave = batch.pop("wave")
-    size = batches.chunk_size(wave.shape[0], SLICE)
-    slices = tf.reshape(wave, (-1, size, wave.shape[1]))
-    mels = tf.map_fn(layer, slices, fn_output_signature=tf.float32, parallel_iterations=1)
-    return batch | {"mel": tf.reshape(mels, (wave.shape[0], *layer.compute_output_shape(wave.shape)[1:]))}
+def _in_training(recipe):
+    """A function (batch, the step's seed) -> batch with "mel" in place of "wave", a slice of clips at a time.
+
+    A front end that varies draws with that seed, so that all chunks of a step share one draw.
+    """
+    layer = front_end(recipe)
+
+    def with_mel(batch, seed):
+        wave = batch.pop("wave")
+        if getattr(layer, "varies", False):
+            own = tf.random.experimental.stateless_fold_in(seed, len(recipe.augmentation))  # no augmentation's place
+            return batch | {"mel": layer.varied(wave, own)}
+        slices = tf.reshape(wave, (-1, batches.chunk_size(wave.shape[0], SLICE), wave.shape[1]))
+        mels = tf.map_fn(layer, slices, fn_output_signature=tf.float32, parallel_iterations=1)
+        return batch | {"mel": tf.reshape(mels, (wave.shape[0], *layer.compute_output_shape(wave.shape)[1:]))}
+
+    return with_mel
 
 
 def _augmenter(recipe, stage):

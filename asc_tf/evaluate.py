@@ -20,7 +20,7 @@ def evaluate(run, data=None):
     data = data or build.data(run.recipe)
     rows = data.test
     labels, files = data.labels(rows), data.column("file", rows)
-    spectrograms = build.evaluation_batches(run.recipe, build.source(run.recipe, data, rows))
+    spectrograms = build.evaluation_batches(run, build.source(run.recipe, data, rows))
     report = {}
     for name, (scorer, cost) in models(run, len(data.classes)).items():
         probabilities = metrics.softmax(build.outputs(scorer, spectrograms))

@@ -19,7 +19,7 @@ def predict(run, files, *, tflite=False):
     from asc_tf.errors import UserError
 
     scorer = model(run, tflite=tflite)
-    layer = build.front_end(run.recipe)
+    to_input = build.network_input(run)
     found, unreadable = {}, []
     for file in files:
         try:
@@ -27,7 +27,7 @@ def predict(run, files, *, tflite=False):
         except UserError as error:
             unreadable.append(str(error))
             continue
-        slices = tf.data.Dataset.from_tensor_slices(waves).batch(build.SLICE).map(layer)
+        slices = tf.data.Dataset.from_tensor_slices(waves).batch(build.SLICE).map(to_input)
         found[file] = metrics.softmax(build.outputs(scorer, slices))
     return found, unreadable
 

@@ -57,6 +57,16 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Normalise:
+    """(x - mean) / deviation of the spectrogram, after its augmentation: by = "constants" takes the two numbers
+    given here, "bands" those of every band over the training clips, measured once and kept in the run folder."""
+
+    by: typing.Literal["constants", "bands"]
+    mean: float | None = None
+    deviation: float | None = _limits(None, least=1e-9)
+
+
+@dataclass(frozen=True)
 class Teacher:
     """Another recipe whose runs (seeds 1 to `runs`) teach; their logits are averaged."""
 
@@ -84,7 +94,7 @@ class Quantise:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole resolved recipe. `distill` and `quantise` are None where the file has no such section."""
+    """A whole resolved recipe. Fixed sections that the file does not have, except `data`, are None."""
 
     file: str = field(compare=False)
     seed: int = _limits(least=0)
@@ -93,6 +103,7 @@ class Recipe:
     model: Part = None
     train: Train = None
     data: Data = field(default_factory=Data)
+    normalise: Normalise | None = None
     augmentation: tuple[Part, ...] = ()
     teacher: tuple[Teacher, ...] = ()
     distill: Distill | None = None
@@ -105,7 +116,7 @@ class Recipe:
 
 REQUIRED = ("seed", "dataset", "feature", "model", "train")
 PARTS = ("dataset", "feature", "model")
-FIXED = {"data": Data, "train": Train, "distill": Distill, "quantise": Quantise}
+FIXED = {"data": Data, "normalise": Normalise, "train": Train, "distill": Distill, "quantise": Quantise}
 LISTS = {"augmentation": "name", "teacher": "recipe"}  # section -> the key that tells its entries apart
 
 
@@ -173,7 +184,17 @@ def _checked(tree, file):
         raise UserError("[distill] and [[teacher]] belong together: one of them is missing.")
     if "quantise" in values and values["quantise"].frozen_epochs > values["quantise"].epochs:
         raise UserError("quantise: frozen_epochs must not exceed epochs.")
+    if "normalise" in values:
+        _check_normalise(values["normalise"])
     return Recipe(file=file, **values)
+
+
+def _check_normalise(section):
+    given = [key for key in ("mean", "deviation") if getattr(section, key) is not None]
+    if section.by == "constants" and len(given) < 2:
+        raise UserError('normalise: by = "constants" needs both mean and deviation.')
+    if section.by == "bands" and given:
+        raise UserError(f'normalise: by = "bands" measures its numbers: leave {" and ".join(given)} out.')
 
 
 def _section(key, value):
@@ -207,6 +228,8 @@ def _fixed(schema, key, section):
 
 
 def _ranged(where, value, least=None, most=None):
+    if value is None:
+        return None
     if (least is not None and value < least) or (most is not None and value > most):
         bounds = [f"{word} {bound}" for word, bound in (("at least", least), ("at most", most)) if bound is not None]
         raise UserError(f"{where} = {value} must be {' and '.join(bounds)}.")
@@ -258,7 +281,9 @@ def _value(text):
 def _plain(value):
     if isinstance(value, Part):
         return {"name": value.name, **value.settings}
-    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) else value
+    if dataclasses.is_dataclass(value):  # TOML has no word for None: what was left out is left out again
+        return {key: item for key, item in dataclasses.asdict(value).items() if item is not None}
+    return value
 
 
 def _flat(tree, prefix=""):

@@ -2,11 +2,12 @@
 
     recipe.toml            resolved recipe; evaluate, predict and export read this copy
     labels.txt             classes in the order of the network's outputs
+    normalisation.npz      mean and deviation of every band, where the recipe has them measured
     log.csv, tensorboard/  one row an epoch
     state.npz              everything needed to resume: weights, optimizer, epoch, log
     weights/               best.weights.h5 (by validation), last.weights.h5
     quantise/              the same for quantisation-aware training
-    export/                model.tflite, parity.json, parity.txt
+    export/                model.tflite, normalisation.json, parity.json, parity.txt
     metrics.json           written last: a run that has it is finished
 Every file is written under a temporary name and then renamed.
 """

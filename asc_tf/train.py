@@ -27,6 +27,7 @@ def train(recipe, out, *, resume=False, title="student"):
     data = build.data(recipe)
     run.write("labels.txt", "\n".join(data.classes) + "\n")
     describe(recipe, data)
+    build.measure_normalisation(run, data)
     teacher_logits = taught_logits(run, teachers, data) if teachers else None
     source = build.source(recipe, data, data.train, teacher_logits)
     fit(run, source, data, title)
@@ -45,7 +46,7 @@ def fit(run, source, data, title):
     recipe = run.recipe
     steps = whole_steps(recipe, source)
     student = compiled_student(recipe, classes=len(data.classes), steps=recipe.train.epochs * steps)
-    validation = build.evaluation_batches(recipe, build.source(recipe, data, data.validation))
+    validation = build.evaluation_batches(run, build.source(recipe, data, data.validation))
     keeper = epochs.Keeper(run, validation, data.labels(data.validation), title=title)
     done = keeper.resume(student)
     if done >= recipe.train.epochs:
@@ -53,7 +54,7 @@ def fit(run, source, data, title):
     if done:
         print(f"{title}  goes on after epoch {done}")
     student.fit(
-        build.training_batches(recipe, source, first_step=done * steps, last_step=recipe.train.epochs * steps),
+        build.training_batches(run, source, first_step=done * steps, last_step=recipe.train.epochs * steps),
         epochs=recipe.train.epochs,
         initial_epoch=done,
         steps_per_epoch=steps,
@@ -121,7 +122,7 @@ def one_teachers_logits(folder, recipe, data):
     def compute():
         network = epochs.load_best(taught, build.network(recipe, len(data.classes)))
         return build.outputs(
-            build.forward(network), build.evaluation_batches(recipe, build.source(recipe, own, own.train))
+            build.forward(network), build.evaluation_batches(taught, build.source(recipe, own, own.train))
         )
 
     return teachers.logits(taught, own.names(own.train), data.names(data.train), compute)

@@ -23,17 +23,21 @@ def run(run, source, data):
     if run.has("export/parity.json"):
         return
     network = epochs.load_best(run, build.network(run.recipe, len(data.classes), foldable=True))
-    quantised = qat.quantise(twin(network), calibration(run.recipe, data))
+    quantised = qat.quantise(twin(network), calibration(run, data))
     train(run, quantised, source)
     run.write("export/model.tflite", tflite.convert(quantised))
+    if run.recipe.normalise:  # in plain text: it is the device's to do before the network
+        numbers = {key: np.squeeze(value).tolist() for key, value in build.normalisation(run).items()}
+        run.write_json("export/normalisation.json", numbers)
     report(run, network, quantised, data)
 
 
-def calibration(recipe, data):
+def calibration(run, data):
     """(clips, bands, frames, channels) spectrograms of training clips, the same for the same seed."""
+    recipe = run.recipe
     count = min(recipe.quantise.calibration_clips, len(data.train))
     rows = np.random.default_rng(recipe.seed).choice(data.train, count, replace=False)
-    return np.concatenate(list(build.evaluation_batches(recipe, build.source(recipe, data, np.sort(rows)))))
+    return np.concatenate(list(build.evaluation_batches(run, build.source(recipe, data, np.sort(rows)))))
 
 
 def train(run, quantised, source):
@@ -58,7 +62,7 @@ def train(run, quantised, source):
         quantised,
         adam,
         build.training_batches(
-            recipe, source, first_step=before + len(rows) * steps, last_step=before + settings.epochs * steps
+            run, source, first_step=before + len(rows) * steps, last_step=before + settings.epochs * steps
         ),
         first_epoch=len(rows),
         epochs=settings.epochs,
@@ -73,7 +77,7 @@ def train(run, quantised, source):
 
 def report(run, network, quantised, data):
     """Writes and prints how far the three networks agree on the test split."""
-    spectrograms = build.evaluation_batches(run.recipe, build.source(run.recipe, data, data.test))
+    spectrograms = build.evaluation_batches(run, build.source(run.recipe, data, data.test))
     found = parity.compare(
         {
             "float": build.outputs(build.forward(network), spectrograms),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from asc_tf import build, recipe
+from asc_tf import build, recipe, run_folder
 from asc_tf.errors import UserError
 
 
@@ -10,29 +10,92 @@ def loaded(tiny):
     return recipe.load(tiny)
 
 
+@pytest.fixture
+def run(tiny):
+    """A run folder for the tiny recipe with some keys overridden."""
+    return lambda *overrides: run_folder.RunFolder(tiny.parent / "run", recipe.load(tiny, overrides))
+
+
 def first(dataset):
     x, y = next(iter(dataset))
     return np.asarray(x), {key: np.asarray(value) for key, value in y.items()}
 
 
-def test_training_batches_are_a_function_of_recipe_and_step(loaded):
+def test_training_batches_are_a_function_of_recipe_and_step(loaded, run):
     data = build.data(loaded, quiet=True)
     source = build.source(loaded, data, data.train)
-    x, y = first(build.training_batches(loaded, source, first_step=3, last_step=4))
+    x, y = first(build.training_batches(run(), source, first_step=3, last_step=4))
     assert x.shape == (16, 64, 33, 1) and y["label"].shape == (16, 3)
-    again = list(build.training_batches(loaded, source, first_step=0, last_step=4))[3]
+    again = list(build.training_batches(run(), source, first_step=0, last_step=4))[3]
     np.testing.assert_array_equal(x, again[0])
-    other, _ = first(build.training_batches(recipe.load(loaded.file, ["seed=2"]), source, first_step=3, last_step=4))
+    other, _ = first(build.training_batches(run("seed=2"), source, first_step=3, last_step=4))
     assert np.abs(x - other).max() > 0.1
 
 
-def test_evaluation_batches_keep_the_order_and_are_not_augmented(loaded):
+def test_evaluation_batches_keep_the_order_and_are_not_augmented(loaded, run):
     data = build.data(loaded, quiet=True)
-    spectrograms = np.concatenate(list(build.evaluation_batches(loaded, build.source(loaded, data, data.test), 7)))
+    spectrograms = np.concatenate(list(build.evaluation_batches(run(), build.source(loaded, data, data.test), 7)))
     assert len(spectrograms) == len(data.test)
     file = data.listing.root / data.column("file", data.test)[0]
     alone = build.front_end(loaded)(build.waves(loaded, file))
     np.testing.assert_allclose(spectrograms[: len(alone)], alone, atol=1e-5)
+
+
+BANDS = 'normalise={by="bands"}'
+
+
+def test_bands_are_measured_on_the_training_clips_alone(loaded, run):
+    data = build.data(loaded, quiet=True)
+    measured = run(BANDS)
+    with pytest.raises(UserError, match="train the run first"):
+        build.evaluation_batches(measured, build.source(loaded, data, data.train))
+    build.measure_normalisation(measured, data)
+    raw = np.concatenate(list(build.evaluation_batches(run(), build.source(loaded, data, data.train)))).astype(float)
+    numbers = build.normalisation(measured)
+    np.testing.assert_allclose(numbers["mean"], raw.mean((0, 2))[:, None], rtol=1e-6)
+    np.testing.assert_allclose(numbers["deviation"], raw.std((0, 2))[:, None], rtol=1e-6)
+    for rows, exact in ((data.train, True), (data.test, False)):
+        x = np.concatenate(list(build.evaluation_batches(measured, build.source(loaded, data, rows))))
+        assert np.allclose(x.mean((0, 2)), 0, atol=1e-4) == np.allclose(x.std((0, 2)), 1, atol=1e-4) == exact
+
+
+def test_training_evaluation_and_prediction_normalise_alike(loaded, run):
+    data = build.data(loaded, quiet=True)
+    source = build.source(loaded, data, data.train)
+    constants = 'normalise={by="constants", mean=-4.5, deviation=5.0}'
+    for batches in (
+        lambda run: build.training_batches(run, source, first_step=0, last_step=1),
+        lambda run: build.evaluation_batches(run, source).map(lambda x: (x, {})),
+        lambda run: [(build.network_input(run)(data.prepared.read(data.train[:2]) / np.float32(32768)), {})],
+    ):
+        np.testing.assert_allclose(first(batches(run(constants)))[0], (first(batches(run()))[0] + 4.5) / 5, atol=1e-5)
+
+
+def test_a_run_that_goes_on_keeps_what_it_measured(loaded, run):
+    data = build.data(loaded, quiet=True)
+    begun = run(BANDS)
+    stale = {"mean": np.zeros((64, 1, 1)), "deviation": np.ones((64, 1, 1))}
+    begun.write_arrays("normalisation.npz", stale)
+    build.measure_normalisation(begun, data)
+    assert build.normalisation(begun)["mean"].min() < -1
+    begun.write_arrays("normalisation.npz", stale)
+    begun.write("state.npz", b"an epoch was saved")
+    build.measure_normalisation(begun, data)
+    assert not build.normalisation(begun)["mean"].any()
+
+
+def test_all_clips_of_a_step_share_one_drawn_filter_bank(loaded, run, monkeypatch):
+    """As many chunks as a step has, the same clip throughout, no other augmentation: all spectrograms are equal."""
+    data = build.data(loaded, quiet=True)
+    source = build.source(loaded, data, np.full(64, data.train[0]))
+    monkeypatch.setattr(build.batches, "CHUNK", 4)
+    drawing = run("augmentation=[]", 'feature.flavour="kaldi"', "feature.max_hz=3500", "feature.max_hz_range=1000")
+    steps = [x.numpy() for x, _ in build.training_batches(drawing, source, first_step=0, last_step=3)]
+    for step in steps:
+        np.testing.assert_allclose(step, np.broadcast_to(step[:1], step.shape), atol=1e-4)
+    assert np.abs(steps[0][0] - steps[1][0]).max() > 0.01 and np.abs(steps[1][0] - steps[2][0]).max() > 0.01
+    again = next(iter(build.training_batches(drawing, source, first_step=2, last_step=3)))[0]
+    np.testing.assert_array_equal(again, steps[2])
 
 
 def test_parts_of_the_data_share_no_file(loaded):

@@ -39,6 +39,19 @@ def test_shipped_recipes_are_right_and_survive_writing(name, tmp_path):
         ("[[augmentation]]", "[augmentation]", "write \\[\\[augmentation\\]\\]|Cannot"),
         ("frozen_epochs = 1", "frozen_epochs = 99", "frozen_epochs must not exceed epochs"),
         ("seed = 1", "seed = ", "is not a readable TOML file"),
+        ("[train]", '[normalise]\nby = "constants"\nmean = 1\n[train]', "needs both mean and deviation"),
+        ("[train]", '[normalise]\nby = "bands"\nmean = 1\n[train]', "leave mean out"),
+        (
+            "[train]",
+            '[normalise]\nby = "band"\n[train]',
+            "normalise: by = 'band' is not a choice. Did you mean 'bands'",
+        ),
+        (
+            "[train]",
+            '[normalise]\nby = "constants"\nmean = 0\ndeviation = 0\n[train]',
+            "normalise: deviation = 0.0 must be at least 1e-09",
+        ),
+        ('flavour = "htk"', 'flavour = "htc"', "flavour = 'htc' is not a choice. Did you mean 'htk'"),
     ],
 )
 def test_mistakes_name_the_file_the_key_and_the_fix(tmp_path, old, new, message):
@@ -47,6 +60,14 @@ def test_mistakes_name_the_file_the_key_and_the_fix(tmp_path, old, new, message)
         recipe.load(file)
     assert str(error.value).startswith(str(file))
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("section", ['{by="bands"}', '{by="constants", mean=-4.5, deviation=5}'])
+def test_what_is_left_out_of_a_section_stays_out(section, tmp_path):
+    loaded = recipe.load("quickstart", [f"normalise={section}"])
+    copy = tmp_path / "recipe.toml"
+    copy.write_text(recipe.to_toml(loaded))
+    assert recipe.load(copy).normalise == loaded.normalise is not None
 
 
 def test_distill_needs_a_teacher(tmp_path):

@@ -48,7 +48,7 @@ def killed_after(line, *arguments, by=signal.SIGKILL):
 
 def test_the_whole_way(tiny, recordings, tmp_path, capsys):
     out = tmp_path / "runs/tiny"
-    assert train.main([str(tiny), "--out", str(out)]) == 0
+    assert train.main([str(tiny), "--out", str(out), "--set", 'normalise={by="bands"}']) == 0
     report = json.loads((out / "metrics.json").read_text())
     parity = json.loads((out / "export/parity.json").read_text())
     assert report["float"]["macro_accuracy"] > 0.9 and report["int8"]["macro_accuracy"] > 0.9
@@ -56,6 +56,8 @@ def test_the_whole_way(tiny, recordings, tmp_path, capsys):
     assert report["int8"]["cost"]["bytes"] < report["float"]["cost"]["bytes"] / 3
     for name in ("recipe.toml", "labels.txt", "log.csv", "weights/best.weights.h5", "confusion_int8.png"):
         assert (out / name).is_file(), name
+    exported = json.loads((out / "export/normalisation.json").read_text())
+    assert exported["mean"] == run_folder.load(out).read_arrays("normalisation.npz")["mean"].ravel().tolist()
     assert (out / "labels.txt").read_text().split() == ["high", "low", "middle"]
     shown = capsys.readouterr().out
     assert "epoch  12/12" in shown and "macro accuracy" in shown
