@@ -3,9 +3,9 @@
 Source:  librosa.cqt 0.11: filters.wavelet (Hann, norm 1, filter scale 1, fractional lengths rounded to whole
          samples), times the root of their lengths (scale=True), only their bins from 0 Hz up, sparsity 0.
 
-The transform of the whole clip, padded to N = hop * columns, is multiplied with each filter's transform; taking
+The transform of the whole clip, padded to hop * columns samples, is multiplied with each filter's transform; taking
 every hop-th sample afterwards means adding all bins that lie a multiple of `columns` apart, before an inverse
-transform of `columns` points: a small matrix product for each column.
+transform of `columns` points: a small matrix product for each column, over the blocks of `columns` bins.
 """
 
 import functools
@@ -15,7 +15,8 @@ import numpy as np
 import scipy.fft
 import scipy.signal
 
-GROUPS = 8  # of neighbouring bands, each with its own range of bins
+GROUPS = 8  # of neighbouring bands, each with its own range of blocks
+LOUD = 1e-2  # of the highest peak of all filters: blocks below it may be rounded to float32, a third of the time
 NEGLIGIBLE = 3e-9  # of the highest peak of all filters: 80 dB below the loudest cell this is still 0.001 dB at worst
 HANN_BANDWIDTH_BINS = 1.50018310546875  # librosa.filters.window_bandwidth("hann")
 
@@ -28,16 +29,13 @@ class Filters(NamedTuple):
     highest_hz: float  # where the highest filter ends
 
 
-class Group(NamedTuple):
-    """Neighbouring bands: matrices (columns, bands, blocks) for the blocks of bins from `low`; 0 is the lowest."""
-
-    low: int
-    matrices: np.ndarray
-
-
 class Layout(NamedTuple):
+    """What multiplies the blocks of a spectrum; a group is (first block, (columns, neighbouring bands, blocks))."""
+
     columns: int
-    groups: tuple[Group, ...]
+    loud: list  # groups, float64: bins from 0 Hz up
+    quiet: list  # groups, float32: the same bins
+    below: list  # groups, float32: bins below 0 Hz, in the place of those that mirror them
     span: int  # samples, librosa's FFT length
     seam: np.ndarray  # (bands,) complex, what each filter takes at its frame's first sample
 
@@ -56,15 +54,25 @@ def layout(samples, *, sample_rate_hz, hop_samples, **settings):
     centres, lengths, _ = filters(sample_rate_hz=sample_rate_hz, **settings)
     span = 2 ** int(np.ceil(np.log2(max(lengths.max(), 2 * hop_samples))))
     columns = _even_fast_length(-(-(samples + span // 2) // hop_samples))
-    size = columns * hop_samples
     waves = [_wave(centre / sample_rate_hz, length, span) for centre, length in zip(centres, lengths, strict=True)]
-    kernels = np.stack([_kernel(wave, size) for wave in waves]).reshape(len(waves), hop_samples, columns)
-    # Divided by the hop: the inverse transform divides by `columns` instead of `size`.
-    return Layout(columns, tuple(_groups(kernels / hop_samples)), span, np.array([wave[0] for wave in waves]))
+    # Divided by the hop: the inverse transform divides by `columns` instead of columns * hop_samples.
+    kernels = np.stack([_kernel(wave, columns * hop_samples) for wave in waves]) / hop_samples
+    half = kernels.shape[1] // 2
+    above, below = _blocks(kernels[:, : half + 1], columns), _blocks(_mirrored(kernels[:, half:]), columns)
+    peak = above.max()
+    loud = np.where(_ranges(np.abs(above).max(2) > LOUD * peak)[..., None], above, 0)
+    return Layout(
+        columns,
+        _groups(loud, 0, np.float64),
+        _groups(above - loud, NEGLIGIBLE * peak, np.float32),
+        _groups(below, NEGLIGIBLE * peak, np.float32),
+        span,
+        np.array([wave[0] for wave in waves]),
+    )
 
 
 def _even_fast_length(columns):
-    """Even, so that the bins divide into whole blocks below and above 0 Hz."""
+    """Even, so that the padded clip is even in length whatever the hop."""
     return 2 * scipy.fft.next_fast_len(-(-columns // 2))
 
 
@@ -85,16 +93,45 @@ def _wave(cycle, length, span):
 
 
 def _kernel(wave, size):
-    """(size,) real: the transform of a filter, its middle moved from sample -0.5 to 0, bins from -size / 2 up."""
+    """(size,) real: the transform of a filter, its middle moved from sample -0.5 to 0."""
     padded = np.zeros(size, complex)
     padded[np.arange(-len(wave) // 2, len(wave) // 2)] = wave
-    return np.fft.fftshift((np.fft.fft(padded) * np.exp(-1j * np.pi * np.fft.fftfreq(size))).real)
+    frequencies = -np.fft.fftfreq(size)[-np.arange(size)]  # the middle bin as +0.5, where the clip's bins have it
+    return (np.fft.fft(padded) * np.exp(-1j * np.pi * frequencies)).real
 
 
-def _groups(kernels):
-    """kernels (bands, blocks, columns) without the blocks at both ends that are negligible for a whole group."""
-    used = np.abs(kernels).max(2) > NEGLIGIBLE * np.abs(kernels).max()
-    for bands in np.array_split(np.arange(len(kernels)), min(GROUPS, len(kernels))):
+def _mirrored(kernels):
+    """Bins from the middle up, to those below 0 Hz in the place of their mirrors; 0 Hz and the middle have none."""
+    mirrored = np.roll(kernels[:, ::-1], 1, axis=1)
+    mirrored[:, 0] = 0
+    return np.pad(mirrored, [(0, 0), (0, 1)])
+
+
+def _blocks(kernels, columns):
+    """(bands, bins) to (bands, blocks, columns), filled up with zeros."""
+    return np.pad(kernels, [(0, 0), (0, -kernels.shape[1] % columns)]).reshape(len(kernels), -1, columns)
+
+
+def _neighbours(bands):
+    return np.array_split(np.arange(bands), min(GROUPS, bands))
+
+
+def _ranges(used):
+    """(bands, blocks) of bool: from the first to the last block that any band of a group uses."""
+    ranges = np.zeros_like(used)
+    for bands in _neighbours(len(used)):
         blocks = np.flatnonzero(used[bands].any(0))
-        low, high = blocks[0], blocks[-1] + 1
-        yield Group(int(low), np.ascontiguousarray(kernels[bands, low:high].transpose(2, 0, 1)))
+        if len(blocks):
+            ranges[bands, blocks[0] : blocks[-1] + 1] = True
+    return ranges
+
+
+def _groups(kernels, least, dtype):
+    """The groups of kernels (bands, blocks, columns), without the blocks at both ends that nowhere exceed `least`."""
+    ranges = _ranges(np.abs(kernels).max(2) > least)
+    groups = []
+    for bands in _neighbours(len(kernels)):
+        blocks = np.flatnonzero(ranges[bands[0]])
+        low, high = (blocks[0], blocks[-1] + 1) if len(blocks) else (0, 1)
+        groups.append((int(low), np.ascontiguousarray(kernels[bands, low:high].transpose(2, 0, 1), dtype)))
+    return groups

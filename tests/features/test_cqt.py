@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.signal
 import tensorflow as tf
 
 from asc_tf.errors import UserError
@@ -32,6 +33,31 @@ def test_equals_librosa(shared, name):
         np.testing.assert_allclose(20 * np.log10(ours[loud] / direct[loud]), 0, atol=1e-3)
         # librosa resamples and prunes its filters: 1.4 % of the maximum from the direct transform.
         np.testing.assert_allclose(ours, librosas, atol=0.015 * librosas.max())
+
+
+@pytest.mark.parametrize("hop, samples", [(100, 8000), (101, 8000), (128, 4001), (1500, 3000)])
+def test_equals_librosas_filters_on_frames(hop, samples):
+    """The definition, frame by frame: librosa's filters, transformed, against the transform of each frame."""
+    layer = cqt.build(**(SMALL | {"hop_samples": hop}))
+    wave = np.random.default_rng(0).standard_normal(samples)
+    span = max(1024, 2 ** int(np.ceil(np.log2(2 * hop))))
+    padded = np.pad(wave, span // 2)
+    frames = np.stack([padded[start : start + span] for start in range(0, samples + 1, hop)], 1)
+    spectra = np.fft.rfft(frames, axis=0)
+    expected = [
+        np.abs(_librosas_filter(200 * 2 ** (band / 12) / 8000, length, span) @ spectra)
+        for band, length in enumerate(layer.magnitudes.lengths)
+    ]
+    ours = layer(wave[None].astype("f"))[0, ..., 0].numpy()
+    np.testing.assert_allclose(ours, expected, atol=1e-6 * np.max(expected))
+
+
+def _librosas_filter(cycle, length, span):
+    wave = np.exp(2j * np.pi * cycle * np.arange(-length // 2, length // 2))
+    wave *= scipy.signal.get_window("hann", len(wave))
+    start = (span - len(wave)) // 2
+    padded = np.pad(wave / np.abs(wave).sum(), (start, span - len(wave) - start))
+    return np.fft.fft(padded)[: span // 2 + 1] * np.sqrt(length) / span
 
 
 def test_decibels_reach_as_far_below_each_clips_own_maximum_as_asked():
