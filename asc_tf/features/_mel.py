@@ -68,6 +68,11 @@ def kaldi_mel(hz):
     return 1127 * np.log(1 + hz / 700)
 
 
+def kaldi_hz(mel):
+    """Inverse of kaldi_mel."""
+    return 700 * (np.exp(mel / 1127) - 1)
+
+
 def slaney_mel(hz):
     """Slaney's mel scale: linear below 1 kHz, logarithmic above."""
     return np.where(hz < 1000, 3 * hz / 200, 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4))

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+import soundfile
+
+from asc_tf import registry, show
+from asc_tf.features import axes
+
+
+@pytest.fixture(scope="module")
+def tone():
+    """Half a second of silence, then half a second of 1 kHz."""
+    seconds = np.arange(show.RATE_HZ) / show.RATE_HZ
+    return (np.sin(2 * np.pi * 1000 * seconds) * (seconds > 0.5)).astype("f")
+
+
+def test_a_tone_is_drawn_at_its_frequency_and_its_time(tone):
+    shown = show.panels(tone)
+    assert [panel[0] for panel in shown] == sorted(registry.names("feature"), key=list(show.SETTINGS).index)
+    for name, level, hz, seconds in shown:
+        assert level.shape == (len(hz), len(seconds)) == (128, len(seconds))
+        assert np.all(np.diff(hz) > 0)
+        loud = np.abs(seconds - 0.75).argmin()
+        assert hz[level[:, loud].argmax()] == pytest.approx(1000, rel=0.03), name
+        band = level[np.abs(hz - 1000).argmin()]
+        begins = seconds[np.flatnonzero(band > band.max() - 6)[0]]  # half the amplitude: the window's middle
+        assert begins == pytest.approx(0.5, abs=0.02), name
+
+
+def test_axes_of_the_other_front_ends():
+    ast = {"flavour": "ast", "bands": 3, "min_hz": 0.0, "max_hz": 8000.0, "window_samples": 400, "hop_samples": 160}
+    ast |= {"sample_rate_hz": 16000}
+    assert axes.frames_s("log_mel", ast, 2) == pytest.approx([0.0125, 0.0225])
+    assert np.log1p(axes.bands_hz("log_mel", ast) / 700) == pytest.approx(np.arange(1, 4) / 4 * np.log1p(8000 / 700))
+
+
+def test_draws_a_png(tone, tmp_path):
+    soundfile.write(tmp_path / "tone.wav", np.stack([tone, tone], 1)[::2], 22050)
+    assert show.main(["features", str(tmp_path / "tone.wav"), "--out", str(tmp_path / "tone.png")]) == 0
+    assert (tmp_path / "tone.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("samples", "arguments", "message"),
+    [
+        (30000, ["--start-s", "3"], "behind its end"),
+        (2000, [], "too short|shorter|longer than"),
+        (30000, ["--out", "nowhere/x.png"], "cannot be written"),
+    ],
+)
+def test_mistakes_are_one_line(samples, arguments, message, tone, tmp_path, capsys):
+    soundfile.write(tmp_path / "tone.wav", tone[:samples], show.RATE_HZ)
+    assert show.main(["features", str(tmp_path / "tone.wav"), "--out", str(tmp_path / "x.png"), *arguments]) == 2
+    error = capsys.readouterr().err
+    assert len(error.strip().splitlines()) == 1 and any(word in error for word in message.split("|"))
