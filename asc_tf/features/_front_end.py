@@ -17,43 +17,70 @@ from asc_tf.features import _delta
 
 Scale = Literal["magnitude", "db"]
 FLOOR_DB = -100.0
+SLICE = 8  # clips
 
 
 class FrontEnd(keras.layers.Layer):
     """wave (batch, samples) to (batch, bands, frames', channels) in float32 under any precision policy.
 
-    magnitudes:  wave (batch, samples) to (batch, bands, frames).
-    count:       samples to frames; raises UserError where a clip is too short.
-    top_db:      how far below each clip's own maximum the decibels reach; 0 for no such limit.
+    transform:  maps waves (batch, samples) to magnitudes (batch, bands, frames); its count(samples) gives the
+                frames and raises UserError where a clip is too short.
+    settings:   those of the part's `build`, among them
+    scale:      magnitudes, or decibels.
+    top_db:     how far below each clip's own maximum the decibels reach; 0 for no such limit.
     frames, deltas: see _delta.py.
     """
 
-    def __init__(self, magnitudes, count, *, bands, scale, top_db, frames, deltas, **kwargs):
-        super().__init__(trainable=False, dtype="float32", **kwargs)
-        self.magnitudes, self.count, self.bands = magnitudes, count, bands
-        self.scale, self.top_db, self.frames, self.deltas = scale, top_db, frames, deltas
-        if top_db < 0 or frames < 0:
-            raise UserError(f"features/{self.name}: top_db = {top_db} and frames = {frames} must be 0 (off) or more.")
-        if top_db and scale != "db":
-            raise UserError(f'features/{self.name}: top_db = {top_db} needs scale = "db".')
+    def __init__(self, transform, settings, **kwargs):
+        super().__init__(**kwargs)
+        self.transform, self.settings = transform, settings
 
     def call(self, wave):
-        self.compute_output_shape(wave.shape)  # refuses clips that are too short before anything is computed
-        spectrogram = self.magnitudes(wave)
-        if self.scale == "db":
-            spectrogram = decibels(spectrogram, self.top_db)
-        return _delta.with_deltas(spectrogram, deltas=self.deltas, frames=self.frames)
+        return _in_slices(self._slice, wave, self.compute_output_shape(wave.shape))
 
     def compute_output_shape(self, input_shape):
+        """(batch, bands, frames', channels); UserError where the clips are too short or of no fixed length."""
         if len(input_shape) != 2 or input_shape[1] is None:
             raise UserError(f"features/{self.name}: needs waves (batch, samples) of a fixed length, not {input_shape}.")
-        frames = _delta.output_frames(self.count(input_shape[1]), deltas=self.deltas, frames=self.frames)
-        return (input_shape[0], self.bands, frames, _delta.channels(self.deltas))
+        frames, deltas = self.settings["frames"], self.settings["deltas"]
+        count = _delta.output_frames(self.transform.count(input_shape[1]), deltas=deltas, frames=frames)
+        return (input_shape[0], self.settings["bands"], count, _delta.channels(deltas))
+
+    def get_config(self):
+        return super().get_config() | self.settings
 
     @property
     def silence(self):
         """The value of a cell without any energy."""
-        return FLOOR_DB if self.scale == "db" else 0.0
+        return FLOOR_DB if self.settings["scale"] == "db" else 0.0
+
+    def _slice(self, wave):
+        spectrogram = self.transform(wave)
+        if self.settings["scale"] == "db":
+            spectrogram = decibels(spectrogram, self.settings["top_db"])
+        return _delta.with_deltas(spectrogram, deltas=self.settings["deltas"], frames=self.settings["frames"])
+
+
+def check(part, *, scale, top_db, frames, **_):
+    """UserError where these settings cannot work together."""
+    if top_db < 0 or frames < 0:
+        raise UserError(f"features/{part}: top_db = {top_db} and frames = {frames} must be 0 (off) or more.")
+    if top_db and scale != "db":
+        raise UserError(f'features/{part}: top_db = {top_db} needs scale = "db".')
+
+
+def _in_slices(function, wave, shape):
+    """`function` of (batch, samples), SLICE clips at a time: spectra of more would fill cache and memory.
+
+    The slices are of equal size, the last filled up with silence. shape: of the outcome.
+    """
+    count, larger = (tf.shape(wave)[0], tf.maximum) if wave.shape[0] is None else (wave.shape[0], max)
+    slices = larger((count + SLICE - 1) // SLICE, 1)
+    size = larger((count + slices - 1) // slices, 1)
+    filled = tf.pad(wave, [[0, slices * size - count], [0, 0]])
+    signature = tf.TensorSpec((None, *shape[1:]), tf.float32)
+    outcome = tf.map_fn(function, tf.reshape(filled, [slices, size, wave.shape[1]]), fn_output_signature=signature)
+    return tf.ensure_shape(tf.reshape(outcome, [slices * size, *shape[1:]])[:count], shape)
 
 
 def decibels(magnitude, top_db):

@@ -8,15 +8,15 @@ Size:    128 x 136 for one second at 44.1 kHz with hop 326, frames = 1 + samples
          ait2023's 128 x 128 x 3: frames = 132, deltas = "three_point".
 """
 
-import functools
-
+import keras
 import numpy as np
 import tensorflow as tf
 
 from asc_tf.errors import UserError
-from asc_tf.features import _constant_q
+from asc_tf.features import _constant_q, _front_end
 from asc_tf.features._delta import Deltas
-from asc_tf.features._front_end import FrontEnd, Scale
+
+FILTERS = ("sample_rate_hz", "bands", "bins_per_octave", "min_hz")  # the settings that make the filters
 
 
 def build(
@@ -26,26 +26,35 @@ def build(
     bands: int,
     bins_per_octave: int,
     min_hz: float,
-    scale: Scale,
+    scale: _front_end.Scale,
     top_db: float = 0.0,
     frames: int = 0,
     deltas: Deltas = "none",
 ):
-    """The front end as a Keras layer; UserError where the settings cannot work together."""
+    """The front end as a Keras layer; UserError where the settings cannot work together.
+
+    scale, top_db: see _front_end.py.   frames, deltas: see _delta.py.
+    """
+    settings = dict(locals())
+    _front_end.check("cqt", **settings)
     if hop_samples < 1 or bands < 1 or bins_per_octave < 1 or min_hz <= 0:
         raise UserError("features/cqt: hop_samples, bands and bins_per_octave must be at least 1, and min_hz above 0.")
-    settings = {"bands": bands, "bins_per_octave": bins_per_octave, "min_hz": min_hz}
-    filters = _constant_q.filters(sample_rate_hz=sample_rate_hz, **settings)
-    if filters.highest_hz > sample_rate_hz / 2:
+    highest = _constant_q.filters(**{key: settings[key] for key in FILTERS}).highest_hz
+    if highest > sample_rate_hz / 2:
         raise UserError(
-            f"features/cqt: bands = {bands}: the highest filter reaches {filters.highest_hz:.0f} Hz, above half of "
+            f"features/cqt: bands = {bands}: the highest filter reaches {highest:.0f} Hz, above half of "
             f"sample_rate_hz, {sample_rate_hz / 2:.0f}: take fewer bands, more bins_per_octave or a lower min_hz."
         )
-    layout = functools.partial(_constant_q.layout, sample_rate_hz=sample_rate_hz, hop_samples=hop_samples, **settings)
-    transform = ConstantQ(filters, layout, hop_samples)
-    return FrontEnd(
-        transform, transform.count, bands=bands, scale=scale, top_db=top_db, frames=frames, deltas=deltas, name="cqt"
-    )
+    return Cqt(**settings, name="cqt")
+
+
+@keras.saving.register_keras_serializable("asc_tf")
+class Cqt(_front_end.FrontEnd):
+    """wave (batch, samples) to constant-Q spectrograms, with the settings of `build`."""
+
+    def __init__(self, *, name=None, trainable=False, dtype="float32", **settings):
+        transform = ConstantQ(settings["hop_samples"], {key: settings[key] for key in FILTERS})
+        super().__init__(transform, settings, name=name, trainable=trainable, dtype=dtype)
 
 
 class ConstantQ:
@@ -55,8 +64,9 @@ class ConstantQ:
     over all frames, which would move cells 80 dB below it by 0.004 dB.
     """
 
-    def __init__(self, filters, layout, hop_samples):
-        self.lengths, self.layout, self.hop_samples = filters.lengths, layout, hop_samples
+    def __init__(self, hop_samples, filters):
+        self.hop_samples, self.filters = hop_samples, filters
+        self.lengths = _constant_q.filters(**filters).lengths
 
     def count(self, samples):
         if samples < self.lengths[0]:
@@ -67,13 +77,14 @@ class ConstantQ:
         return 1 + samples // self.hop_samples
 
     def __call__(self, wave):
-        wave, layout, frames = tf.cast(wave, tf.float64), self.layout(wave.shape[1]), self.count(wave.shape[1])
+        wave, samples = tf.cast(wave, tf.float64), wave.shape[1]
+        layout = _constant_q.layout(samples, hop_samples=self.hop_samples, **self.filters)
         size = layout.columns * self.hop_samples
         exact, rounded = _blocks(tf.signal.rfft(wave, [size]), layout.columns, size)
         above = _product(exact, layout.loud) + tf.cast(_product(rounded, layout.quiet), tf.float64)
         below = tf.cast(_product(rounded, layout.below), tf.float64)
         real, imaginary = tf.split(tf.transpose(tf.concat([above, below], 1), (2, 1, 0)), 2)
-        cells = tf.signal.ifft(tf.complex(real, imaginary))[..., :frames]
+        cells = tf.signal.ifft(tf.complex(real, imaginary))[..., : self.count(samples)]
         return _magnitude(cells, self._seam(wave, layout.span), layout.seam.real, layout.seam.imag)
 
     def _seam(self, wave, span):

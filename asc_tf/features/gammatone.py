@@ -10,13 +10,13 @@ Size:    128 x 123 ("fft") or 128 x 129 ("filters") for one second at 44.1 kHz w
 
 from typing import Literal
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from asc_tf.errors import UserError
-from asc_tf.features import _gammatone_bank, _gammatone_recursion
+from asc_tf.features import _front_end, _gammatone_bank, _gammatone_recursion
 from asc_tf.features._delta import Deltas
-from asc_tf.features._front_end import FrontEnd, Scale
 
 
 def build(
@@ -28,12 +28,17 @@ def build(
     min_hz: float,
     max_hz: float,
     method: Literal["fft", "filters"],
-    scale: Scale,
+    scale: _front_end.Scale,
     top_db: float = 0.0,
     frames: int = 0,
     deltas: Deltas = "none",
 ):
-    """The front end as a Keras layer; UserError where the settings cannot work together."""
+    """The front end as a Keras layer; UserError where the settings cannot work together.
+
+    scale, top_db: see _front_end.py.   frames, deltas: see _delta.py.
+    """
+    settings = dict(locals())
+    _front_end.check("gammatone", **settings)
     if window_samples < 2 or hop_samples < 1 or bands < 1:
         raise UserError("features/gammatone: window_samples must be at least 2, hop_samples and bands at least 1.")
     if not 0 < min_hz < max_hz <= sample_rate_hz / 2:
@@ -41,12 +46,19 @@ def build(
             f"features/gammatone: min_hz = {min_hz} and max_hz = {max_hz} must rise, above 0, to at most "
             f"{sample_rate_hz / 2}, half of sample_rate_hz."
         )
-    bank = _gammatone_bank.design(bands, sample_rate_hz, min_hz, max_hz)
-    transform = {"fft": WeightedFft, "filters": FilterBank}[method](bank, window_samples, hop_samples)
-    return FrontEnd(
-        transform, transform.count, bands=bands, scale=scale, top_db=top_db, frames=frames, deltas=deltas,
-        name="gammatone",
-    )  # fmt: skip
+    return Gammatone(**settings, name="gammatone")
+
+
+@keras.saving.register_keras_serializable("asc_tf")
+class Gammatone(_front_end.FrontEnd):
+    """wave (batch, samples) to gammatone spectrograms, with the settings of `build`."""
+
+    def __init__(self, *, name=None, trainable=False, dtype="float32", **settings):
+        keys = ("bands", "sample_rate_hz", "min_hz", "max_hz")
+        bank = _gammatone_bank.design(**{key: settings[key] for key in keys})
+        method = {"fft": WeightedFft, "filters": FilterBank}[settings["method"]]
+        transform = method(bank, settings["window_samples"], settings["hop_samples"])
+        super().__init__(transform, settings, name=name, trainable=trainable, dtype=dtype)
 
 
 class FilterBank:

@@ -37,7 +37,7 @@ def test_fft_from_20_hz_equals_the_package(shared):
 def test_centres_and_weights_equal_the_package(shared):
     golden = np.load(shared / "golden/feat_gammatone.npz")
     np.testing.assert_allclose(_gammatone_bank.centres_hz(128, 50.0, 22050.0), golden["h_centre_freqs_ascending"])
-    weights = gammatone.build(method="fft", **AIT2023).magnitudes.weights * 4096
+    weights = gammatone.build(method="fft", **AIT2023).transform.weights * 4096
     np.testing.assert_allclose(weights.T, golden["h_fft_weights"], rtol=1e-5)
 
 
@@ -120,6 +120,25 @@ def test_runs_in_a_dataset_a_model_a_graph_and_xla(method):
     assert model.output_shape == (None, *direct.shape[1:])
     np.testing.assert_allclose(model(waves), direct, rtol=1e-4)
     np.testing.assert_allclose(tf.function(layer, jit_compile=True)(waves), direct, rtol=1e-4)
+
+
+def test_saves_and_loads(tmp_path):
+    layer = gammatone.build(method="fft", **SMALL)
+    inputs = keras.Input((8000,))
+    keras.Model(inputs, layer(inputs)).save(tmp_path / "model.keras")
+    waves = np.random.default_rng(0).standard_normal((1, 8000)).astype("f")
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "model.keras")(waves), layer(waves))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("count", [0, 1, 9, 17])
+def test_takes_batches_of_any_size(method, count):
+    layer = gammatone.build(method=method, **SMALL)
+    waves = np.random.default_rng(0).standard_normal((count, 8000)).astype("f")
+    together = layer(waves).numpy()
+    assert together.shape == (count, *layer.compute_output_shape((None, 8000))[1:])
+    if count:
+        np.testing.assert_allclose(together[-1:], layer(waves[-1:]), rtol=1e-4)
 
 
 def test_stays_in_float32_under_mixed_precision():
