@@ -29,10 +29,10 @@ def test_shipped_recipes_are_right_and_survive_writing(name, tmp_path):
         ("[train]", "[trian]", "no section or key 'trian'. Did you mean 'train'"),
         ("epochs = 24", "epochs = 0", "train: epochs = 0 must be at least 1"),
         ("epochs = 24", "epochs = 3.5", "train: epochs = 3.5 must be a whole number"),
-        ("batch_size = 64\n", "", "train needs 'batch_size'"),
+        ("batch_size = 32\n", "", "train needs 'batch_size'"),
         ("seed = 1", "seed = -1", "seed = -1 must be at least 0"),
         (
-            "label_weight = 0.1",
+            "label_weight = 0.3",
             "label_weight = 1.1",
             "distill: label_weight = 1.1 must be at least 0.0 and at most 1.0",
         ),
