@@ -68,7 +68,8 @@ label_weight = 0.5
 [quantise]
 epochs = 2
 frozen_epochs = 1
-learning_rate = 1e-3
+learning_rate = 1e-4
+follow = "float"
 calibration_clips = 32
 """
 

@@ -37,7 +37,7 @@ def test_shipped_recipes_are_right_and_survive_writing(name, tmp_path):
             "distill: label_weight = 1.1 must be at least 0.0 and at most 1.0",
         ),
         ("[[augmentation]]", "[augmentation]", "write \\[\\[augmentation\\]\\]|Cannot"),
-        ("frozen_epochs = 1", "frozen_epochs = 99", "frozen_epochs must not exceed epochs"),
+        ("frozen_epochs = 2", "frozen_epochs = 99", "frozen_epochs must not exceed epochs"),
         ("seed = 1", "seed = ", "is not a readable TOML file"),
     ],
 )
@@ -95,3 +95,8 @@ def test_wrong_overrides(override, message):
 def test_unknown_recipe_names_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'quickstart'"):
         recipe.load("quikstart")
+
+
+def test_what_is_not_there_cannot_be_followed():
+    with pytest.raises(UserError, match="follow = 'teachers', but the recipe has no"):
+        recipe.load("esc10_cp_mobile", ["quantise.follow=teachers"])
