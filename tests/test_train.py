@@ -52,7 +52,7 @@ def test_the_whole_way(tiny, recordings, tmp_path, capsys):
     report = json.loads((out / "metrics.json").read_text())
     parity = json.loads((out / "export/parity.json").read_text())
     assert report["float"]["macro_accuracy"] > 0.9 and report["int8"]["macro_accuracy"] > 0.9
-    assert parity["agreement"]["int8"] >= 0.97
+    assert parity["int8"]["agreement"] >= 0.97
     assert report["int8"]["cost"]["bytes"] < report["float"]["cost"]["bytes"] / 3
     for name in ("recipe.toml", "labels.txt", "log.csv", "weights/best.weights.h5", "confusion_int8.png"):
         assert (out / name).is_file(), name
