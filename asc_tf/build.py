@@ -247,7 +247,7 @@ def _in_training(recipe):
 def _augmenter(recipe, stage):
     """A function (batch, seed) -> batch that applies the recipe's augmentations of a stage, "wave" or "mel"."""
     parts = [(registry.module("augmentation", part.name), part.settings) for part in recipe.augmentation]
-    chosen = [(place, module, settings) for place, (module, settings) in enumerate(parts) if module.ON == stage]
+    chosen = [(place, module, settings) for place, (module, settings) in enumerate(parts) if stage == module.ON]
     extra = (sample_rate_hz(recipe),) if stage == "wave" else ()
 
     def augmented(batch, seed):

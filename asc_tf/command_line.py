@@ -10,7 +10,7 @@ from asc_tf.errors import UserError
 def start(program, action, *, go_on=""):
     """Runs `action()` as a program: mistakes as one line on stderr and status 2, Ctrl-C as status 130.
 
-    go_on: how to go on after Ctrl-C.  Returns the exit status.  TensorFlow is told to keep its start-up notes to itself.
+    go_on: how to go on after Ctrl-C.  Returns the exit status.  TensorFlow keeps its start-up notes to itself.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)

@@ -94,7 +94,8 @@ class Keeper(keras.callbacks.Callback):
 
     def _variables(self):
         variables = self.model.network.variables + self.model.optimizer.variables
-        return [(variable, f"variable {place}: {variable.path}") for place, variable in enumerate(variables)]
+        # By place: the names of optimizers depend on how many there were in the process before.
+        return [(variable, f"variable {place}") for place, variable in enumerate(variables)]
 
     def _tell(self, epoch, logs):
         checked = f"  val accuracy {logs['val_macro_accuracy']:.3f}" if "val_macro_accuracy" in logs else ""

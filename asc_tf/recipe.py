@@ -12,6 +12,7 @@ import tomllib
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import tomli_w
 
@@ -84,11 +85,17 @@ class Distill:
 
 @dataclass(frozen=True)
 class Quantise:
-    """Quantisation-aware training; observers and batch norm stand still in the last `frozen_epochs`."""
+    """Quantisation-aware training; observers and batch norm stand still in the last `frozen_epochs`.
+
+    follow: whose logits are distilled on: "float", those of the network itself before quantisation,
+    hearing the same augmented clip, which keeps its decisions; or "teachers", the stored ones.
+    """
 
     epochs: int = _limits(least=1)
     frozen_epochs: int = _limits(least=0)
     learning_rate: float = _limits(least=1e-9)
+    follow: Literal["float", "teachers"] = _limits()
+    label_weight: float = _limits(0.0, least=0.0, most=1.0)
     calibration_clips: int = _limits(256, least=1)
 
 
@@ -184,6 +191,8 @@ def _checked(tree, file):
         raise UserError("[distill] and [[teacher]] belong together: one of them is missing.")
     if "quantise" in values and values["quantise"].frozen_epochs > values["quantise"].epochs:
         raise UserError("quantise: frozen_epochs must not exceed epochs.")
+    if "quantise" in values and values["quantise"].follow == "teachers" and "teacher" not in values:
+        raise UserError("quantise: follow = 'teachers', but the recipe has no [[teacher]]; write follow = 'float'.")
     if "normalise" in values:
         _check_normalise(values["normalise"])
     return Recipe(file=file, **values)

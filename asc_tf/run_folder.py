@@ -23,7 +23,6 @@ import numpy as np
 from asc_tf import recipe as recipes
 from asc_tf.errors import UserError
 
-
 PART = ".part-"  # how the name of a file begins while it is being written
 
 

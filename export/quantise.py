@@ -24,7 +24,7 @@ def run(run, source, data):
         return
     network = epochs.load_best(run, build.network(run.recipe, len(data.classes), foldable=True))
     quantised = qat.quantise(twin(network), calibration(run, data))
-    train(run, quantised, source)
+    train(run, quantised, source, build.forward(network))
     run.write("export/model.tflite", tflite.convert(quantised))
     if run.recipe.normalise:  # in plain text: it is the device's to do before the network
         numbers = {key: np.squeeze(value).tolist() for key, value in build.normalisation(run).items()}
@@ -40,7 +40,7 @@ def calibration(run, data):
     return np.concatenate(list(build.evaluation_batches(run, build.source(recipe, data, np.sort(rows)))))
 
 
-def train(run, quantised, source):
+def train(run, quantised, source, float_logits):
     """Quantisation-aware training to its last epoch, from where it stopped if it did."""
     recipe, settings = run.recipe, run.recipe.quantise
     steps = batches.steps_per_epoch(source, recipe.train.batch_size)
@@ -61,18 +61,29 @@ def train(run, quantised, source):
     qat.train(
         quantised,
         adam,
-        build.training_batches(
-            run, source, first_step=before + len(rows) * steps, last_step=before + settings.epochs * steps
+        followed(
+            settings.follow,
+            build.training_batches(
+                run, source, first_step=before + len(rows) * steps, last_step=before + settings.epochs * steps
+            ),
+            float_logits,
         ),
         first_epoch=len(rows),
         epochs=settings.epochs,
         steps_per_epoch=steps,
         frozen_epochs=settings.frozen_epochs,
         learning_rate=lambda step: float(rate(step)),
-        label_weight=recipe.distill.label_weight if recipe.distill else 1.0,
+        label_weight=settings.label_weight,
         temperature=recipe.distill.temperature if recipe.distill else 1.0,
         on_epoch=on_epoch,
     )
+
+
+def followed(whom, training_batches, float_logits):
+    """The batches with the logits to follow in "teacher": the stored ones, or the float network's."""
+    if whom == "teachers":
+        return training_batches
+    return training_batches.map(lambda x, targets: (x, targets | {"teacher": float_logits(x)}))
 
 
 def report(run, network, quantised, data):

@@ -61,6 +61,8 @@ warmup_steps = 3
 weight_decay = 1e-3
 """
 TAUGHT = """
+[normalise]
+by = "bands"
 [[teacher]]
 recipe = "tiny_teacher"
 [distill]
@@ -69,7 +71,8 @@ label_weight = 0.5
 [quantise]
 epochs = 2
 frozen_epochs = 1
-learning_rate = 1e-3
+learning_rate = 1e-4
+follow = "float"
 calibration_clips = 32
 """
 
@@ -90,9 +93,19 @@ def recordings(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def tiny_in(recordings):
+    """Writes, into a folder, a recipe of the whole way that trains in seconds, beside its teacher's."""
+
+    def write(folder):
+        (folder / "tiny_teacher.toml").write_text(TINY.format(root=recordings, teacher=""))
+        (folder / "tiny.toml").write_text(TINY.format(root=recordings, teacher=TAUGHT))
+        return folder / "tiny.toml"
+
+    return write
+
+
 @pytest.fixture
-def tiny(recordings, tmp_path):
-    """A recipe file of the whole way on those recordings that trains in seconds, beside its teacher's."""
-    (tmp_path / "tiny_teacher.toml").write_text(TINY.format(root=recordings, teacher=""))
-    (tmp_path / "tiny.toml").write_text(TINY.format(root=recordings, teacher=TAUGHT))
-    return tmp_path / "tiny.toml"
+def tiny(tiny_in, tmp_path):
+    """That recipe in the test's own folder."""
+    return tiny_in(tmp_path)

@@ -29,15 +29,15 @@ def test_shipped_recipes_are_right_and_survive_writing(name, tmp_path):
         ("[train]", "[trian]", "no section or key 'trian'. Did you mean 'train'"),
         ("epochs = 24", "epochs = 0", "train: epochs = 0 must be at least 1"),
         ("epochs = 24", "epochs = 3.5", "train: epochs = 3.5 must be a whole number"),
-        ("batch_size = 64\n", "", "train needs 'batch_size'"),
+        ("batch_size = 32\n", "", "train needs 'batch_size'"),
         ("seed = 1", "seed = -1", "seed = -1 must be at least 0"),
         (
-            "label_weight = 0.1",
+            "label_weight = 0.3",
             "label_weight = 1.1",
             "distill: label_weight = 1.1 must be at least 0.0 and at most 1.0",
         ),
         ("[[augmentation]]", "[augmentation]", "write \\[\\[augmentation\\]\\]|Cannot"),
-        ("frozen_epochs = 1", "frozen_epochs = 99", "frozen_epochs must not exceed epochs"),
+        ("frozen_epochs = 2", "frozen_epochs = 99", "frozen_epochs must not exceed epochs"),
         ("seed = 1", "seed = ", "is not a readable TOML file"),
         ("[train]", '[normalise]\nby = "constants"\nmean = 1\n[train]', "needs both mean and deviation"),
         ("[train]", '[normalise]\nby = "bands"\nmean = 1\n[train]', "leave mean out"),
@@ -116,3 +116,8 @@ def test_wrong_overrides(override, message):
 def test_unknown_recipe_names_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'quickstart'"):
         recipe.load("quikstart")
+
+
+def test_what_is_not_there_cannot_be_followed():
+    with pytest.raises(UserError, match="follow = 'teachers', but the recipe has no"):
+        recipe.load("esc10_cp_mobile", ["quantise.follow=teachers"])

@@ -6,7 +6,7 @@ import numpy as np
 
 from asc_tf.data import _sources, _synthesis
 
-LEVEL_SPREAD_DB = 4.5  # of each sound at each location: what makes the scenes overlap
+LEVEL_SPREAD_DB = 3.5  # of each sound at each location: what makes the scenes overlap
 LOUDNESS_DBFS, LOUDNESS_SPREAD_DB = -28.0, 2.5  # of a location; the same for every scene, so that it tells nothing
 
 # scene -> (reverberation in seconds, {sound: (share of the locations that have it, level in dB)})

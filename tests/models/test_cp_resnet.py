@@ -30,6 +30,7 @@ def test_rho_decides_the_kernels(rho, kernels):
     assert tuple(network.get_layer(name).kernel_size[0] for name in names) == kernels
 
 
+@pytest.mark.slow
 def test_starts_with_logits_of_zero_and_learns():
     keras.utils.set_random_seed(0)
     network = cp_resnet.build((32, 16, 1), 4, width=10, rho=8)
