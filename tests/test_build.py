@@ -7,13 +7,13 @@ from asc_tf.errors import UserError
 
 @pytest.fixture
 def loaded(tiny):
-    return recipe.load(tiny)
+    return recipe.load(tiny.parent / "tiny_teacher.toml")
 
 
 @pytest.fixture
 def run(tiny):
     """A run folder for the tiny recipe with some keys overridden."""
-    return lambda *overrides: run_folder.RunFolder(tiny.parent / "run", recipe.load(tiny, overrides))
+    return lambda *overrides: run_folder.RunFolder(tiny.parent / "run", recipe.load(tiny.parent / "tiny_teacher.toml", overrides))
 
 
 def first(dataset):

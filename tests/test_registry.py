@@ -5,7 +5,7 @@ from asc_tf.errors import UserError
 
 
 def test_the_folder_is_the_registry():
-    assert registry.names("feature") == ["log_mel"]
+    assert registry.names("feature") == ["cqt", "gammatone", "log_mel"]
     assert registry.names("augmentation") == ["device_impulse", "freq_mask", "freq_mixstyle", "time_roll"]
     assert registry.names("dataset") == ["esc", "folder", "made_up", "tau"]
     assert {"cp_mobile", "cp_resnet"} <= set(registry.names("model"))
