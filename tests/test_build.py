@@ -13,7 +13,8 @@ def loaded(tiny):
 @pytest.fixture
 def run(tiny):
     """A run folder for the tiny recipe with some keys overridden."""
-    return lambda *overrides: run_folder.RunFolder(tiny.parent / "run", recipe.load(tiny.parent / "tiny_teacher.toml", overrides))
+    file = tiny.parent / "tiny_teacher.toml"
+    return lambda *overrides: run_folder.RunFolder(tiny.parent / "run", recipe.load(file, overrides))
 
 
 def first(dataset):
