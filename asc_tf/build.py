@@ -14,7 +14,6 @@ from asc_tf.data.listing import validation_part
 from asc_tf.errors import UserError
 from asc_tf.features import _normalise
 
-SLICE = 8  # clips a front-end call: larger batches of spectra fall out of the processor's cache
 NORMALISATION = "normalisation.npz"
 
 
@@ -47,10 +46,9 @@ def measure_normalisation(run, data):
     if recipe.normalise is None or recipe.normalise.by != "bands" or run.has("state.npz"):
         return  # a run that goes on keeps what it began with
     layer = front_end(recipe)
-    slices = batches.evaluation(source(recipe, data, data.train), SLICE)
-    run.write_arrays(
-        NORMALISATION, _normalise.moments(slices.map(lambda batch: layer(batch["wave"]), batches.PARALLEL))
-    )
+    chunks = batches.evaluation(source(recipe, data, data.train), batches.CHUNK)
+    spectrograms = chunks.map(lambda batch: layer(batch["wave"]), batches.PARALLEL)
+    run.write_arrays(NORMALISATION, _normalise.moments(spectrograms))
 
 
 def sample_rate_hz(recipe):
@@ -195,8 +193,8 @@ def training_batches(run, source, *, first_step, last_step):
 def evaluation_batches(run, source, batch_size=256):
     """Spectrograms (batch, bands, frames, channels) of all segments in order, not augmented."""
     to_input = network_input(run)
-    slices = batches.evaluation(source, SLICE).map(lambda batch: to_input(batch["wave"]), batches.PARALLEL)
-    return slices.unbatch().batch(batch_size).prefetch(2)
+    chunks = batches.evaluation(source, batches.CHUNK).map(lambda batch: to_input(batch["wave"]), batches.PARALLEL)
+    return chunks.rebatch(batch_size).prefetch(2)
 
 
 def network_input(run):
@@ -226,7 +224,7 @@ def waves(recipe, file):
 
 
 def _in_training(recipe):
-    """A function (batch, the step's seed) -> batch with "mel" in place of "wave", a slice of clips at a time.
+    """A function (batch, the step's seed) -> batch with "mel" in place of "wave".
 
     A front end that varies draws with that seed, so that all chunks of a step share one draw.
     """
@@ -237,9 +235,7 @@ def _in_training(recipe):
         if getattr(layer, "varies", False):
             own = tf.random.experimental.stateless_fold_in(seed, len(recipe.augmentation))  # no augmentation's place
             return batch | {"mel": layer.varied(wave, own)}
-        slices = tf.reshape(wave, (-1, batches.chunk_size(wave.shape[0], SLICE), wave.shape[1]))
-        mels = tf.map_fn(layer, slices, fn_output_signature=tf.float32, parallel_iterations=1)
-        return batch | {"mel": tf.reshape(mels, (wave.shape[0], *layer.compute_output_shape(wave.shape)[1:]))}
+        return batch | {"mel": layer(wave)}
 
     return with_mel
 

@@ -16,6 +16,7 @@ def predict(run, files, *, tflite=False):
     import tensorflow as tf
 
     from asc_tf import build, metrics
+    from asc_tf.data import batches
     from asc_tf.errors import UserError
 
     scorer = model(run, tflite=tflite)
@@ -27,7 +28,7 @@ def predict(run, files, *, tflite=False):
         except UserError as error:
             unreadable.append(str(error))
             continue
-        slices = tf.data.Dataset.from_tensor_slices(waves).batch(build.SLICE).map(to_input)
+        slices = tf.data.Dataset.from_tensor_slices(waves).batch(batches.CHUNK).map(to_input)
         found[file] = metrics.softmax(build.outputs(scorer, slices))
     return found, unreadable
 

@@ -1,6 +1,7 @@
-"""How does a wave become windowed frames and their power spectrum?
+"""How does a wave become frames and their power spectrum?
 
-wave (batch, samples), frames (batch, frames, window_samples), power (batch, frames, fft_samples // 2 + 1).
+wave (batch, samples), frames (batch, frames, fft_samples), power (batch, frames, fft_samples // 2 + 1). Frames are
+as long as the FFT, the window's zeros included: XLA took 0.95 ms a clip so, 1.65 when it padded before the FFT.
 flavour: one of _flavours.   settings: those of log_mel.
 """
 
@@ -43,15 +44,16 @@ def count(samples, name, flavour, settings):
 
 
 def frames(wave, flavour, count, settings):
-    """`count` frames of a wave, pre-emphasised, not windowed yet."""
-    window, hop = settings["window_samples"], settings["hop_samples"]
+    """`count` frames of a wave, pre-emphasised, not windowed yet; the window's samples come first."""
+    window, hop, fft = settings["window_samples"], settings["hop_samples"], settings["fft_samples"]
     if flavour.edges == "NONE":
-        own = sliced(wave, count, window, hop)
-        own -= tf.reduce_mean(own, -1, keepdims=True)  # the originals subtract the clip's mean before: no change
+        own = sliced(wave, count, fft, hop)
+        # The originals subtract the clip's mean before, which changes nothing.
+        own -= tf.reduce_mean(own[..., :window], -1, keepdims=True)
         return own - flavour.pre_emphasis * tf.concat([own[..., :1], own[..., :-1]], -1)
     if flavour.pre_emphasis:
         wave = wave[:, 1:] - flavour.pre_emphasis * wave[:, :-1]
-    return sliced(centred(wave, window, settings["fft_samples"], mode=flavour.edges), count, window, hop)
+    return sliced(centred(wave, window, fft, mode=flavour.edges), count, fft, hop)
 
 
 def centred(wave, window_samples, fft_samples, *, mode):
@@ -64,18 +66,18 @@ def centred(wave, window_samples, fft_samples, *, mode):
     return tf.pad(wave, [[0, 0], [edge, edge]], mode=mode)
 
 
-def sliced(wave, count, window_samples, hop_samples):
-    """`count` overlapping frames, put together from slices of hop_samples: several times tf.signal.frame's speed."""
-    pieces = -(-window_samples // hop_samples)
+def sliced(wave, count, frame_samples, hop_samples):
+    """`count` overlapping frames, put together from slices of hop_samples; zeros follow the wave."""
+    pieces = -(-frame_samples // hop_samples)
     needed = (count - 1 + pieces) * hop_samples
     whole = tf.pad(wave, [[0, 0], [0, max(0, needed - wave.shape[1])]])[:, :needed]
     rows = tf.reshape(whole, (-1, needed // hop_samples, hop_samples))
-    return tf.concat([rows[:, piece : piece + count] for piece in range(pieces)], -1)[..., :window_samples]
+    return tf.concat([rows[:, piece : piece + count] for piece in range(pieces)], -1)[..., :frame_samples]
 
 
-def power(frames, fft_samples):
-    """|FFT|^2 of frames that are windowed already, padded with zeros to the FFT."""
-    spectrum = tf.signal.rfft(frames, [fft_samples])
+def power(frames):
+    """|FFT|^2 of frames that are windowed already."""
+    spectrum = tf.signal.rfft(frames)
     return tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2
 
 

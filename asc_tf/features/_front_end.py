@@ -17,14 +17,13 @@ from asc_tf.features import _delta
 
 Scale = Literal["magnitude", "db"]
 FLOOR_DB = -100.0
-SLICE = 8  # clips
 
 
 class FrontEnd(keras.layers.Layer):
     """wave (batch, samples) to (batch, bands, frames', channels) in float32 under any precision policy.
 
     transform:  maps waves (batch, samples) to magnitudes (batch, bands, frames); its count(samples) gives the
-                frames and raises UserError where a clip is too short.
+                frames and raises UserError where a clip is too short, its slice_clips how many clips it takes at once.
     settings:   those of the part's `build`, among them
     scale:      magnitudes, or decibels.
     top_db:     how far below each clip's own maximum the decibels reach; 0 for no such limit.
@@ -36,7 +35,7 @@ class FrontEnd(keras.layers.Layer):
         self.transform, self.settings = transform, settings
 
     def call(self, wave):
-        return _in_slices(self._slice, wave, self.compute_output_shape(wave.shape))
+        return _in_slices(self._slice, wave, self.transform.slice_clips, self.compute_output_shape(wave.shape))
 
     def compute_output_shape(self, input_shape):
         """(batch, bands, frames', channels); UserError where the clips are too short or of no fixed length."""
@@ -69,13 +68,13 @@ def check(part, *, scale, top_db, frames, **_):
         raise UserError(f'features/{part}: top_db = {top_db} needs scale = "db".')
 
 
-def _in_slices(function, wave, shape):
-    """`function` of (batch, samples), SLICE clips at a time: spectra of more would fill cache and memory.
+def _in_slices(function, wave, most, shape):
+    """`function` of (batch, samples), at most `most` clips at a time: spectra of more would fill cache and memory.
 
     The slices are of equal size, the last filled up with silence. shape: of the outcome.
     """
     count, larger = (tf.shape(wave)[0], tf.maximum) if wave.shape[0] is None else (wave.shape[0], max)
-    slices = larger((count + SLICE - 1) // SLICE, 1)
+    slices = larger((count + most - 1) // most, 1)
     size = larger((count + slices - 1) // slices, 1)
     filled = tf.pad(wave, [[0, slices * size - count], [0, 0]])
     signature = tf.TensorSpec((None, *shape[1:]), tf.float32)

@@ -64,6 +64,8 @@ class ConstantQ:
     over all frames, which would move cells 80 dB below it by 0.004 dB.
     """
 
+    slice_clips = 8  # fewer would read the filters from memory too often
+
     def __init__(self, hop_samples, filters):
         self.hop_samples, self.filters = hop_samples, filters
         self.lengths = _constant_q.filters(**filters).lengths

@@ -64,6 +64,8 @@ class Gammatone(_front_end.FrontEnd):
 class FilterBank:
     """wave (batch, samples) to the root mean square of each filter's output, (batch, bands, frames)."""
 
+    slice_clips = 8
+
     def __init__(self, bank, window_samples, hop_samples):
         self.bank, self.window_samples, self.hop_samples = bank, window_samples, hop_samples
 
@@ -78,6 +80,8 @@ class FilterBank:
 class WeightedFft:
     """wave (batch, samples) to weighted sums of Fourier magnitudes, (batch, bands, frames)."""
 
+    slice_clips = 4  # the spectra of more fall out of the cache
+
     def __init__(self, bank, window_samples, hop_samples):
         self.hop_samples = hop_samples
         self.fft_samples = 2 ** int(np.ceil(np.log2(2 * window_samples)))
@@ -89,10 +93,9 @@ class WeightedFft:
         self.weights = (_gammatone_bank.response(bank, angles) / self.fft_samples).astype(np.float32)
 
     def __call__(self, wave):
-        wave = tf.cast(wave, tf.float64)
         starts = self.inset + self.hop_samples * np.arange(self.count(wave.shape[1]))
         frames = tf.stack([wave[:, start : start + len(self.window)] for start in starts], 1)
-        return _weighted(tf.signal.rfft(frames * self.window, [self.fft_samples]), self.weights)
+        return _weighted(tf.signal.rfft(tf.cast(frames, tf.float64) * self.window, [self.fft_samples]), self.weights)
 
     def count(self, samples):
         return _count(samples, self.fft_samples, self.hop_samples)

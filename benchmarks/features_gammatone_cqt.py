@@ -1,0 +1,155 @@
+"""Are gammatone and CQT spectrograms 5, 50 and 10 times as fast as their originals? Clips of 1 s at 44.1 kHz.
+
+Run:     python benchmarks/features_gammatone_cqt.py [--repeats 5] [--seconds 4]
+Needs:   pip install -e ".[bench]" (gammatone, librosa, nnAudio, torch); a rival that is absent is left out, aloud.
+Output:  a line for each rival: clips a second, ours / rival, the ratio; medians of alternating measurements.
+
+Ours is a tf.data pipeline of slices of 8 clips on all processors, rivals in one and in two processes; nnAudio
+with torch's own threads and the best of three batch sizes.
+"""
+
+import argparse
+import importlib.util
+import multiprocessing
+import statistics
+import time
+
+import numpy as np
+
+RATE_HZ, CLIPS, SLICE = 44100, 64, 8
+GAMMATONE = {"window_samples": 2048, "hop_samples": 326, "bands": 128, "min_hz": 50.0, "max_hz": 22050.0}
+C1_HZ = 32.70319566257483
+CQT = {
+    "CQT 128 bins, hop 326": {"hop_samples": 326, "bands": 128, "bins_per_octave": 16, "min_hz": 2 * C1_HZ},
+    "CQT 84 bins, hop 512": {"hop_samples": 512, "bands": 84, "bins_per_octave": 12, "min_hz": C1_HZ},
+}
+METHODS = {"gammatone, FFT weights": "fft", "gammatone, exact filters": "filters"}
+
+
+def clips():
+    """(64, 44100) float32 of coloured noise, the same at every call."""
+    spectra = np.fft.rfft(np.random.default_rng(0).standard_normal((CLIPS, RATE_HZ)))
+    return (np.fft.irfft(spectra / np.sqrt(1 + np.arange(spectra.shape[1]))) * 10).astype("f")
+
+
+def rows(*, repeats=5, seconds=4.0):
+    """Yields (what, rival, our clips a second, the rival's): medians of `repeats` of `seconds` each, in turn."""
+    with multiprocessing.get_context("spawn").Pool(1) as one, multiprocessing.get_context("spawn").Pool(2) as two:
+        for what, method in METHODS.items():
+            ours = {"ours": _ours("gammatone", method=method, scale="magnitude", **GAMMATONE)}
+            rivals = _in_processes("gammatone", _gammatone, method, one, two) if present("gammatone") else {}
+            yield from compared(what, ours | rivals, repeats, seconds)
+        for what, settings in CQT.items():
+            ours = {"ours": _ours("cqt", scale="magnitude", **settings)}
+            rivals = _in_processes("librosa", _librosa, settings, one, two) if present("librosa") else {}
+            rivals |= _nnaudio(settings) if present("nnAudio") and present("torch") else {}
+            yield from compared(what, ours | rivals, repeats, seconds)
+
+
+def present(package):
+    found = importlib.util.find_spec(package) is not None
+    if not found:
+        print(f"{package} is not installed: left out")
+    return found
+
+
+def compared(what, functions, repeats, seconds):
+    """functions: name -> a function that takes clips and returns how many went through."""
+    waves = clips()
+    for function in functions.values():
+        function(waves)  # traces, compiles, starts processes
+    rates = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            rates[name].append(_rate(function, waves, seconds))
+    medians = {name: statistics.median(values) for name, values in rates.items()}
+    for name in list(functions)[1:]:
+        yield what, name, medians["ours"], medians[name]
+
+
+def _rate(function, waves, seconds):
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() < start + seconds:
+        count += function(waves)
+    return count / (time.perf_counter() - start)
+
+
+def _ours(part, **settings):
+    import tensorflow as tf
+
+    from asc_tf import registry
+
+    layer = registry.entry("feature", part)(sample_rate_hz=RATE_HZ, **settings)
+    spec = tf.TensorSpec((SLICE, RATE_HZ), tf.float32)
+    compute = tf.function(layer, input_signature=[spec], autograph=False)
+
+    def run(waves):
+        slices = tf.data.Dataset.from_tensor_slices(np.tile(waves, (4, 1))).batch(SLICE, drop_remainder=True)
+        for _ in slices.map(compute, tf.data.AUTOTUNE, deterministic=True).prefetch(2):
+            pass
+        return 4 * len(waves)
+
+    return run
+
+
+def _in_processes(name, function, settings, one, two):
+    return {
+        f"{name}, one process": lambda waves: sum(one.map(function, [(wave, settings) for wave in waves[:2]], 1)),
+        f"{name}, two processes": lambda waves: sum(two.map(function, [(wave, settings) for wave in waves[:4]], 1)),
+    }
+
+
+def _gammatone(job):
+    from gammatone import fftweight, gtgram
+
+    wave, method = job
+    function = {"fft": fftweight.fft_gtgram, "filters": gtgram.gtgram}[method]
+    window, hop = (GAMMATONE[key] / RATE_HZ for key in ("window_samples", "hop_samples"))
+    function(wave, RATE_HZ, window, hop, GAMMATONE["bands"], GAMMATONE["min_hz"])
+    return 1
+
+
+def _librosa(job):
+    import librosa
+
+    wave, settings = job
+    hop, bands, octave, low = (settings[key] for key in ("hop_samples", "bands", "bins_per_octave", "min_hz"))
+    np.abs(librosa.cqt(wave, sr=RATE_HZ, hop_length=hop, fmin=low, n_bins=bands, bins_per_octave=octave))
+    return 1
+
+
+def _nnaudio(settings):
+    """CQT1992v2, and CQT2010v2 where the hop divides by its octaves: elsewhere it raises."""
+    import torch
+    from nnAudio import features
+
+    hop, bands, octave, low = (settings[key] for key in ("hop_samples", "bands", "bins_per_octave", "min_hz"))
+    octaves = -(-bands // octave)
+    classes = ["CQT1992v2"] + (["CQT2010v2"] if hop % 2 ** (octaves - 1) == 0 else [])
+    functions = {}
+    for name in classes:
+        transform = getattr(features, name)(
+            sr=RATE_HZ, hop_length=hop, fmin=low, n_bins=bands, bins_per_octave=octave, verbose=False
+        )
+        for size in (1, 4, 16):
+
+            def run(waves, transform=transform, size=size):
+                with torch.no_grad():
+                    transform(torch.from_numpy(waves[:size]))
+                return size
+
+            functions[f"nnAudio {name}, batches of {size}"] = run
+    return functions
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0)
+    arguments = parser.parse_args()
+    for what, rival, ours, theirs in rows(repeats=arguments.repeats, seconds=arguments.seconds):
+        print(f"{what:26} {rival:36} {ours:9.1f} / {theirs:8.2f} clips/s = {ours / theirs:7.1f} x", flush=True)
+
+
+if __name__ == "__main__":
+    main()
