@@ -43,7 +43,7 @@ name = "time_roll"
 max_shift_s = 0.1
 [[augmentation]]
 name = "freq_mixstyle"
-p = 0.4
+p = 0.2
 alpha = 0.3
 [model]
 name = "cp_mobile"
@@ -54,7 +54,7 @@ strides = [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]]
 grn = false
 {teacher}
 [train]
-epochs = 12
+epochs = 30
 batch_size = 16
 learning_rate = 1e-2
 warmup_steps = 3
