@@ -35,7 +35,8 @@ def clips():
 
 def rows(*, repeats=5, seconds=4.0):
     """Yields (what, rival, our clips a second, the rival's): medians of `repeats` of `seconds` each, in turn."""
-    with multiprocessing.get_context("spawn").Pool(1) as one, multiprocessing.get_context("spawn").Pool(2) as two:
+    waves, context = clips(), multiprocessing.get_context("spawn")
+    with context.Pool(1) as one, context.Pool(2) as two:
         for what, method in METHODS.items():
             ours = {"ours": _ours("gammatone", method=method, scale="magnitude", **GAMMATONE)}
             rivals = _in_processes("gammatone", _gammatone, method, one, two) if present("gammatone") else {}
@@ -48,6 +49,7 @@ def rows(*, repeats=5, seconds=4.0):
 
 
 def present(package):
+    """Whether a rival is installed; says so where it is not."""
     found = importlib.util.find_spec(package) is not None
     if not found:
         print(f"{package} is not installed: left out")

@@ -83,8 +83,10 @@ class ConstantQ:
         layout = _constant_q.layout(samples, hop_samples=self.hop_samples, **self.filters)
         size = layout.columns * self.hop_samples
         exact, rounded = _blocks(tf.signal.rfft(wave, [size]), layout.columns, size)
-        above = _product(exact, layout.loud) + tf.cast(_product(rounded, layout.quiet), tf.float64)
-        cells = [_frames(part, self.count(samples)) for part in (above, _product(rounded, layout.below))]
+        loud = [tf.matmul(weights, exact[:, low : low + weights.shape[2]]) for low, weights in layout.loud]
+        above, below = tf.split(_turned(tf.matmul(layout.quiet, rounded)), 2, 1)
+        above = tf.cast(above, tf.float64) + _turned(tf.concat(loud, 1))
+        cells = [tf.signal.ifft(tf.complex(*tf.split(part, 2))) for part in (above, below)]
         return _magnitude(*cells, self._seam(wave, layout.span), layout.seam.real, layout.seam.imag)
 
     def _seam(self, wave, span):
@@ -107,21 +109,15 @@ def _blocks(spectrum, columns, size):
     return blocks, tf.cast(blocks, tf.float32)
 
 
-def _product(blocks, groups):
-    """(columns, blocks, 2 * batch) to (columns, bands, 2 * batch)."""
-    return tf.concat([tf.matmul(weights, blocks[:, low : low + weights.shape[2]]) for low, weights in groups], 1)
-
-
-def _frames(folded, frames):
-    """(columns, bands, 2 * batch) to complex (batch, bands, frames)."""
-    real, imaginary = tf.split(tf.transpose(folded, (2, 1, 0)), 2)
-    return tf.signal.ifft(tf.complex(real, imaginary))[..., :frames]
+def _turned(folded):
+    """(columns, bands, 2 * batch) to (2 * batch, bands, columns)."""
+    return tf.transpose(folded, (2, 1, 0))
 
 
 @tf.function(jit_compile=True, autograph=False)
 def _magnitude(above, below, seam, seam_real, seam_imaginary):
-    """What bins from 0 Hz up and those below give, (batch, bands, frames), and seam (batch, frames): magnitudes."""
-    below = tf.cast(below, tf.complex128)
+    """Of what bins from 0 Hz up and below it give, (batch, bands, columns), and seam (batch, frames)."""
+    above, below = (tf.cast(part[..., : seam.shape[1]], tf.complex128) for part in (above, below))
     real = tf.math.real(above) + tf.math.real(below) + seam_real[:, None] * seam[:, None]
     imaginary = tf.math.imag(above) - tf.math.imag(below) + seam_imaginary[:, None] * seam[:, None]
     return tf.cast(tf.sqrt(real**2 + imaginary**2), tf.float32)
