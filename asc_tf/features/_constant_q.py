@@ -15,9 +15,8 @@ import numpy as np
 import scipy.fft
 import scipy.signal
 
-GROUPS = 8  # of neighbouring bands, each with its own range of blocks
-LOUD = 1e-2  # of the highest peak of all filters: blocks below it may be rounded to float32, a third of the time
-NEGLIGIBLE = 3e-9  # of the highest peak of all filters: 80 dB below the loudest cell this is still 0.001 dB at worst
+LOUD = 0.03  # of the highest peak of all filters: blocks below it may be rounded to float32, which is faster
+GROUPS = 8  # of neighbouring bands, each with its own range of loud blocks
 HANN_BANDWIDTH_BINS = 1.50018310546875  # librosa.filters.window_bandwidth("hann")
 
 
@@ -30,12 +29,11 @@ class Filters(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """What multiplies the blocks of a spectrum; a group is (first block, (columns, neighbouring bands, blocks))."""
+    """What multiplies the blocks of a spectrum."""
 
     columns: int
-    loud: list  # groups, float64: bins from 0 Hz up
-    quiet: list  # groups, float32: the same bins
-    below: list  # groups, float32: bins below 0 Hz, in the place of those that mirror them
+    loud: list  # float64, (first block, (columns, neighbouring bands, blocks)): where bands are loud
+    quiet: np.ndarray  # float32, (columns, 2 * bands, blocks): the rest, then the bins below 0 Hz at their mirrors
     span: int  # samples, librosa's FFT length
     seam: np.ndarray  # (bands,) complex, what each filter takes at its frame's first sample
 
@@ -59,16 +57,12 @@ def layout(samples, *, sample_rate_hz, hop_samples, **settings):
     kernels = np.stack([_kernel(wave, columns * hop_samples) for wave in waves]) / hop_samples
     half = kernels.shape[1] // 2
     above, below = _blocks(kernels[:, : half + 1], columns), _blocks(_mirrored(kernels[:, half:]), columns)
-    peak = above.max()
-    loud = np.where(_ranges(np.abs(above).max(2) > LOUD * peak)[..., None], above, 0)
-    return Layout(
-        columns,
-        _groups(loud, 0, np.float64),
-        _groups(above - loud, NEGLIGIBLE * peak, np.float32),
-        _groups(below, NEGLIGIBLE * peak, np.float32),
-        span,
-        np.array([wave[0] for wave in waves]),
-    )
+    ranges = list(_loud_ranges(above))
+    loud = [(low, above[bands, low:high].transpose(2, 0, 1)) for bands, low, high in ranges]
+    for bands, low, high in ranges:
+        above[bands, low:high] = 0
+    quiet = np.concatenate([above, below]).astype(np.float32).transpose(2, 0, 1)
+    return Layout(columns, loud, quiet, span, np.array([wave[0] for wave in waves]))
 
 
 def _even_fast_length(columns):
@@ -112,26 +106,9 @@ def _blocks(kernels, columns):
     return np.pad(kernels, [(0, 0), (0, -kernels.shape[1] % columns)]).reshape(len(kernels), -1, columns)
 
 
-def _neighbours(bands):
-    return np.array_split(np.arange(bands), min(GROUPS, bands))
-
-
-def _ranges(used):
-    """(bands, blocks) of bool: from the first to the last block that any band of a group uses."""
-    ranges = np.zeros_like(used)
-    for bands in _neighbours(len(used)):
-        blocks = np.flatnonzero(used[bands].any(0))
-        if len(blocks):
-            ranges[bands, blocks[0] : blocks[-1] + 1] = True
-    return ranges
-
-
-def _groups(kernels, least, dtype):
-    """The groups of kernels (bands, blocks, columns), without the blocks at both ends that nowhere exceed `least`."""
-    ranges = _ranges(np.abs(kernels).max(2) > least)
-    groups = []
-    for bands in _neighbours(len(kernels)):
-        blocks = np.flatnonzero(ranges[bands[0]])
-        low, high = (blocks[0], blocks[-1] + 1) if len(blocks) else (0, 1)
-        groups.append((int(low), np.ascontiguousarray(kernels[bands, low:high].transpose(2, 0, 1), dtype)))
-    return groups
+def _loud_ranges(above):
+    """Yields (bands, first block, end): the blocks of (bands, blocks, columns) that are loud in neighbouring bands."""
+    loud = np.abs(above).max(2) > LOUD * above.max()
+    for bands in np.array_split(np.arange(len(above)), min(GROUPS, len(above))):
+        blocks = np.flatnonzero(loud[bands].any(0))
+        yield bands, int(blocks[0]), int(blocks[-1]) + 1

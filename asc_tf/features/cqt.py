@@ -64,7 +64,7 @@ class ConstantQ:
     over all frames, which would move cells 80 dB below it by 0.004 dB.
     """
 
-    slice_clips = 8  # fewer would read the filters from memory too often
+    slice_clips = 16  # fewer would read the filters from memory too often
 
     def __init__(self, hop_samples, filters):
         self.hop_samples, self.filters = hop_samples, filters
@@ -83,17 +83,17 @@ class ConstantQ:
         layout = _constant_q.layout(samples, hop_samples=self.hop_samples, **self.filters)
         size = layout.columns * self.hop_samples
         exact, rounded = _blocks(tf.signal.rfft(wave, [size]), layout.columns, size)
-        above = _product(exact, layout.loud) + tf.cast(_product(rounded, layout.quiet), tf.float64)
-        below = tf.cast(_product(rounded, layout.below), tf.float64)
-        real, imaginary = tf.split(tf.transpose(tf.concat([above, below], 1), (2, 1, 0)), 2)
-        cells = tf.signal.ifft(tf.complex(real, imaginary))[..., : self.count(samples)]
-        return _magnitude(cells, self._seam(wave, layout.span), layout.seam.real, layout.seam.imag)
+        loud = [tf.matmul(weights, exact[:, low : low + weights.shape[2]]) for low, weights in layout.loud]
+        above, below = tf.split(_turned(tf.matmul(layout.quiet, rounded)), 2, 1)
+        above = tf.cast(above, tf.float64) + _turned(tf.concat(loud, 1))
+        cells = [tf.signal.ifft(tf.complex(*tf.split(part, 2))) for part in (above, below)]
+        return _magnitude(*cells, self._seam(wave, layout.span), layout.seam.real, layout.seam.imag)
 
     def _seam(self, wave, span):
         """(batch, frames): what librosa's circular frames meet at their first sample, less the one past their last."""
-        frames = self.count(wave.shape[1])
-        padded = tf.pad(wave, [[0, 0], [span // 2, span // 2 + 1]])
-        return (padded[:, :-span] - padded[:, span:])[:, :: self.hop_samples][:, :frames]
+        frames, hop = self.count(wave.shape[1]), self.hop_samples
+        padded = tf.pad(wave, [[0, 0], [span // 2, span // 2 + hop]])
+        return padded[:, ::hop][:, :frames] - padded[:, span::hop][:, :frames]
 
 
 @tf.function(jit_compile=True, autograph=False)
@@ -109,15 +109,15 @@ def _blocks(spectrum, columns, size):
     return blocks, tf.cast(blocks, tf.float32)
 
 
-def _product(blocks, groups):
-    """(columns, blocks, 2 * batch) to (columns, bands, 2 * batch)."""
-    return tf.concat([tf.matmul(weights, blocks[:, low : low + weights.shape[2]]) for low, weights in groups], 1)
+def _turned(folded):
+    """(columns, bands, 2 * batch) to (2 * batch, bands, columns)."""
+    return tf.transpose(folded, (2, 1, 0))
 
 
 @tf.function(jit_compile=True, autograph=False)
-def _magnitude(cells, seam, seam_real, seam_imaginary):
-    """cells (batch, bands from 0 Hz up, then those below, frames) and seam (batch, frames) to float32 magnitudes."""
-    above, below = tf.split(cells, 2, 1)
+def _magnitude(above, below, seam, seam_real, seam_imaginary):
+    """Of what bins from 0 Hz up and below it give, (batch, bands, columns), and seam (batch, frames)."""
+    above, below = (tf.cast(part[..., : seam.shape[1]], tf.complex128) for part in (above, below))
     real = tf.math.real(above) + tf.math.real(below) + seam_real[:, None] * seam[:, None]
     imaginary = tf.math.imag(above) - tf.math.imag(below) + seam_imaginary[:, None] * seam[:, None]
     return tf.cast(tf.sqrt(real**2 + imaginary**2), tf.float32)

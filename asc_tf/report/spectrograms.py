@@ -29,6 +29,15 @@ def _panel(figure, axes, level, hz, seconds):
         level, origin="lower", aspect="auto", extent=extent, interpolation="nearest", cmap="magma",
         vmin=level.max() - RANGE_DB, vmax=level.max(),
     )  # fmt: skip
-    shown = [tick for tick in TICKS_HZ if hz[0] <= tick <= hz[-1]]
-    axes.set_yticks(np.interp(shown, hz, np.arange(len(hz))), shown)
+    axes.set_yticks(*zip(*_ticks(hz), strict=True))
     figure.colorbar(picture, ax=axes, label="dB", fraction=0.05)
+
+
+def _ticks(hz):
+    """[(row, Hz)] of the frequencies shown, far enough apart to be read."""
+    shown = []
+    for tick in TICKS_HZ:
+        row = np.interp(tick, hz, np.arange(len(hz)))
+        if hz[0] <= tick <= hz[-1] and (not shown or row - shown[-1][0] > len(hz) / 20):
+            shown.append((row, tick))
+    return shown

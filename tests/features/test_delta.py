@@ -3,7 +3,21 @@ import pytest
 import tensorflow as tf
 
 from asc_tf.errors import UserError
-from asc_tf.features import _delta
+from asc_tf.features import _delta, cqt, gammatone, log_mel
+
+# The three spectrograms of ait2023: 44.1 kHz, window 2048, hop 326, 128 bands; 132 frames, 128 after the differences.
+KINDS = {
+    "MEL": (log_mel, {
+        "flavour": "slaney", "window_samples": 2048, "fft_samples": 4096, "min_hz": 0.0, "max_hz": 22050.0,
+    }),
+    "GAM": (gammatone, {
+        "method": "fft", "scale": "db", "window_samples": 2048, "min_hz": 50.0, "max_hz": 22050.0,
+    }),
+    "GAM exact": (gammatone, {
+        "method": "filters", "scale": "db", "window_samples": 2048, "min_hz": 50.0, "max_hz": 22050.0,
+    }),
+    "CQT": (cqt, {"scale": "db", "bins_per_octave": 16, "min_hz": 65.4}),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("excerpt", ["ex0", "ex1"])
@@ -64,3 +78,16 @@ def test_a_nan_stays_in_its_band():
     spectrogram[0, 1, 5] = np.nan
     ours = _delta.with_deltas(spectrogram, deltas="interpolated").numpy()
     assert np.isfinite(ours[0, 0]).all() and np.isnan(ours[0, 1, :, 1]).any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_kinds_make_the_tensors_of_ait2023(kind):
+    part, settings = KINDS[kind]
+    settings = {"sample_rate_hz": 44100, "hop_samples": 326, "bands": 128, "frames": 132} | settings
+    wave = np.random.default_rng(0).standard_normal((1, 44100)).astype("f")
+    plain = part.build(**settings)(wave)[0, ..., 0].numpy()
+    ours = part.build(**settings, deltas="three_point")(wave)[0].numpy()
+    assert plain.shape == (128, 132) and ours.shape == (128, 128, 3)
+    np.testing.assert_allclose(ours[..., 0], plain[:, 2:-2], atol=1e-3)
+    np.testing.assert_allclose(ours[..., 1], (plain[:, 3:-1] - plain[:, 1:-3]) / 2, atol=1e-3)
+    np.testing.assert_allclose(ours[..., 2], (plain[:, 4:] - 2 * plain[:, 2:-2] + plain[:, :-4]) / 4, atol=1e-3)

@@ -1,0 +1,168 @@
+"""How fast are the front ends beside their originals, and does their cost stay flat? Clips of 1 s, 2 cores.
+
+Run:     python benchmarks/features.py [--repeats 5] [--seconds 4] [--most 100000]
+Needs:   pip install -e ".[bench]" (librosa, torch, nnAudio, gammatone); a rival that is absent is left out, aloud.
+Output:  a line a rival: clips a second of ours / of the rival, the ratio and the ratio promised, medians of
+         alternating measurements; then the cost a clip and the memory from 1 to 100,000 clips.
+
+Log-mel: the DCASE 2024 baseline's, 32 kHz, FFT 4096, 256 x 65. Its torch original is written in plain torch
+(torch.stft and the bank that torchaudio makes); the bare FFTs are those of the same frames by torch's MKL.
+Gammatone and CQT: features_gammatone_cqt.py.
+"""
+
+import argparse
+import multiprocessing
+import resource
+import time
+
+import features_gammatone_cqt as others
+import numpy as np
+
+RATE_HZ, CLIPS, CHUNK = 32000, 64, 64
+SETTINGS = {
+    "flavour": "htk", "sample_rate_hz": RATE_HZ, "window_samples": 3072, "hop_samples": 500, "fft_samples": 4096,
+    "bands": 256, "min_hz": 0.0, "max_hz": 16000.0,
+}  # fmt: skip
+# (what, rival) begin so -> at least so many times the best of these rivals
+PROMISES = {
+    ("log-mel", "librosa, two processes"): 6,
+    ("log-mel", "torch"): 1.5,
+    ("log-mel", "bare FFT"): 1 / 3,
+    ("gammatone", "gammatone, two processes"): 5,
+    ("CQT", "librosa, two processes"): 50,
+    ("CQT", "nnAudio"): 10,
+}
+
+
+def clips():
+    """(64, 32000) float32 of coloured noise, the same at every call."""
+    spectra = np.fft.rfft(np.random.default_rng(0).standard_normal((CLIPS, RATE_HZ)))
+    return (np.fft.irfft(spectra / np.sqrt(1 + np.arange(spectra.shape[1]))) * 10).astype("f")
+
+
+def rows(*, repeats, seconds):
+    """Yields (what, rival, our clips a second, the rival's) for the log-mel."""
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(1) as one, context.Pool(2) as two:
+        functions = {"ours": ours()}
+        if others.present("librosa"):
+            functions["librosa, one process"] = lambda waves: sum(one.map(librosa_mel, waves[:8], 8))
+            functions["librosa, two processes"] = lambda waves: sum(two.map(librosa_mel, waves[:16], 8))
+        functions |= torch_rivals() if others.present("torch") else {}
+        yield from others.compared("log-mel 32 kHz", functions, clips(), repeats, seconds)
+
+
+def layer():
+    from asc_tf.features import log_mel
+
+    return log_mel.build(**SETTINGS)
+
+
+def ours():
+    import tensorflow as tf
+
+    front_end = layer()
+
+    def run(waves):
+        chunks = tf.data.Dataset.from_tensor_slices(waves).repeat(8).batch(CHUNK, drop_remainder=True)
+        for _ in chunks.map(front_end, tf.data.AUTOTUNE).prefetch(2):
+            pass
+        return 8 * len(waves)
+
+    return run
+
+
+def librosa_mel(wave):
+    import librosa
+
+    power = librosa.feature.melspectrogram(
+        y=wave, sr=RATE_HZ, n_fft=4096, win_length=3072, hop_length=500, n_mels=256, htk=True, norm=None
+    )
+    np.log(power + 1e-5)
+    return 1
+
+
+def torch_rivals():
+    """The torch original and the bare FFTs, each in several batch sizes, on two threads."""
+    import torch
+
+    from asc_tf.features import _mel
+
+    torch.set_num_threads(2)
+    bank = torch.from_numpy(_mel.htk_bank(256, 4096, RATE_HZ, 0.0, 16000.0))
+    window = torch.hann_window(3072)
+
+    def mel(waves):
+        spectrum = torch.stft(waves, 4096, 500, 3072, window, center=True, pad_mode="reflect", return_complex=True)
+        return torch.log(torch.matmul(spectrum.abs().pow(2).transpose(1, 2), bank).transpose(1, 2) + 1e-5)
+
+    def batched(function, inputs, size):
+        def run(waves):
+            with torch.no_grad():
+                for start in range(0, CLIPS, size):
+                    function(inputs[start : start + size])
+            return CLIPS
+
+        return run
+
+    waves, frames = torch.from_numpy(clips()), torch.randn(CLIPS, 65, 4096)
+    functions = {f"torch, batches of {size}": batched(mel, waves, size) for size in (1, 4, 8, 16, 64)}
+    return functions | {f"bare FFT, batches of {size}": batched(torch.fft.rfft, frames, size) for size in (1, 4, 16)}
+
+
+def growth(most):
+    """Yields (clips, milliseconds a clip, MB of the process) from 1 clip on, once everything is compiled."""
+    import tensorflow as tf
+
+    front_end, waves = layer(), tf.constant(clips())
+
+    def process(count):
+        if count <= CHUNK:  # one call
+            return front_end(waves[:count])
+        numbers = tf.data.Dataset.range(count).batch(CHUNK)
+        for _ in numbers.map(lambda n: front_end(tf.gather(waves, n % CLIPS)), tf.data.AUTOTUNE).prefetch(2):
+            pass
+
+    count = 1
+    while count <= most:
+        process(count)
+        repeats = max(1, 1000 // count)
+        start = time.perf_counter()
+        for _ in range(repeats):
+            process(count)
+        cost_ms = 1000 * (time.perf_counter() - start) / repeats / count
+        yield count, cost_ms, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        count *= 10
+
+
+def verdicts(found):
+    """Lines 'promise: kept or missed' of (what, rival, ours, theirs), each against the rival's best form."""
+    for (what, rival), least in PROMISES.items():
+        ratios = {}
+        for name, form, ours_per_s, theirs_per_s in found:
+            if name.startswith(what) and form.startswith(rival):
+                ratios[name] = min(ratios.get(name, np.inf), ours_per_s / theirs_per_s)
+        for name, ratio in ratios.items():
+            yield f"{name}: {ratio:.2f} x {rival}, promised {least:.2f}: {'kept' if ratio >= least else 'MISSED'}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--most", type=int, default=100_000, help="clips of the longest run")
+    parser.add_argument("--only", choices=["log-mel", "others", "growth"])
+    options = parser.parse_args()
+    timing, found = {"repeats": options.repeats, "seconds": options.seconds}, []
+    for part, source in (("log-mel", rows), ("others", others.rows)):
+        for what, rival, ours_per_s, theirs_per_s in source(**timing) if options.only in (None, part) else ():
+            ratio = ours_per_s / theirs_per_s
+            print(f"{what:26} {rival:36} {ours_per_s:9.1f} / {theirs_per_s:8.2f} clips/s = {ratio:7.2f} x", flush=True)
+            found.append((what, rival, ours_per_s, theirs_per_s))
+    print("\n".join(verdicts(found)), flush=True)
+    for count, cost_ms, megabytes in growth(options.most) if options.only in (None, "growth") else ():
+        print(f"{count:7d} clips  {cost_ms:7.3f} ms a clip  {megabytes:6.0f} MB at most so far", flush=True)
+
+
+if __name__ == "__main__":
+    main()
