@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.fft
 import scipy.signal
+import tensorflow as tf
 
 LOUD = 0.03  # of the highest peak of all filters: blocks below it may be rounded to float32, which is faster
 GROUPS = 8  # of neighbouring bands, each with its own range of loud blocks
@@ -33,7 +34,7 @@ class Layout(NamedTuple):
 
     columns: int
     loud: list  # float64, (first block, (columns, neighbouring bands, blocks)): where bands are loud
-    quiet: np.ndarray  # float32, (columns, 2 * bands, blocks): the rest, then the bins below 0 Hz at their mirrors
+    quiet: tf.Tensor  # float32, (columns, 2 * bands, blocks): the rest, then the bins below 0 Hz at their mirrors
     span: int  # samples, librosa's FFT length
     seam: np.ndarray  # (bands,) complex, what each filter takes at its frame's first sample
 
@@ -62,7 +63,9 @@ def layout(samples, *, sample_rate_hz, hop_samples, **settings):
     for bands, low, high in ranges:
         above[bands, low:high] = 0
     quiet = np.concatenate([above, below]).astype(np.float32).transpose(2, 0, 1)
-    return Layout(columns, loud, quiet, span, np.array([wave[0] for wave in waves]))
+    with tf.init_scope():  # captured by every graph that uses them: as constants, each would hold 40 MB of its own
+        loud = [(low, tf.constant(weights)) for low, weights in loud]
+        return Layout(columns, loud, tf.constant(quiet), span, np.array([wave[0] for wave in waves]))
 
 
 def _even_fast_length(columns):
