@@ -190,6 +190,13 @@ def training_batches(run, source, *, first_step, last_step):
     return numbered.map(from_step, batches.PARALLEL).prefetch(2)
 
 
+def augmented(recipe, batch, step):
+    """A batch of "wave", "label" and "device" with the "mel" that training would make of it in a step of its own."""
+    seed = _seed(recipe, step)
+    batch = _in_training(recipe)(_augmenter(recipe, "wave")(batch, seed), seed)
+    return _augmenter(recipe, "mel")(batch, seed)
+
+
 def evaluation_batches(run, source, batch_size=256):
     """Spectrograms (batch, bands, frames, channels) of all segments in order, not augmented."""
     to_input = network_input(run)

@@ -1,7 +1,9 @@
-"""`python -m asc_tf.show features FILE.wav --out PNG`: what do the front ends make of a sound?
+"""`python -m asc_tf.show`: what do the front ends make of a sound, and what does a recipe make of its data?
 
-Draws its mel, gammatone and constant-Q spectrograms side by side, in the settings of the ait2023 system:
-44.1 kHz, 128 bands, a hop of 326 samples.
+features FILE --out PNG      the mel, gammatone and constant-Q spectrograms of a sound side by side, in the
+                             settings of the ait2023 system: 44.1 kHz, 128 bands, a hop of 326 samples
+data RECIPE [--out PNG]      clips of each class, device and city in each split; with --out, a clip of every
+                             class as it is and as the network sees it in three steps of training
 """
 
 import argparse
@@ -9,6 +11,7 @@ import sys
 from pathlib import Path
 
 from asc_tf import command_line
+from asc_tf.errors import UserError
 
 RATE_HZ = 44100
 FRAMED = {"sample_rate_hz": RATE_HZ, "window_samples": 2048, "hop_samples": 326, "bands": 128}
@@ -20,6 +23,7 @@ SETTINGS = {
         "scale": "db",
     },
 }  # fmt: skip
+STEPS = 3  # of training, on a sheet
 
 
 def panels(wave):
@@ -42,30 +46,86 @@ def panels(wave):
 def features(file, out, *, start_s, seconds):
     """Draws the spectrograms of `seconds` of an audio file from `start_s` into the PNG `out`."""
     from asc_tf.data import audio
-    from asc_tf.errors import UserError
     from asc_tf.report import spectrograms
 
     samples, rate_hz = audio.read(file)
     wave = audio.resample(samples[round(start_s * rate_hz) :][: round(seconds * rate_hz)], rate_hz, RATE_HZ)
     if not len(wave):
         raise UserError(f"{file}: has {len(samples) / rate_hz:.2f} s; --start-s {start_s:g} is behind its end.")
+    drawn = panels(wave)
+    _write(out, lambda: spectrograms.draw(drawn, out, title=Path(file).name))
+
+
+def data(name_or_file, overrides, out):
+    """Prints the counts of a recipe's clips; draws the sheet into the PNG `out` unless it is None."""
+    from asc_tf import build
+    from asc_tf import recipe as recipes
+    from asc_tf.report import spectrograms, tables
+
+    recipe = recipes.load(name_or_file, overrides)
+    listing = build.listing(recipe)
+    print(tables.counts(listing))
+    if out:
+        build.check(recipe)
+        _write(out, lambda: spectrograms.sheet(sheet(recipe, build.data(recipe)), out, title=recipe.name))
+
+
+def sheet(recipe, data):
+    """[(clip's name, its (bands,) Hz, [(title, (bands, frames))])] of a training clip of every class.
+
+    The spectrograms are those before [normalise], which changes their scale and offset alone; of front ends with
+    deltas the first channel.
+    """
+    import numpy as np
+    import tensorflow as tf
+
+    from asc_tf import build
+    from asc_tf.data import batches
+    from asc_tf.features import axes
+
+    rng, labels = np.random.default_rng(recipe.seed), data.labels(data.train)
+    rows = np.array([rng.choice(data.train[labels == label]) for label in np.unique(labels)])
+    batch = next(iter(batches.evaluation(build.source(recipe, data, rows), len(rows))))
+    shown = {"as it is": build.front_end(recipe)(batch["wave"])}
+    augmented = tf.function(lambda step: build.augmented(recipe, dict(batch), step)["mel"], autograph=False)
+    shown |= {f"in training, draw {step + 1}": augmented(tf.constant(step)) for step in range(STEPS)}
+    hz = axes.bands_hz(recipe.feature.name, recipe.feature.settings)
+    names = [f"{label}: {name}" for label, name in zip(data.column("label", rows), data.names(rows), strict=True)]
+    return [
+        (name, hz, [(title, mel[place, ..., 0].numpy()) for title, mel in shown.items()])
+        for place, name in enumerate(names)
+    ]
+
+
+def _write(out, draw):
+    """Calls `draw`; a UserError where the picture cannot be written."""
     try:
-        spectrograms.draw(panels(wave), out, title=Path(file).name)
+        draw()
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror}).") from error
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m asc_tf.show", description=__doc__.split("\n", 1)[1])
-    parser.add_argument("what", choices=["features"])
-    parser.add_argument("file", help="an audio file of any rate and channel count")
-    parser.add_argument("--out", required=True, metavar="PNG", help="where the picture goes")
-    parser.add_argument("--start-s", type=float, default=0.0, help="where in the file to begin")
-    parser.add_argument("--seconds", type=float, default=10.0, help="how much to show, at most")
+    parser = argparse.ArgumentParser(
+        prog="python -m asc_tf.show", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    kinds = parser.add_subparsers(dest="what", required=True)
+    of_sound = kinds.add_parser("features", help="the spectrograms of a sound")
+    of_sound.add_argument("file", help="an audio file of any rate and channel count")
+    of_sound.add_argument("--out", required=True, metavar="PNG", help="where the picture goes")
+    of_sound.add_argument("--start-s", type=float, default=0.0, help="where in the file to begin")
+    of_sound.add_argument("--seconds", type=float, default=10.0, help="how much to show, at most")
+    of_data = kinds.add_parser("data", help="a recipe's clips, counted and drawn")
+    of_data.add_argument("recipe", nargs="?", default="quickstart", help="a shipped recipe's name or a TOML file")
+    of_data.add_argument("--out", metavar="PNG", help="where the sheet of augmented spectrograms goes")
+    command_line.add_overrides(of_data)
     options = parser.parse_args(arguments)
 
     def action():
-        features(options.file, options.out, start_s=max(0.0, options.start_s), seconds=options.seconds)
+        if options.what == "data":
+            data(options.recipe, options.overrides, options.out)
+        else:
+            features(options.file, options.out, start_s=max(0.0, options.start_s), seconds=options.seconds)
 
     return command_line.start("show", action)
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from asc_tf import registry, show
+from asc_tf import build, registry, show
+from asc_tf import recipe as recipes
 from asc_tf.features import axes
 
 
@@ -52,3 +53,42 @@ def test_mistakes_are_one_line(samples, arguments, message, tone, tmp_path, caps
     assert show.main(["features", str(tmp_path / "tone.wav"), "--out", str(tmp_path / "x.png"), *arguments]) == 2
     error = capsys.readouterr().err
     assert len(error.strip().splitlines()) == 1 and any(word in error for word in message.split("|"))
+
+
+def test_data_are_counted_by_class_device_city_and_split(tiny, tmp_path, capsys):
+    table = tmp_path / "split.csv"
+    table.write_text("""filename,split,device,city
+low/low0.wav,train,a,paris
+low/low1.wav,train,b,paris
+low/low2.wav,test,s5,oslo
+middle/middle0.wav,train,a,oslo
+middle/middle1.wav,test,a,paris
+high/high0.wav,train,a,paris
+high/high1.wav,test,,paris
+""")
+    assert show.main(["data", str(tiny), "--set", f"dataset.split_csv={table}"]) == 0
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    for row in ("low 2 1", "middle 1 1", "a 3 1", "s5 0 1", "unknown 0 1", "paris 3 2", "oslo 1 1", "all 4 3"):
+        assert row.split() in printed, row
+
+
+def test_the_sheet_shows_every_class_as_it_is_and_as_it_is_trained_on(tiny):
+    recipe = recipes.load(str(tiny))
+    data = build.data(recipe, quiet=True)
+    rows = show.sheet(recipe, data)
+    assert [name.split(":")[0] for name, _, _ in rows] == list(data.classes)
+    for name, hz, pictures in rows:
+        assert [title for title, _ in pictures] == ["as it is", *(f"in training, draw {n}" for n in (1, 2, 3))]
+        assert all(mel.shape == (64, 33) for _, mel in pictures) and len(hz) == 64
+        file, second = name.split(": ")[1].split("#")
+        wave = build.waves(recipe, data.listing.root / file)[int(second)]
+        np.testing.assert_allclose(pictures[0][1], build.front_end(recipe)(wave[None])[0, ..., 0], atol=1e-4)
+        drawn = [mel for _, mel in pictures]
+        assert all(np.abs(one - other).max() > 0.1 for one, other in zip(drawn, drawn[1:], strict=False))
+
+
+def test_draws_the_sheet(tiny, tmp_path, capsys):
+    assert show.main(["data", str(tiny), "--out", str(tmp_path / "sheet.png")]) == 0
+    assert (tmp_path / "sheet.png").read_bytes()[:4] == b"\x89PNG"
+    assert show.main(["data", str(tiny), "--out", str(tmp_path / "nowhere/sheet.png")]) == 2
+    assert "cannot be written" in capsys.readouterr().err

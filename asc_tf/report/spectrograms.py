@@ -1,4 +1,4 @@
-"""What does a sound look like to the front ends, side by side?"""
+"""What does a sound look like to the front ends, and to a network in training?"""
 
 import matplotlib
 import numpy as np
@@ -19,6 +19,32 @@ def draw(panels, path, *, title):
     figure.suptitle(title)
     figure.tight_layout()
     figure.savefig(path, dpi=120, format="png")
+    pyplot.close(figure)
+
+
+def sheet(rows, path, *, title):
+    """A PNG of rows (name, (bands,) Hz, [(title, (bands, frames))]), the lowest band at the bottom of each picture.
+
+    A row has one range of colours: that of its first picture.
+    """
+    columns = len(rows[0][2])
+    figure, grid = pyplot.subplots(
+        len(rows), columns, figsize=(3.2 * columns, 1.7 * len(rows) + 0.6), squeeze=False, layout="constrained"
+    )
+    for line, (name, hz, pictures) in zip(grid, rows, strict=True):
+        for axes, (_, level) in zip(line, pictures, strict=True):
+            low, high = pictures[0][1].min(), pictures[0][1].max()
+            axes.imshow(
+                level, origin="lower", aspect="auto", interpolation="nearest", cmap="magma", vmin=low, vmax=high
+            )
+            axes.set_xticks([])
+            axes.set_yticks([])
+        line[0].set_yticks(*zip(*_ticks(hz)[::2], strict=True), fontsize=7)
+        line[0].set_title(name, loc="left", fontsize=8)
+    for axes, (heading, _) in zip(grid[-1], rows[0][2], strict=True):
+        axes.set_xlabel(heading)
+    figure.suptitle(f"{title}: frequency in Hz over time")
+    figure.savefig(path, dpi=100, format="png")
     pyplot.close(figure)
 
 

@@ -1,4 +1,6 @@
-"""What does a person read on the console after a run?"""
+"""What does a person read on the console, of data and of a run?"""
+
+from collections import Counter
 
 from asc_tf.complexity import MAX_BYTES, MAX_MACS
 
@@ -28,6 +30,23 @@ def evaluation(report, classes):
     ]
     lines += [_row(f"MACs (limit {MAX_MACS:,})", [_against(report[n]["cost"]["macs"], MAX_MACS) for n in names])]
     return "\n".join(lines)
+
+
+def counts(listing):
+    """Clips of a dataset by class, device and city (where they are known) in each split."""
+    lines = [_row(f"{len(listing.file):,} clips", ["train", "test"])]
+    for title, column, names in (
+        ("class", listing.label, listing.classes),
+        ("device", listing.device, sorted(set(listing.device))),
+        ("city", listing.city, sorted(set(listing.city))),
+    ):
+        if any(names):
+            found = Counter(zip(column, listing.split, strict=True))
+            cells = [[f"{found[name, split]:,}" for split in ("train", "test")] for name in names]
+            lines += ["", title]
+            lines += [_row(f"  {name or 'unknown'}", row) for name, row in zip(names, cells, strict=True)]
+    totals = Counter(listing.split)
+    return "\n".join([*lines, "", _row("all", [f"{totals[split]:,}" for split in ("train", "test")])])
 
 
 def prediction(title, probabilities, classes):

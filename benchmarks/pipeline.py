@@ -1,0 +1,238 @@
+"""How many clips a second reach the network, beside the reference way; and does it stay so at TAU's size?
+
+Run:     python benchmarks/pipeline.py [--repeats 5] [--seconds 4] [--most 200000] [--shared ../shared]
+Needs:   pip install -e ".[bench]" (librosa, torch); a rival that is absent is left out, aloud.
+Input:   real sound and real impulse responses of --shared; made-up noise where it is absent, said aloud.
+Output:  clips a second of the whole pipeline (prepared int16 clips; DIR 0.6, roll, log-mel 256 x 65, frequency
+         mask, Freq-MixStyle; batches of 256) beside the rivals of pipeline_reference.py, alternating, medians;
+         beside its own front end alone and its own augmentations alone; then speed and resident memory of an
+         epoch of 10,000 and of 200,000 clips, made from real ones as they are read.
+"""
+
+import argparse
+import dataclasses
+import multiprocessing
+import os
+import resource
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pipeline_reference as reference
+import soundfile
+from features_gammatone_cqt import present
+
+CLIPS, BATCH = 1024, reference.BATCH
+RECIPE = """
+[dataset]
+name = "folder"
+root = "{folder}/clips"
+[data]
+prepared_folder = "{folder}/prepared"
+[feature]
+name = "log_mel"
+flavour = "htk"
+sample_rate_hz = 32000
+window_samples = 3072
+hop_samples = 500
+fft_samples = 4096
+bands = 256
+min_hz = 0.0
+max_hz = 16000.0
+[[augmentation]]
+name = "device_impulse"
+p = 0.6
+folder = "{responses}"
+[[augmentation]]
+name = "time_roll"
+max_shift_s = 0.1
+[[augmentation]]
+name = "freq_mask"
+max_bands = 48
+fill = -11.512925
+[[augmentation]]
+name = "freq_mixstyle"
+p = 0.4
+alpha = 0.3
+[model]
+name = "cp_mobile"
+width = 32
+growth = 1.8
+expansion = 2.1
+strides = [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]]
+grn = false
+[train]
+epochs = 1
+batch_size = 256
+learning_rate = 1e-3
+"""
+# what must be at least how many times which rival
+PROMISES = {"torch": 3.5, "soundfile + librosa": 3.5, "our front end alone": 0.75, "our augmentations alone": 0}
+
+
+def made_files(folder, shared):
+    """Writes CLIPS one-second WAV files at 32 kHz, two classes of them, and returns the responses' folder."""
+    for place, wave in zip(range(CLIPS), _seconds(shared), strict=False):
+        file = folder / "clips" / ("even", "odd")[place % 2] / f"{place:04d}.wav"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(file, wave, reference.RATE_HZ, subtype="PCM_16")
+    if (shared / "data/micirp").is_dir():
+        return shared / "data/micirp"
+    print(f"{shared / 'data/micirp'} is absent: made-up impulse responses")
+    rng = np.random.default_rng(0)
+    for place in range(50):
+        response = rng.standard_normal(16000) * np.exp(-np.arange(16000) / 500)
+        (folder / "responses").mkdir(exist_ok=True)
+        soundfile.write(folder / "responses" / f"{place}.wav", response / 10, reference.RATE_HZ)
+    return folder / "responses"
+
+
+def _seconds(shared):
+    """Yields (32000,) waves: the seconds of ESC-10's clips, or coloured noise."""
+    from asc_tf.data import audio
+
+    files = sorted((shared / "data/esc10/audio").glob("*.ogg"))
+    if not files:
+        print(f"{shared / 'data/esc10'} is absent: made-up noise")
+        yield from np.random.default_rng(0).standard_normal((CLIPS, reference.RATE_HZ)).cumsum(1) / 3000
+    for file in files:
+        samples, rate_hz = audio.read(file)
+        yield from audio.cut(audio.resample(samples, rate_hz, reference.RATE_HZ), reference.RATE_HZ, 1.0)
+
+
+def ours(recipe, source, steps=1_000_000):
+    """An iterator of our training batches, as training draws them."""
+    from asc_tf import build
+
+    return iter(build.training_batches(SimpleNamespace(recipe=recipe), source, first_step=0, last_step=steps))
+
+
+def front_end_alone(recipe, source):
+    """A function that makes a batch of spectrograms of one chunk of waves, again and again."""
+    import tensorflow as tf
+
+    from asc_tf import build
+    from asc_tf.data import batches
+
+    waves = source.read(source.rows[: batches.CHUNK]).astype(np.float32) / 32768
+    chunks = tf.data.Dataset.from_tensors(waves).repeat().map(build.front_end(recipe), os.cpu_count())
+    return _batch_by_batch(iter(chunks.batch(BATCH // batches.CHUNK).prefetch(2)))
+
+
+def augmentations_alone(recipe, source):
+    """Batches of the pipeline whose front end hands on a spectrogram that is there already."""
+    import tensorflow as tf
+
+    from asc_tf import build
+
+    build_front_end = build.front_end
+    layer = build_front_end(recipe)
+    spectrogram = tf.random.stateless_normal((1, 256, 65, 1), (0, 0))
+
+    def stand_in(wave):  # the wave has to be made, or nothing before it would be computed
+        return spectrogram + tf.reduce_max(wave, 1)[:, None, None, None]
+
+    stand_in.compute_output_shape = layer.compute_output_shape
+    try:
+        build.front_end = lambda _: stand_in
+        return _batch_by_batch(ours(recipe, source))
+    finally:
+        build.front_end = build_front_end
+
+
+def _batch_by_batch(iterator):
+    def run():
+        next(iterator)
+        return BATCH
+
+    return run
+
+
+def rates(functions, repeats, seconds):
+    """{name: clips a second}: medians of alternating measurements; what lay ready before is not counted."""
+    found = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            for _ in range(4):
+                function()
+            start, count = time.perf_counter(), 0
+            while time.perf_counter() < start + seconds:
+                count += function()
+            found[name].append(count / (time.perf_counter() - start))
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def at_size(recipe, source, count):
+    """(clips a second, MB resident at most) of an epoch of `count` clips, each another: rolled, scaled real ones."""
+    from asc_tf.data import batches
+
+    real = source.read(source.rows)
+
+    def read(rows):
+        gain = 0.5 + (rows // len(real) % 97) / 194
+        rolled = [np.roll(real[row % len(real)], row // len(real)) for row in rows]
+        return (np.stack(rolled) * gain[:, None]).astype(np.int16)
+
+    rows = np.arange(count)
+    labels, devices = source.labels[rows % len(real)], source.devices[rows % len(real)]
+    many = dataclasses.replace(source, read=read, rows=rows, labels=labels, devices=devices)
+    steps = batches.steps_per_epoch(many, BATCH)
+    epoch = ours(recipe, many, steps)
+    next(epoch)  # compiles
+    start = time.perf_counter()
+    done = sum(BATCH for _ in epoch)
+    return done / (time.perf_counter() - start), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def speeds(recipe, source, files, responses, options):
+    functions = {"ours": _batch_by_batch(ours(recipe, source))}
+    functions["our front end alone"] = front_end_alone(recipe, source)
+    functions["our augmentations alone"] = augmentations_alone(recipe, source)
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        if present("librosa"):
+            functions |= reference.librosa_way(files, responses, pool)
+        if present("torch"):
+            functions |= reference.torch_ways(files, responses)
+        found = rates(functions, options.repeats, options.seconds)
+    mine = found.pop("ours")
+    for name, rate in found.items():
+        least = next((least for start, least in PROMISES.items() if name.startswith(start)))
+        verdict = f"promised {least}: {'kept' if mine / rate >= least else 'MISSED'}" if least else ""
+        print(f"{name:36} {mine:7.0f} / {rate:7.0f} clips/s = {mine / rate:5.2f} x  {verdict}", flush=True)
+    share = mine / found["our augmentations alone"]
+    print(f"augmentations' share of the time: {share:.2f}, promised 0.25: {'kept' if share <= 0.25 else 'MISSED'}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--most", type=int, default=200_000, help="clips of the longest epoch")
+    parser.add_argument("--shared", type=Path, default=Path(os.environ.get("ASC_TF_SHARED", "../shared")))
+    parser.add_argument("--only", choices=["speed", "size"])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        responses = made_files(folder, options.shared)
+        (folder / "recipe.toml").write_text(RECIPE.format(folder=folder, responses=responses.resolve()))
+
+        from asc_tf import build
+        from asc_tf import recipe as recipes
+        from asc_tf.augmentation import device_impulse
+
+        recipe = recipes.load(folder / "recipe.toml")
+        data = build.data(recipe, quiet=True)
+        source = build.source(recipe, data, data.train)
+        if options.only != "size":
+            files = sorted((folder / "clips").rglob("*.wav"))
+            speeds(recipe, source, files, device_impulse.responses(str(responses), reference.RATE_HZ), options)
+        for count in sorted({10_000, options.most}) if options.only != "speed" else ():
+            rate, megabytes = at_size(recipe, source, count)
+            print(f"{count:7d} clips: {rate:7.0f} clips/s, {megabytes:5.0f} MB resident at most so far", flush=True)
+
+
+if __name__ == "__main__":
+    main()
