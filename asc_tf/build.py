@@ -1,6 +1,8 @@
 """How do a recipe's parts fit together? The only module that knows every part."""
 
+import contextlib
 import dataclasses
+import gc
 import inspect
 from dataclasses import dataclass
 
@@ -112,8 +114,8 @@ class Data:
 
     def column(self, name, rows):
         """(rows,) of a field of the clips: "label", "device", "city" or "file"."""
-        clips = self.listing.clips
-        return np.array([getattr(clips[position], name) for position in self.prepared.clip[rows]])
+        texts = getattr(self.listing, name)
+        return np.array([texts[position] for position in self.prepared.clip[rows].tolist()])
 
     def labels(self, rows):
         """(rows,) class numbers."""
@@ -132,10 +134,14 @@ def listing(recipe):
 
 
 def data(recipe, *, quiet=False):
-    """The recipe's dataset, prepared where it is not yet.  Raises UserError for anything that is wrong with it."""
-    clips = listing(recipe)
-    train, validation = validation_part(clips, share=recipe.data.validation_share, seed=recipe.data.validation_seed)
-    prepared = prepare(recipe, clips, quiet=quiet)
+    """The recipe's dataset, prepared where it is not yet.  Raises UserError for anything that is wrong with it.
+
+    A large set that is prepared is taken for unchanged where its folders are (see data/set_key.py).
+    """
+    with _no_collection():
+        clips = listing(recipe)
+        train, validation = validation_part(clips, share=recipe.data.validation_share, seed=recipe.data.validation_seed)
+        prepared = prepare(recipe, clips, quiet=quiet, thorough=False)
     parts = [np.flatnonzero(np.isin(prepared.clip, part)) for part in (train, validation, clips.of("test"))]
     for name, rows, needed in zip(
         ("train", "validation", "test"), parts, (True, bool(len(validation)), True), strict=True
@@ -145,7 +151,19 @@ def data(recipe, *, quiet=False):
     return Data(clips, prepared, *parts)
 
 
-def prepare(recipe, clips, *, quiet=False):
+@contextlib.contextmanager
+def _no_collection():
+    """Python looks for garbage again and again while a million texts are read, and finds none: half of the time."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def prepare(recipe, clips, *, quiet=False, thorough=True):
     return shards.prepare(
         clips,
         folder=recipe.data.prepared_folder,
@@ -153,6 +171,7 @@ def prepare(recipe, clips, *, quiet=False):
         segment_s=recipe.data.segment_s,
         max_bad_share=recipe.data.max_bad_share,
         quiet=quiet,
+        thorough=thorough,
     )
 
 
@@ -169,23 +188,36 @@ def source(recipe, data, rows, teacher=None):
     )
 
 
-def training_batches(run, source, *, first_step, last_step):
-    """(spectrogram, {"label", "teacher"}) of every step, augmented; step by step the same for the same recipe."""
+def training_batches(run, source, *, first_step, last_step, worker=0, workers=1):
+    """(spectrogram, {"label", "teacher"}) of every step, augmented; step by step the same for the same recipe.
+
+    worker, workers: the part of the batch that one of several processes trains on (see batches.training).  Waves
+    are augmented by the chunk's number and front ends vary by the step, as for one worker; spectrograms are
+    augmented, and mixed, within the worker's part, with draws of its own.
+    """
     recipe, normalise = run.recipe, normaliser(run)
-    size = recipe.train.batch_size
-    chunks_a_step = size // batches.chunk_size(size)
+    size = batches.shared(recipe.train.batch_size, worker, workers)
+    own_chunks = size // batches.chunk_size(size)
     to_mel, on_waves, on_mels = _in_training(recipe), _augmenter(recipe, "wave"), _augmenter(recipe, "mel")
 
     def from_chunk(batch, number):
-        return to_mel(on_waves(batch, _seed(recipe, number)), _seed(recipe, number // chunks_a_step))
+        return to_mel(on_waves(batch, _seed(recipe, number)), _seed(recipe, number // (own_chunks * workers)))
 
     def from_step(chunks, step):
         batch = {key: tf.reshape(value, (size, *value.shape[2:])) for key, value in chunks.items()}
-        batch = on_mels(batch, _seed(recipe, step))
+        batch = on_mels(batch, _seed(recipe, step * workers + worker))
         return normalise(batch["mel"]), {key: batch[key] for key in ("label", "teacher") if key in batch}
 
-    chunks = batches.training(source, batch_size=size, seed=recipe.seed, first_step=first_step, last_step=last_step)
-    steps = chunks.map(from_chunk, batches.PARALLEL).batch(chunks_a_step, drop_remainder=True)
+    chunks = batches.training(
+        source,
+        batch_size=recipe.train.batch_size,
+        seed=recipe.seed,
+        first_step=first_step,
+        last_step=last_step,
+        worker=worker,
+        workers=workers,
+    )
+    steps = chunks.map(from_chunk, batches.PARALLEL).batch(own_chunks, drop_remainder=True)
     numbered = tf.data.Dataset.zip(steps, tf.data.Dataset.range(first_step, last_step))
     return numbered.map(from_step, batches.PARALLEL).prefetch(2)
 

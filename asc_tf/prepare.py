@@ -22,7 +22,7 @@ def main(arguments=None):
         recipe = recipes.load(options.recipe, options.overrides)
         clips = build.listing(recipe)
         prepared = build.prepare(recipe, clips)
-        counts = f"{len(clips.clips):,} files, {len(prepared):,} segments"
+        counts = f"{len(clips):,} files, {len(prepared):,} segments"
         print(f"{recipe.name}: {counts} at {build.sample_rate_hz(recipe)} Hz")
 
     return command_line.start("prepare", action, go_on="What is done is kept: the same command goes on.")

@@ -33,6 +33,19 @@ def test_training_batches_are_a_function_of_recipe_and_step(loaded, run):
     assert np.abs(x - other).max() > 0.1
 
 
+def test_workers_hear_the_waves_that_one_would(loaded, run, monkeypatch):
+    data = build.data(loaded, quiet=True)
+    source = build.source(loaded, data, data.train)
+    monkeypatch.setattr(build.batches.chunk_size, "__defaults__", (4,))
+    on_waves_alone = run('augmentation=[{name="time_roll", max_shift_s=0.1}]')
+    steps = {"first_step": 1, "last_step": 2}
+    whole, _ = first(build.training_batches(on_waves_alone, source, **steps))
+    parts = [first(build.training_batches(on_waves_alone, source, **steps, worker=w, workers=2))[0] for w in (0, 1)]
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
+    halves = [first(build.training_batches(run(), source, **steps, worker=w, workers=2))[0] for w in (0, 1)]
+    assert [half.shape[0] for half in halves] == [8, 8] and np.abs(halves[0] - halves[1]).max() > 0.1
+
+
 def test_evaluation_batches_keep_the_order_and_are_not_augmented(loaded, run):
     data = build.data(loaded, quiet=True)
     spectrograms = np.concatenate(list(build.evaluation_batches(run(), build.source(loaded, data, data.test), 7)))

@@ -2,8 +2,9 @@
 
 Every batch is a function of its step alone: the clips of an epoch are one permutation seeded by
 (seed, epoch), and a step takes its slice. So a run goes on exactly where it stopped, needs no shuffle
-buffer, and the clip number travels with the clip. Batches are read in chunks of at most 64 clips,
-the size at which waveform augmentation was measured fastest.
+buffer, and the clip number travels with the clip. The permutation is drawn from all orders alike; it is
+kept as positions, 8 bytes a clip for this epoch and the next. Batches are read in chunks of at most 64
+clips, the size at which waveform augmentation was measured fastest.
 """
 
 import functools
@@ -13,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from asc_tf.data import audio
+from asc_tf.errors import UserError
 
 CHUNK = 64
 PARALLEL = tf.data.AUTOTUNE
@@ -41,15 +43,20 @@ class Source:
         return len(self.rows)
 
 
-def training(source, *, batch_size, seed, first_step, last_step):
-    """Chunks of the steps from first_step to last_step - 1, batch_size / chunk_size(batch_size) a step.
+def training(source, *, batch_size, seed, first_step, last_step, worker=0, workers=1):
+    """Chunks of the steps from first_step to last_step - 1, share / chunk_size(share) a step, share = batch / workers.
 
     Each is a dict of "wave" (chunk, samples) float32, "label" (chunk, classes) one-hot, "device"
     (chunk,) and, where the source has it, "teacher" (chunk, classes); beside it the chunk's number.
     Clips left over at the end of an epoch (fewer than a batch) wait for the next permutation.
+
+    worker, workers: of a batch shared by several processes, the part of this one.  Chunks are numbered through the
+    whole batch: as long as they keep their size, a chunk is the same clips under the same number for any `workers`.
+    Raises UserError for a batch that cannot be shared evenly.
     """
-    chunk = chunk_size(batch_size)
+    chunk = chunk_size(shared(batch_size, worker, workers))
     chunks_a_step = batch_size // chunk
+    own = chunks_a_step // workers
     chunks_an_epoch = steps_per_epoch(source, batch_size) * chunks_a_step
     order = functools.lru_cache(maxsize=2)(lambda epoch: np.random.default_rng([seed, epoch]).permutation(len(source)))
 
@@ -57,8 +64,20 @@ def training(source, *, batch_size, seed, first_step, last_step):
         epoch, place = divmod(int(number), chunks_an_epoch)
         return order(epoch)[place * chunk : (place + 1) * chunk]
 
-    numbers = tf.data.Dataset.range(first_step * chunks_a_step, last_step * chunks_a_step)
-    return numbers.map(lambda n: (_fetched(source, positions, n, chunk), n), num_parallel_calls=PARALLEL)
+    def fetched(place):
+        number = place // own * chunks_a_step + worker * own + place % own
+        return _fetched(source, positions, number, chunk), number
+
+    return tf.data.Dataset.range(first_step * own, last_step * own).map(fetched, num_parallel_calls=PARALLEL)
+
+
+def shared(batch_size, worker, workers):
+    """A worker's share of a batch.  Raises UserError unless it is a whole number of clips and the worker exists."""
+    if batch_size % workers:
+        raise UserError(f"train.batch_size = {batch_size} must be a multiple of the {workers} workers that share it.")
+    if not 0 <= worker < workers:
+        raise UserError(f"worker = {worker}: the {workers} worker(s) are numbered from 0 to {workers - 1}.")
+    return batch_size // workers
 
 
 def evaluation(source, chunk):

@@ -6,7 +6,8 @@ Input:  the official layout, meta/esc50.csv (filename, fold, category, esc10, sr
 The folds share no source recording; that is checked.
 """
 
-from asc_tf.data.listing import Clip, Listing, checked, existing_folder, in_both_splits, read_table
+from asc_tf.data.listing import Clip, Listing, checked, existing_folder, in_both_splits
+from asc_tf.data.table import read_table
 from asc_tf.errors import UserError
 
 
@@ -21,12 +22,12 @@ def listing(*, root: str, test_fold: int, only_esc10: bool = False) -> Listing:
     folder = existing_folder(root, "dataset.root", "Name the folder that ESC was unpacked to.")
     table, rows = _rows(folder, only_esc10)
     _check_folds(table, rows, test_fold)
-    clips = tuple(
+    clips = [
         Clip(_below_root(file), label, "test" if int(fold) == test_fold else "train", group=source)
         for _, file, label, fold, source in rows
-    )
+    ]
     classes = tuple(sorted({clip.label for clip in clips}))
-    return in_both_splits(checked(Listing(folder, classes, clips), table), table)
+    return in_both_splits(checked(Listing.from_clips(folder, classes, clips), table), table)
 
 
 def _below_root(file):
@@ -38,13 +39,13 @@ def _rows(folder, only_esc10):
     official, plain = folder / "meta/esc50.csv", folder / "meta.csv"
     if official.is_file():
         columns = ("filename", "category", "fold", "src_file", "esc10")
-        rows = [(line, *row.values()) for line, row in read_table(official, columns, delimiter=",")]
+        rows = zip(*read_table(official, columns, delimiter=","), strict=True)
         return official, [row[:5] for row in rows if row[5].lower() == "true" or not only_esc10]
     if not plain.is_file():
         raise UserError(f"dataset.root = '{folder}': there is neither meta/esc50.csv nor meta.csv. Unpack ESC there.")
     if only_esc10:
         raise UserError(f"dataset.only_esc10: {plain} has no column 'esc10'; leave the setting out.")
-    return plain, [(line, *row.values()) for line, row in read_table(plain, ("filename", "label", "fold", "source"))]
+    return plain, list(zip(*read_table(plain, ("filename", "label", "fold", "source")), strict=True))
 
 
 def _check_folds(table, rows, test_fold):

@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from asc_tf.data import held_out
 from asc_tf.data.audio import EXTENSIONS
-from asc_tf.data.listing import Clip, Listing, checked, delimiter_of, existing_folder, in_both_splits, read_table
+from asc_tf.data.listing import Clip, Listing, checked, existing_folder, in_both_splits
+from asc_tf.data.table import delimiter_of, read_table
 from asc_tf.errors import UserError
 
 
@@ -32,12 +33,12 @@ def listing(
     group_of = _grouping(group_pattern)
     if split_csv:
         table = Path(split_csv).expanduser()
-        clips = tuple(_from_table(table, files, group_of))
-        return in_both_splits(checked(Listing(folder, tuple(files), clips), table), table)
+        clips = list(_from_table(table, files, group_of))
+        return in_both_splits(checked(Listing.from_clips(folder, tuple(files), clips), table), table)
     rows = [(file, label, group_of(file)) for label, found in files.items() for file in found]
     held = _drawn(folder, rows, test_share, seed)
-    clips = tuple(Clip(file, label, "test" if group in held else "train", group=group) for file, label, group in rows)
-    return checked(Listing(folder, tuple(files), clips), folder)
+    clips = [Clip(file, label, "test" if group in held else "train", group=group) for file, label, group in rows]
+    return checked(Listing.from_clips(folder, tuple(files), clips), folder)
 
 
 def _files(folder):
@@ -107,8 +108,8 @@ def _drawn(folder, rows, test_share, seed):
 def _from_table(table, files, group_of):
     label_of = {file: label for label, found in files.items() for file in found}
     homes = {}
-    for line, row in _table_rows(table):
-        file, split = row["filename"].replace("\\", "/").removeprefix("./"), row["split"]
+    for line, name, split, device, city, stated_group in _table_rows(table):
+        file = name.replace("\\", "/").removeprefix("./")
         if file not in label_of:
             raise UserError(
                 f"{table}:{line}: there is no audio file '{file}'. "
@@ -116,12 +117,13 @@ def _from_table(table, files, group_of):
             )
         if split not in ("train", "test"):
             raise UserError(f"{table}:{line}: split '{split}' is neither train nor test.")
-        group = row["group"] or group_of(file)
+        group = stated_group or group_of(file)
         if homes.setdefault(group, split) != split:
             raise UserError(f"{table}:{line}: group '{group}' of '{file}' is in training and in the test; part them.")
-        yield Clip(file, label_of[file], split, row["device"], row["city"], group)
+        yield Clip(file, label_of[file], split, device, city, group)
 
 
 def _table_rows(table):
     optional = ("device", "city", "group")
-    return read_table(table, ("filename", "split"), optional=optional, delimiter=delimiter_of(table))
+    columns = read_table(table, ("filename", "split"), optional=optional, delimiter=delimiter_of(table))
+    return zip(*columns, strict=True)

@@ -45,8 +45,8 @@ def _moved(group, counts, of_class, held, surplus):
 def _counts(rows):
     """(clips of each group by class and by class and device; groups of each class, sorted by class)."""
     counts, of_class = defaultdict(Counter), defaultdict(set)
-    for group, label, device in rows:
-        counts[group].update(((label,), (label, device)))
+    for (group, label, device), clips in Counter(rows).items():
+        counts[group].update({(label,): clips, (label, device): clips})
         of_class[label].add(group)
     return counts, dict(sorted(of_class.items()))
 

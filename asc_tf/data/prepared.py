@@ -8,12 +8,15 @@ Label, device, city and split stay in the listing: they may change while the sou
 
 import csv
 import io
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 
-from asc_tf.data.shard_writer import recorded, whole_file
+from asc_tf.data.shard_writer import HEADER_BYTES, recorded, shard_name, whole_file
+from asc_tf.errors import UserError
 
 INDEX, CLIPS, BAD_CLIPS = "index.npz", "clips.csv", "bad_clips.csv"
 
@@ -34,37 +37,41 @@ class Prepared:
     segment: np.ndarray
     _shard: np.ndarray
     _row: np.ndarray
-    _maps: dict = field(default_factory=dict)
 
     def __len__(self):
         return len(self.clip)
 
     def read(self, rows):
-        """The sound of some rows, in their order: (rows,) becomes (rows, samples) int16.  Threads may share it."""
+        """The sound of some rows, in their order: (rows,) becomes (rows, samples) int16.  Threads may share it.
+
+        Read, not mapped: mapped pages count as the process's memory until the whole set is in it.  A shard is
+        open only while its rows are read, so their number does not matter.
+        """
         rows = np.asarray(rows, np.int64)
         waves = np.empty((len(rows), self.samples), np.int16)
-        for wave, shard, row in zip(waves, self._shard[rows].tolist(), self._row[rows].tolist(), strict=True):
-            wave[:] = self._map(shard)[row]
+        by_shard = np.argsort(self._shard[rows], kind="stable").tolist()
+        for shard, places in groupby(by_shard, key=lambda place: self._shard[rows[place]]):
+            path = self.folder / shard_name(shard)
+            with open(path, "rb", buffering=0) as file:
+                for place in places:
+                    start = HEADER_BYTES + 2 * self.samples * int(self._row[rows[place]])
+                    if os.preadv(file.fileno(), [waves[place]], start) < 2 * self.samples:
+                        raise UserError(f"{path}: ends too early; remove it and prepare again.")
         return waves
 
-    def _map(self, shard):
-        if shard not in self._maps:
-            # Two threads may open the same shard at once; either map serves.
-            self._maps[shard] = np.asarray(np.load(self.folder / f"shard-{shard:05d}.npy", mmap_mode="r"))
-        return self._maps[shard]
 
+def load(folder, order, samples):
+    """Prepared, its clips numbered as in the listing.
 
-def load(folder, listing, names, samples):
-    """Prepared, its clips numbered as in the listing.  names: the sorted files that the index counts by."""
+    order: (files,) position in the listing of each file of the sorted list, which the index counts by.
+    """
     with np.load(folder / INDEX, allow_pickle=False) as index:
         position, counts, shard, first = index["columns"].T
-    place = {file: number for number, file in enumerate(names)}
-    in_listing = np.empty(len(names), np.int64)
-    in_listing[[place[clip.file] for clip in listing.clips]] = np.arange(len(names))
-    order = np.argsort(in_listing[position])
-    counts = counts[order]
+    in_listing = order[position]
+    rank = np.argsort(in_listing)
+    counts = counts[rank]
     segment = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-    clip, shard, first = (np.repeat(column[order], counts) for column in (in_listing[position], shard, first))
+    clip, shard, first = (np.repeat(column[rank], counts) for column in (in_listing, shard, first))
     return Prepared(folder, samples, clip, segment, shard, first + segment)
 
 

@@ -27,20 +27,24 @@ def alone(folder, *, quiet):
         os.close(handle)
 
 
-def make_missing(folder, jobs, sizes, *, workers, quiet):
-    """Writes the shards that are not there.  sizes: of the files in bytes.  Leaves no unfinished file behind."""
+def make_missing(folder, jobs, *, workers, quiet):
+    """Writes the shards that are not there.  Leaves no unfinished file behind."""
     _remove_unfinished(folder)
     missing = [job for job in jobs if recorded(job) is None]
     files = sum(len(job.files) for job in missing)
     workers = min(workers or os.cpu_count(), len(missing))
     try:
         with _progress(sum(len(job.files) for job in jobs), files, quiet) as bar:
-            if workers < 2 or (files < _FEW_FILES and sum(sizes) < _FEW_BYTES):
+            if workers < 2 or (files < _FEW_FILES and sum(map(_bytes, missing)) < _FEW_BYTES):
                 _here(missing, bar)
             else:
                 _in_parallel(missing, workers, bar)
     finally:
         _remove_unfinished(folder)
+
+
+def _bytes(job):
+    return sum(os.path.getsize(job.root / file) for file in job.files)
 
 
 def _lock(handle, folder, quiet):

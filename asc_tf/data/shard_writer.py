@@ -21,6 +21,7 @@ import numpy as np
 from asc_tf.data import audio
 
 UNFINISHED = ".part"
+HEADER_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,15 @@ class Job:
 
     @property
     def array(self):
-        return self.folder / f"shard-{self.number:05d}.npy"
+        return self.folder / shard_name(self.number)
 
     @property
     def record(self):
-        return self.folder / f"shard-{self.number:05d}.json"
+        return self.array.with_suffix(".json")
+
+
+def shard_name(number):
+    return f"shard-{number:05d}.npy"
 
 
 def write(job):
@@ -69,7 +74,7 @@ def recorded(job):
     except (OSError, ValueError):
         return None
     segments = sum(n for n in found if isinstance(n, int))
-    whole = len(found) == len(job.files) and size == len(_header(segments, job.samples)) + 2 * segments * job.samples
+    whole = len(found) == len(job.files) and size == HEADER_BYTES + 2 * segments * job.samples
     return found if whole else None
 
 
@@ -110,7 +115,7 @@ def _append(job, file, out):
 
 
 def _header(segments, samples):
-    """The head of a .npy file; numpy pads it, so its length does not depend on the number of segments."""
+    """The head of a .npy file, HEADER_BYTES long whatever the numbers: numpy pads it."""
     description = {"descr": "<i2", "fortran_order": False, "shape": (segments, samples)}
     stream = _Bytes()
     np.lib.format.write_array_header_1_0(stream, description)

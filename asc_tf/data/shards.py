@@ -1,17 +1,16 @@
 """Where do a listing's prepared clips lie, and which are missing still?
 
-A prepared set is a folder named by a key of its files (name, size, time of change), rate and segment
-length: a changed file or another list makes another set, a new split of the same files does not. It
-holds shards (see shard_writer) and, once all are there, an index (see prepared).
+A prepared set is a folder named by its key (see set_key). It holds shards (see shard_writer) and, once all
+are there, an index (see prepared).
 """
 
-import hashlib
-import os
 import sys
-from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
-from asc_tf.data import prepared, shard_pool
+import numpy as np
+
+from asc_tf.data import prepared, set_key, shard_pool
 from asc_tf.data.prepared import Prepared
 from asc_tf.data.shard_writer import Job, recorded
 from asc_tf.errors import UserError
@@ -22,7 +21,15 @@ _MOST_FILES_A_SHARD, _LEAST_FILES_A_SHARD, _SHARDS_WANTED = 512, 8, 64
 
 
 def prepare(
-    listing, *, folder, sample_rate_hz, segment_s=1.0, max_bad_share=0.01, workers=None, quiet=False
+    listing,
+    *,
+    folder,
+    sample_rate_hz,
+    segment_s=1.0,
+    max_bad_share=0.01,
+    workers=None,
+    quiet=False,
+    thorough=True,
 ) -> Prepared:
     """The listing's clips as Prepared, made where they are not yet.
 
@@ -31,16 +38,23 @@ def prepare(
     max_bad_share: of the files; more that cannot be read are an error, fewer are reported and left out.
     workers:       processes, as many as processors by default; 1 works in this process.
     quiet:         no progress bar, no summary.
+    thorough:      looks at every file for a change; else a large set's folders have to do (see set_key).
     Can be killed at any time: the next call goes on.  A second call at the same time waits for the first.
     Raises UserError for a file listed twice or absent, too many bad files, a folder that cannot be written.
     """
-    names = _sorted_names(listing)
-    sizes, key = _sizes_and_key(listing.root, names, sample_rate_hz, segment_s)
-    target = Path(folder).expanduser() / key
+    order = sorted(range(len(listing)), key=listing.file.__getitem__)
+    names = [listing.file[position] for position in order]
+    _check_names(listing.root, names)
+    settings = f"{_FORMAT}\n{listing.root.resolve()}\n{sample_rate_hz}\n{float(segment_s)}"
+    folder = Path(folder).expanduser()
+    memory = set_key.memory(folder, listing.root, names, settings)
+    key = (not thorough and set_key.recall(memory)) or set_key.looked_at(listing.root, names, settings)
+    target = folder / key
     jobs = _jobs(target, listing.root, names, sample_rate_hz, segment_s)
     try:
         if not _complete(target, jobs):
-            _complete_it(target, jobs, sizes, workers, quiet)
+            _complete_it(target, jobs, workers, quiet)
+        set_key.remember(memory, key)
         bad = prepared.bad_clips(target)
     except OSError as error:
         raise UserError(
@@ -48,31 +62,15 @@ def prepare(
             "Mend the folder or free some space, or set data.prepared_folder to another place."
         ) from error
     _judge(bad, len(names), max_bad_share, target / prepared.BAD_CLIPS, quiet)
-    return prepared.load(target, listing, names, jobs[0].samples)
+    return prepared.load(target, np.array(order), jobs[0].samples)
 
 
-def _sorted_names(listing):
-    names = sorted(clip.file for clip in listing.clips)
+def _check_names(root, names):
     if not names:
-        raise UserError(f"{listing.root}: the listing has no clips.")
-    if len(set(names)) < len(names):
-        twice = Counter(names).most_common(1)[0][0]
-        raise UserError(f"{listing.root}: '{twice}' is listed twice; keep one row.")
-    return names
-
-
-def _sizes_and_key(root, names, sample_rate_hz, segment_s):
-    """(size of each file in bytes, the set's name)."""
-    root = str(root.resolve())
-    sizes, lines = [], [f"{_FORMAT}\n{root}\n{sample_rate_hz}\n{float(segment_s)}"]
-    for name in names:
-        try:
-            state = os.stat(f"{root}/{name}")
-        except OSError as error:
-            raise UserError(f"{root}/{name}: cannot be found ({error.strerror}).") from error
-        sizes.append(state.st_size)
-        lines.append(f"{name}\t{state.st_size}\t{state.st_mtime_ns}")
-    return sizes, hashlib.blake2b("\n".join(lines).encode(errors="surrogateescape"), digest_size=8).hexdigest()
+        raise UserError(f"{root}: the listing has no clips.")
+    for name, following in pairwise(names):
+        if name == following:
+            raise UserError(f"{root}: '{name}' is listed twice; keep one row.")
 
 
 def _jobs(target, root, names, sample_rate_hz, segment_s):
@@ -87,10 +85,10 @@ def _complete(target, jobs):
     return (target / prepared.INDEX).exists() and all(recorded(job) is not None for job in jobs)
 
 
-def _complete_it(target, jobs, sizes, workers, quiet):
+def _complete_it(target, jobs, workers, quiet):
     target.mkdir(parents=True, exist_ok=True)
     with shard_pool.alone(target, quiet=quiet):
-        shard_pool.make_missing(target, jobs, sizes, workers=workers, quiet=quiet)
+        shard_pool.make_missing(target, jobs, workers=workers, quiet=quiet)
         prepared.write_index(target, jobs)
 
 

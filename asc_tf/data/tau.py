@@ -9,17 +9,33 @@ Names:  2022: audio/airport-lisbon-1000-40000-0-a.wav = scene, city, location, r
 """
 
 import re
-from typing import Literal
+from itertools import chain
+from typing import Literal, NamedTuple
 
-from asc_tf.data.listing import Clip, Listing, checked, existing_folder, read_table
+from asc_tf.data.listing import Listing, checked, existing_folder
+from asc_tf.data.table import read_table
 from asc_tf.errors import UserError
 
 SCENES = (
     "airport", "bus", "metro", "metro_station", "park",
     "public_square", "shopping_mall", "street_pedestrian", "street_traffic", "tram",
 )  # fmt: skip
-_NAME = re.compile(r"(?:.*/)?([a-z_]+)-([a-z]+)-([0-9]+)-[0-9]+(?:-[0-9]+)?-([a-z][0-9]*)\.[a-z0-9]+")
+# Groups: the file, scene-city-location, scene, city-location, city, device.
+_NAME = re.compile(
+    r"^((?:audio/|.*/|)(([a-z_]+)-(([a-z]+)-[0-9]+))-[0-9]+(?:-[0-9]+)?-([a-z][0-9]*)\.[a-z0-9]+)$", re.MULTILINE
+)
 _META = ("filename", "scene_label", "identifier", "source_label")
+
+
+class _Names(NamedTuple):
+    """What files' names say, column by column."""
+
+    files: tuple
+    groups: tuple
+    scenes: tuple
+    identifiers: tuple
+    cities: tuple
+    devices: tuple
 
 
 def listing(*, root: str, split: Literal["fold1", "5", "10", "25", "50", "100"], splits_folder: str = "") -> Listing:
@@ -28,13 +44,15 @@ def listing(*, root: str, split: Literal["fold1", "5", "10", "25", "50", "100"],
     root:          holds meta.csv and audio.
     split:         "fold1", or the share of the training clips in per cent as of DCASE 2024.
     splits_folder: where split5.csv and the like are, if not in evaluation_setup or in root.
-    Raises UserError, naming file and line, where tables, names and folder contradict each other.
+    Raises UserError, naming file and line, where tables and names contradict each other.
     """
     folder = existing_folder(root, "dataset.root", "Name the folder that TAU's archives were unpacked to.")
     tables = _tables(folder, split, splits_folder)
     meta = _meta(folder)
-    clips = [clip for part, table in tables.items() for clip in _clips(table, part, meta, folder / "meta.csv")]
-    return checked(Listing(folder, SCENES, tuple(clips)), tables["train"].parent)
+    rows = _rows(meta)
+    parts = [_columns(table, part, meta, rows) for part, table in tables.items()]
+    columns = (tuple(chain(*column)) for column in zip(*parts, strict=True))
+    return checked(Listing(folder, SCENES, *columns), tables["train"].parent)
 
 
 def _tables(folder, split, splits_folder):
@@ -60,45 +78,67 @@ def _find(places, *names):
 
 
 def _meta(folder):
-    """{file: (line, scene, identifier, device)} as meta.csv states."""
     file = folder / "meta.csv"
     if not file.is_file():
         inner = sorted(folder.glob("*/meta.csv"))
         fix = f"Did you mean '{inner[0].parent}'?" if inner else "Unpack the archive with 'meta' in its name there."
         raise UserError(f"dataset.root = '{folder}': there is no meta.csv. {fix}")
-    rows = read_table(file, _META)
-    return {row["filename"]: (line, row["scene_label"], row["identifier"], row["source_label"]) for line, row in rows}
+    return file
 
 
-def _clips(table, part, meta, meta_file):
-    for line, row in read_table(table, ("filename",), optional=("scene_label",)):
-        file, scene = row["filename"], row["scene_label"]
-        if file not in meta:
-            raise UserError(f"{table}:{line}: '{file}' has no row in {meta_file}; are they of one version?")
-        clip = _clip(file, part, f"{table}:{line}")
-        _agree(clip, *meta[file], meta_file)
-        if scene and scene != clip.label:
-            raise UserError(f"{table}:{line}: scene_label '{scene}', but the name says '{clip.label}': {file}.")
-        yield clip
+def _rows(meta):
+    """The lines of meta.csv as a set; what cannot be read is told where a file is looked up in vain."""
+    try:
+        return set(meta.read_text(encoding="utf-8-sig", errors="replace").split("\n"))
+    except OSError:
+        return set()
 
 
-def _clip(file, part, where):
-    named = _NAME.fullmatch(file)
-    if not named:
+def _columns(table, part, meta, rows):
+    """The columns of a Listing (file, label, split, device, city, group) for one part, checked against `rows`."""
+    lines, files, stated = read_table(table, ("filename",), optional=("scene_label",))
+    names = _named(files, table, lines)
+    # Line by line in one look-up; only what this does not find is read cell by cell.
+    expected = map("\t".join, zip(names.files, names.scenes, names.identifiers, names.devices, strict=True))
+    if not rows.issuperset(chain(["\t".join(_META)], expected)):
+        _agree(names, meta, table, lines)
+    for line, file, scene, named in zip(lines, files, stated, names.scenes, strict=True):
+        if scene and scene != named:
+            raise UserError(f"{table}:{line}: scene_label '{scene}', but the name says '{named}': {file}.")
+    return files, names.scenes, [part] * len(files), names.devices, names.cities, names.groups
+
+
+def _named(files, table, lines):
+    # All at once, because a match object a file costs more than the match.
+    found = _NAME.findall("\n".join(files))
+    names = _Names(*zip(*found, strict=True)) if found else _Names(*[()] * 6)
+    if names.files != tuple(files):
+        line, file = next(pair for pair in zip(lines, files, strict=True) if not _NAME.fullmatch(pair[1]))
         raise UserError(
-            f"{where}: '{file}' is not named as TAU names its files, "
+            f"{table}:{line}: '{file}' is not named as TAU names its files, "
             "audio/scene-city-location-recording[-segment]-device.wav."
         )
-    scene, city, location, device = named.groups()
-    return Clip(file, scene, part, device, city, f"{scene}-{city}-{location}")
+    return names
 
 
-def _agree(clip, line, scene, identifier, device, meta_file):
-    """Raises UserError where a row of meta.csv contradicts the file's name."""
-    where = f"{meta_file}:{line}: {clip.file}"
-    if scene != clip.label:
-        raise UserError(f"{where}: scene_label '{scene}', but the name says '{clip.label}'.")
-    if device != clip.device:
-        raise UserError(f"{where}: source_label '{device}', but the name says device '{clip.device}'.")
-    if clip.city not in identifier.split("-"):
-        raise UserError(f"{where}: identifier '{identifier}', but the name says city '{clip.city}'.")
+def _agree(names, meta, table, lines):
+    """Raises UserError for a file without a row in meta.csv, or with one that contradicts its name."""
+    stated = {file: row for file, *row in zip(*_meta_columns(meta), strict=True)}
+    for line, file, scene, city, device in zip(
+        lines, names.files, names.scenes, names.cities, names.devices, strict=True
+    ):
+        if file not in stated:
+            raise UserError(f"{table}:{line}: '{file}' has no row in {meta}; are they of one version?")
+        at, scene_label, identifier, source_label = stated[file]
+        where = f"{meta}:{at}: {file}"
+        if scene_label != scene:
+            raise UserError(f"{where}: scene_label '{scene_label}', but the name says '{scene}'.")
+        if source_label != device:
+            raise UserError(f"{where}: source_label '{source_label}', but the name says device '{device}'.")
+        if city not in identifier.split("-"):
+            raise UserError(f"{where}: identifier '{identifier}', but the name says city '{city}'.")
+
+
+def _meta_columns(meta):
+    lines, files, *rest = read_table(meta, _META)
+    return files, lines, *rest

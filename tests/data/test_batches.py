@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from asc_tf.data import batches
+from asc_tf.errors import UserError
 
 
 def source(segments=100, teacher=True):
@@ -18,11 +19,12 @@ def source(segments=100, teacher=True):
     )
 
 
-def drawn(first_step, last_step, seed=1, batch_size=20):
-    """(steps, batch_size) positions in the source that were drawn."""
-    chunks = batches.training(source(), batch_size=batch_size, seed=seed, first_step=first_step, last_step=last_step)
+def drawn(first_step, last_step, seed=1, batch_size=20, workers=1, **which):
+    """(steps, the worker's share of batch_size) positions in the source that were drawn."""
+    steps = {"first_step": first_step, "last_step": last_step}
+    chunks = batches.training(source(), batch_size=batch_size, seed=seed, **steps, workers=workers, **which)
     waves = np.concatenate([batch["wave"][:, 0] for batch, _ in chunks])
-    return np.rint(waves * 32768 / 128).astype(int).reshape(-1, batch_size)
+    return np.rint(waves * 32768 / 128).astype(int).reshape(-1, batch_size // workers)
 
 
 def test_every_epoch_draws_every_clip_once_in_another_order():
@@ -35,6 +37,52 @@ def test_every_epoch_draws_every_clip_once_in_another_order():
 def test_a_step_depends_on_its_number_and_the_seed_alone():
     np.testing.assert_array_equal(drawn(0, 10)[7:9], drawn(7, 9))
     assert (drawn(0, 1, seed=1) != drawn(0, 1, seed=2)).any()
+
+
+def test_a_restart_in_mid_epoch_goes_on_with_the_clips_not_yet_seen():
+    seen, rest = drawn(0, 2).ravel(), drawn(2, 5).ravel()
+    assert sorted([*seen, *rest]) == list(range(100)) and not set(seen) & set(rest)
+
+
+def test_neighbours_come_from_anywhere():
+    """Of two places drawn from n alike, the mean distance is n / 3; a shuffle buffer of b clips gives about b."""
+    clips = 200_000
+    data = batches.Source(
+        read=lambda rows: rows.astype(np.int16)[:, None],
+        samples=1,
+        rows=np.arange(clips),
+        labels=np.zeros(clips, np.int64),
+        classes=1,
+        devices=np.broadcast_to("", clips),
+        teacher=np.arange(clips, dtype=np.float32)[:, None],  # whole numbers to 2^24
+    )
+    chunks = batches.training(data, batch_size=1000, seed=1, first_step=0, last_step=200)
+    order = np.concatenate([batch["teacher"][:, 0] for batch, _ in chunks])
+    assert np.array_equal(np.sort(order), np.arange(clips))
+    distance = np.abs(np.diff(order)).mean()
+    # The standard deviation of one distance is n / sqrt(18); five of those of the mean.
+    assert abs(distance - clips / 3) < 5 * clips / np.sqrt(18 * clips)
+
+
+@pytest.mark.parametrize("workers", [2, 4, 5, 20])
+def test_workers_share_the_batch_of_one(workers):
+    together = np.concatenate([drawn(3, 8, workers=workers, worker=worker) for worker in range(workers)], axis=1)
+    np.testing.assert_array_equal(together, drawn(3, 8))
+
+
+def test_chunks_of_a_size_keep_their_number_whoever_reads_them(monkeypatch):
+    monkeypatch.setattr(batches.chunk_size, "__defaults__", (5,))
+    steps = {"batch_size": 20, "seed": 1, "first_step": 2, "last_step": 4}
+    numbers = [
+        [int(n) for _, n in batches.training(source(), **steps, worker=worker, workers=2)] for worker in range(2)
+    ]
+    assert numbers == [[8, 9, 12, 13], [10, 11, 14, 15]]
+
+
+@pytest.mark.parametrize(("worker", "workers", "message"), [(0, 3, "train.batch_size = 20"), (2, 2, "from 0 to 1")])
+def test_a_batch_that_cannot_be_shared_is_told(worker, workers, message):
+    with pytest.raises(UserError, match=message):
+        drawn(0, 1, worker=worker, workers=workers)
 
 
 def test_everything_travels_with_its_clip():

@@ -93,6 +93,6 @@ def test_the_recordings_of_esc10_are_whole(tmp_path, shared):
     # shared/README.md: 320 clips in folds 1 to 4, 5 s each, but 4-164661-B lasts 3.64 s.
     assert Counter(clip.split for clip in found.clips) == {"train": 240, "test": 80}
     assert len(found.classes) == 10
-    tested = Listing(found.root, found.classes, tuple(found.clips[position] for position in found.of("test")))
+    tested = Listing.from_clips(found.root, found.classes, [found.clips[position] for position in found.of("test")])
     prepared = shards.prepare(tested, folder=tmp_path, sample_rate_hz=32000, quiet=True)
     assert Counter(Counter(prepared.clip.tolist()).values()) == {5: 79, 4: 1}

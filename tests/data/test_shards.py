@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asc_tf.data import audio, shard_pool, shards
+from asc_tf.data import audio, set_key, shard_pool, shards
 from asc_tf.data.listing import Clip, Listing
 from asc_tf.errors import UserError
 
@@ -32,7 +32,7 @@ def recorded(root, *, files=20, seconds=(1.0,), rate_hz=16000):
 
 def listed(root, numbers):
     clips = (Clip(f"{number:03d}.wav", "bus", "test" if number % 5 == 0 else "train") for number in numbers)
-    return Listing(root, ("bus",), tuple(clips))
+    return Listing.from_clips(root, ("bus",), tuple(clips))
 
 
 def prepare(listing, folder, **options):
@@ -79,7 +79,7 @@ def test_a_set_that_is_there_is_not_made_again(tmp_path, monkeypatch):
 def test_another_split_of_the_same_files_is_the_same_set(tmp_path, monkeypatch):
     listing = recorded(tmp_path / "in")
     prepare(listing, tmp_path / "out")
-    turned = Listing(listing.root, ("tram",), tuple(Clip(clip.file, "tram", "train") for clip in listing.clips[::-1]))
+    turned = Listing.from_clips(listing.root, ("tram",), [Clip(file, "tram", "train") for file in listing.file[::-1]])
     monkeypatch.setattr(shard_pool, "write", None)
     assert_right(prepare(turned, tmp_path / "out"), turned)
 
@@ -93,6 +93,20 @@ def test_a_changed_file_rate_or_list_is_another_set(tmp_path):
     os.utime(listing.root / "003.wav", (1, 1))
     keys.append(prepare(listing, tmp_path / "out").folder)
     assert len(set(keys)) == 5
+
+
+def test_of_a_large_set_that_was_seen_the_folders_are_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(set_key, "LARGE", 10)
+    listing = recorded(tmp_path / "in")
+    first = prepare(listing, tmp_path / "out")
+    monkeypatch.setattr(shard_pool, "write", None)
+    looked_at, looks = set_key.looked_at, []
+    monkeypatch.setattr(set_key, "looked_at", lambda *which: looks.append(1) or looked_at(*which))
+    assert prepare(listing, tmp_path / "out", thorough=False).folder == first.folder and not looks
+    assert prepare(listing, tmp_path / "out").folder == first.folder and len(looks) == 1
+    os.rename(listing.root / "003.wav", listing.root / "other.wav")
+    with pytest.raises(UserError, match="1 of the 20 .* absent, the first is '003.wav'"):
+        prepare(listing, tmp_path / "out", thorough=False)
 
 
 def spoil(root):
@@ -151,8 +165,9 @@ def test_a_file_listed_twice_or_absent_is_an_error(tmp_path):
     listing = recorded(tmp_path / "in", files=3)
     with pytest.raises(UserError, match="'001.wav' is listed twice"):
         prepare(listed(listing.root, [0, 1, 2, 1]), tmp_path / "out")
-    with pytest.raises(UserError, match="003.wav: cannot be found"):
-        prepare(listed(listing.root, range(4)), tmp_path / "out")
+    (listing.root / "003.wav").mkdir()
+    with pytest.raises(UserError, match="2 of the 5 listed file.s. are absent, the first is '003.wav'. Unpack"):
+        prepare(listed(listing.root, range(5)), tmp_path / "out")
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
@@ -160,6 +175,13 @@ def test_a_folder_that_cannot_be_written_is_an_error(tmp_path):
     (tmp_path / "out").write_text("a file, not a folder")
     with pytest.raises(UserError, match=f"{tmp_path}/out/.*data.prepared_folder"):
         prepare(listing, tmp_path / "out")
+
+
+def test_a_shard_cut_short_while_it_is_read_is_told(tmp_path):
+    prepared = prepare(recorded(tmp_path / "in"), tmp_path / "out")
+    os.truncate(prepared.folder / "shard-00001.npy", 1000)
+    with pytest.raises(UserError, match="shard-00001.npy: ends too early"):
+        prepared.read(np.arange(20))
 
 
 @pytest.mark.parametrize("harm", ["remove", "shorten", "no record"])
@@ -186,7 +208,6 @@ def test_many_threads_may_read_at_once(tmp_path):
             if (prepared.read(order) != whole[order]).any():
                 wrong.append(seed)
 
-    prepared._maps.clear()
     threads = [threading.Thread(target=read, args=(seed,)) for seed in range(4)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]

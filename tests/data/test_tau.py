@@ -27,10 +27,10 @@ def table(file, rows, columns=None):
     file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
 
 
-def tree(root, *, train=TRAIN, test=TEST):
-    """A tree as unpacked from TAU's archives, its audio files empty."""
+def tree(root, *, train=TRAIN, test=TEST, files=None):
+    """A tree as unpacked from TAU's archives, its audio files empty; `files`, if given, are all that are there."""
     (root / "audio").mkdir(parents=True)
-    for file in train + test:
+    for file in files or train + test:
         (root / file).touch()
     table(root / "meta.csv", [meta_row(file) for file in train + test])
     table(root / "evaluation_setup/fold1_train.csv", [meta_row(file) for file in train], ["filename", "scene_label"])
@@ -153,13 +153,35 @@ def test_what_is_absent_is_named_with_the_fix(tmp_path):
     with pytest.raises(UserError, match=f"no meta.csv. Did you mean '{root}'"):
         tau.listing(root=str(tmp_path), split="fold1", splits_folder=str(root / "evaluation_setup"))
     (root / TEST[0]).unlink()
-    with pytest.raises(UserError, match=f"1 file.s. that are absent .* the first is '{TEST[0]}'"):
-        tau.listing(root=str(root), split="fold1")
+    with pytest.raises(UserError, match=f"1 of the {len(TRAIN + TEST)} .* absent, the first is '{TEST[0]}'. Unpack"):
+        shards.prepare(tau.listing(root=str(root), split="fold1"), folder=tmp_path / "out", sample_rate_hz=8000)
 
 
 def test_a_file_in_training_and_test_is_an_error(tmp_path):
     root = tree(tmp_path / "tau", test=[*TEST, TRAIN[0]])
     with pytest.raises(UserError, match=r"listed twice \(train, test\)"):
+        tau.listing(root=str(root), split="fold1")
+
+
+def test_230350_clips_are_listed_and_one_mistake_among_them_is_found(tmp_path):
+    """As many as TAU 2022 has; whether the files are there is looked at when they are prepared."""
+    rest = ((city, place, n) for place in range(1000, 1400) for city in ("lyon", "paris") for n in range(30))
+    names = [f"audio/{s}-{c}-{p}-{40000 + p}-{n}-a.wav" for c, p, n in rest for s in tau.SCENES]
+    train, test = names[:200_670], [name.replace("-a.", "-s6.") for name in names[200_670:230_350]]
+    root = tree(tmp_path / "tau", files=TRAIN + TEST, train=train, test=test)
+    found = tau.listing(root=str(root), split="fold1")
+    assert len(found) == 230_350 and (len(found.of("train")), len(found.of("test"))) == (200_670, 29_680)
+    assert found.file == (*train, *test) and Counter(found.device) == {"a": 200_670, "s6": 29_680}
+    assert [found.clips[place] for place in (7, 200_677)] == [
+        (train[7], "street_pedestrian", "train", "a", "lyon", "street_pedestrian-lyon-1000"),
+        (test[7], test[7][6:].split("-")[0], "test", "s6", test[7].split("-")[1], test[7][6:].rsplit("-", 3)[0]),
+    ]
+    parts = validation_part(found, share=0.1, seed=1)
+    assert sorted(parts[0] + parts[1]) == list(range(200_670)) and 0.09 < len(parts[1]) / 200_670 < 0.11
+    meta = (root / "meta.csv").read_text().splitlines(keepends=True)
+    meta[123_456] = meta[123_456].replace("\ta\n", "\tb\n")
+    (root / "meta.csv").write_text("".join(meta))
+    with pytest.raises(UserError, match="meta.csv:123457: .*source_label 'b', but the name says device 'a'"):
         tau.listing(root=str(root), split="fold1")
 
 
