@@ -126,13 +126,10 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_what_was_good(tiny, tmp_pat
     assert "lower train.learning_rate" in message and len(message.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("follow", ["teachers", "float"])
-def test_mixed_clips_are_learnt_with_their_teachers_to_the_int8_file(never_stopped, tiny, follow):
-    out = never_stopped.parent / f"mixed-{follow}"
+def test_mixed_clips_are_learnt_with_their_teachers(never_stopped, tiny):
+    before, after = tiny.read_text().split("[quantise]")
+    tiny.write_text(before + after[after.index("[train]") :])
     mixed = 'augmentation=[{name="mixup",alpha=0.3},{name="fmix",alpha=1,decay=3,p=0.3}]'
-    overrides = [mixed, f"quantise.follow={follow}", "quantise.epochs=1", "quantise.frozen_epochs=0"]
-    if follow == "float":
-        overrides.append("train.epochs=1")  # only the way there differs
-    assert train.main([str(tiny), "--out", str(out), *(word for o in overrides for word in ("--set", o))]) == 0
-    report = json.loads((out / "metrics.json").read_text())
-    assert "int8" in report and (follow == "float" or report["float"]["macro_accuracy"] > 0.9)
+    out = never_stopped.parent / "mixed"
+    assert train.main([str(tiny), "--out", str(out), "--set", mixed, "--set", "train.epochs=20"]) == 0
+    assert json.loads((out / "metrics.json").read_text())["float"]["macro_accuracy"] > 0.9

@@ -1,8 +1,8 @@
 """What if two scenes sound at once? Mixes waves of clip pairs, and what is true of them alike.
 
-Source: PaSST and EfficientAT training code (rate 0.5, Beta(2, 2)), AST (rate 0.5, Beta(10, 10)): both waves without
-        their means, a share a clip, the larger of b and 1 - b. There the other clip is any of the dataset;
-        here pairs are one permutation of the clips augmented together (at most 64).
+Source: PaSST's and EfficientAT's training code (rate 0.5, Beta(2, 2)): both waves without their means, a share a clip,
+        the larger of b and 1 - b. AST mixes waves at rate 0.5 with Beta(10, 10). There the other clip is any of
+        the dataset; here pairs are one permutation of the clips augmented together (at most 64).
 """
 
 import tensorflow as tf
