@@ -82,20 +82,26 @@ def check(recipe):
     """Builds and traces every part without data, so that a wrong value is found in seconds."""
     try:
         network(recipe, classes=10)
-        samples = segment_samples(recipe)
         spec = {
-            "wave": tf.TensorSpec((4, samples), tf.float32),
+            "wave": tf.TensorSpec((4, segment_samples(recipe)), tf.float32),
             "label": tf.TensorSpec((4, 10), tf.float32),
             "device": tf.TensorSpec((4,), tf.string),
         }
-        seed = tf.TensorSpec((2,), tf.int32)
-        tf.function(_augmenter(recipe, "wave"), autograph=False).get_concrete_function(spec, seed)
+        if recipe.teacher:
+            spec["teacher"] = tf.TensorSpec((4, 10), tf.float32)
+        spec = _traced(_augmenter(recipe, "wave"), spec)
         spec["mel"] = tf.TensorSpec((4, *input_shape(recipe)), tf.float32)
-        tf.function(_augmenter(recipe, "mel"), autograph=False).get_concrete_function(spec, seed)
+        _traced(_augmenter(recipe, "mel"), spec)
     except UserError as error:
         raise UserError(f"{recipe.file}: {error}") from error
     except ValueError as error:
         raise UserError(f"{recipe.file}: the parts do not fit together: {str(error).splitlines()[0]}") from error
+
+
+def _traced(augmented, spec):
+    """What an augmenter makes of a batch of that spec, as a spec; nothing is computed."""
+    seed = tf.TensorSpec((2,), tf.int32)
+    return dict(tf.function(augmented, autograph=False).get_concrete_function(spec, seed).structured_outputs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,8 +195,9 @@ def source(recipe, data, rows, teacher=None):
 
 
 def training_batches(run, source, *, first_step, last_step, worker=0, workers=1):
-    """(spectrogram, {"label", "teacher"}) of every step, augmented; step by step the same for the same recipe.
+    """(spectrogram, targets) of every step, augmented; step by step the same for the same recipe.
 
+    targets: {"label"} and, as soft_targets.total takes them, "teacher" and "share" where there are teachers.
     worker, workers: the part of the batch that one of several processes trains on (see batches.training).  Waves
     are augmented by the chunk's number and front ends vary by the step, as for one worker; spectrograms are
     augmented, and mixed, within the worker's part, with draws of its own.
@@ -206,7 +213,7 @@ def training_batches(run, source, *, first_step, last_step, worker=0, workers=1)
     def from_step(chunks, step):
         batch = {key: tf.reshape(value, (size, *value.shape[2:])) for key, value in chunks.items()}
         batch = on_mels(batch, _seed(recipe, step * workers + worker))
-        return normalise(batch["mel"]), {key: batch[key] for key in ("label", "teacher") if key in batch}
+        return normalise(batch["mel"]), {key: batch[key] for key in ("label", "teacher", "share") if key in batch}
 
     chunks = batches.training(
         source,

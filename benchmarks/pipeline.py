@@ -27,6 +27,7 @@ from features_gammatone_cqt import present
 
 CLIPS, BATCH = 1024, reference.BATCH
 RECIPE = """
+seed = 1
 [dataset]
 name = "folder"
 root = "{folder}/clips"

@@ -79,7 +79,8 @@ def train(
     """Trains epochs `first_epoch` to `epochs` - 1 (counted from 0) in place.
 
     batches: iterable of (spectrograms, targets), starting with the first step of `first_epoch`; targets
-    {"label": (batch, classes) distributions, "teacher": (batch, classes) logits or absent}.
+    {"label": (batch, classes) distributions, "teacher": (batch, classes) logits or absent}, or of mixed clips
+    as soft_targets.total takes them.
     Loss: label_weight x cross entropy + (1 - label_weight) x temperature^2 x KL(teacher || student), means
     over the batch; cross entropy alone without a teacher.  learning_rate: step number -> float.
     In the last `frozen_epochs` batch norms and activation ranges stand still.

@@ -83,7 +83,7 @@ def followed(whom, training_batches, float_logits):
     """The batches with the logits to follow in "teacher": the stored ones, or the float network's."""
     if whom == "teachers":
         return training_batches
-    return training_batches.map(lambda x, targets: (x, targets | {"teacher": float_logits(x)}))
+    return training_batches.map(lambda x, targets: (x, {"label": targets["label"], "teacher": float_logits(x)}))
 
 
 def report(run, network, quantised, data):

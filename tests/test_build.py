@@ -55,6 +55,28 @@ def test_evaluation_batches_keep_the_order_and_are_not_augmented(loaded, run):
     np.testing.assert_allclose(spectrograms[: len(alone)], alone, atol=1e-5)
 
 
+MIXED = 'augmentation=[{name="wave_mixup",p=0.7,alpha=2},{name="mixup",alpha=0.3},{name="fmix",alpha=1,decay=3}]'
+
+
+def test_mixed_clips_reach_the_network_with_all_their_teachers(loaded, run):
+    data = build.data(loaded, quiet=True)
+    teacher = np.random.default_rng(0).standard_normal((len(data.train), 3))
+    source = build.source(loaded, data, data.train, teacher)
+    x, y = first(build.training_batches(run(MIXED), source, first_step=0, last_step=1))
+    assert x.shape == (16, 64, 33, 1) and y["teacher"].shape == (16, 8, 3) and y["share"].shape == (16, 8)
+    np.testing.assert_allclose(y["share"].sum(1), 1, atol=1e-6)
+    # the label is the same mixture of the labels of the clips whose logits these are
+    rows = np.argmin(np.abs(teacher.astype("f") - y["teacher"][:, :, None]).sum(-1), -1)
+    labels = np.eye(3)[data.labels(data.train)][rows]
+    np.testing.assert_allclose((y["share"][:, :, None] * labels).sum(1), y["label"], atol=1e-6)
+
+
+def test_a_recipe_that_mixes_twice_is_checked_with_its_teachers(tiny):
+    build.check(recipe.load(tiny, [MIXED]))
+    with pytest.raises(UserError, match="fmix: alpha = 0"):
+        build.check(recipe.load(tiny, [MIXED.replace("alpha=1,", "alpha=0,")]))
+
+
 BANDS = 'normalise={by="bands"}'
 
 

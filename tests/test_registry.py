@@ -6,7 +6,10 @@ from asc_tf.errors import UserError
 
 def test_the_folder_is_the_registry():
     assert registry.names("feature") == ["cqt", "gammatone", "log_mel"]
-    assert registry.names("augmentation") == ["device_impulse", "freq_mask", "freq_mixstyle", "time_roll"]
+    assert registry.names("augmentation") == [
+        *("device_impulse", "filter_augment", "fmix", "freq_mask", "freq_mixstyle", "gain", "mixup", "playback"),
+        *("time_mask", "time_roll", "wave_mixup"),
+    ]
     assert registry.names("dataset") == ["esc", "folder", "made_up", "tau"]
     assert {"cp_mobile", "cp_resnet"} <= set(registry.names("model"))
 
@@ -39,5 +42,5 @@ def test_settings_must_fit_the_signature(settings, message):
 
 def test_whole_numbers_serve_as_floats_and_defaults_are_filled_in():
     checked = registry.check("augmentation", "device_impulse", {"p": 1, "folder": "x"})
-    assert checked == {"p": 1.0, "folder": "x", "only_device": ""}
+    assert checked == {"p": 1.0, "folder": "x", "only_device": "", "min_energy": 0.0}
     assert isinstance(checked["p"], float)

@@ -124,3 +124,12 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_what_was_good(tiny, tmp_pat
     assert train.main(arguments) == 2
     message = capsys.readouterr().err
     assert "lower train.learning_rate" in message and len(message.strip().splitlines()) == 1
+
+
+def test_mixed_clips_are_learnt_with_their_teachers(never_stopped, tiny):
+    before, after = tiny.read_text().split("[quantise]")
+    tiny.write_text(before + after[after.index("[train]") :])
+    mixed = 'augmentation=[{name="mixup",alpha=0.3},{name="fmix",alpha=1,decay=3,p=0.3}]'
+    out = never_stopped.parent / "mixed"
+    assert train.main([str(tiny), "--out", str(out), "--set", mixed]) == 0
+    assert json.loads((out / "metrics.json").read_text())["float"]["macro_accuracy"] > 0.9

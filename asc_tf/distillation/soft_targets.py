@@ -25,10 +25,15 @@ def label_loss(student, labels):
 def total(student, targets, *, temperature, label_weight):
     """The terms and their weighted sum, as a dict of (batch,): label, teacher (where there is one), loss.
 
-    targets: {"label": (batch, classes), "teacher": (batch, classes) logits or absent}.
+    targets: {"label": (batch, classes), "teacher": (batch, classes) logits or absent}.  Of mixed clips "teacher"
+    is (batch, voices, classes), beside "share" (batch, voices): the loss is that mixture of the voices' losses.
     """
     label = label_loss(student, targets["label"])
     if "teacher" not in targets:
         return {"label": label, "loss": label}
-    teacher = loss(student, targets["teacher"], temperature)
+    if "share" in targets:
+        voices = loss(ops.expand_dims(student, 1), targets["teacher"], temperature)
+        teacher = ops.sum(targets["share"] * voices, axis=-1)
+    else:
+        teacher = loss(student, targets["teacher"], temperature)
     return {"label": label, "teacher": teacher, "loss": label_weight * label + (1 - label_weight) * teacher}

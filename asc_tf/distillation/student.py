@@ -10,8 +10,9 @@ class Student(keras.Model):
     """A network (batch, bands, frames, 1) -> (batch, classes) logits, trained on labels and a teacher.
 
     Targets are a dict: "label" (batch, classes) distributions and, when there is a teacher, "teacher"
-    (batch, classes) logits of the same clips. Without it the loss is plain cross entropy, so teachers
-    are trained by the same class. Every term and the accuracy are logged.
+    (batch, classes) logits of the same clips, or of the clips they were mixed from beside their "share"
+    (see soft_targets.total). Without it the loss is plain cross entropy, so teachers are trained by the
+    same class. Every term is logged, and the accuracy: how often the label of the largest share is met.
     """
 
     def __init__(self, network, *, temperature=1.0, label_weight=1.0, **kwargs):

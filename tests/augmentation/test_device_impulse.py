@@ -6,43 +6,38 @@ import tensorflow as tf
 from asc_tf.augmentation import device_impulse
 from asc_tf.errors import UserError
 
-
-@pytest.mark.parametrize("excerpt", ["ex0", "ex1"])
-def test_equals_the_original(shared, excerpt):
-    golden = np.load(shared / "golden/math_dir.npz")
-    ours = device_impulse.convolve(golden[f"{excerpt}/x"][None], tf.constant([0]), golden["ir_32000"][None])
-    np.testing.assert_allclose(ours[0], golden[f"{excerpt}/y_f64"], atol=1e-6)
-
-
-def test_responses_are_read_as_the_original_reads_them(shared):
-    golden = np.load(shared / "golden/math_dir.npz")
-    files = sorted(file.name for file in (shared / "data/micirp").iterdir())
-    waves = device_impulse.responses(str(shared / "data/micirp"), 32000)
-    ours = waves[files.index(str(golden["ir_file"]))]
-    np.testing.assert_allclose(ours[: len(golden["ir_32000"])], golden["ir_32000"], atol=1e-6)
-    assert len(waves) == 50 and not ours[len(golden["ir_32000"]) :].any()
+SEED = tf.constant([0, 1])
 
 
 def test_by_hand_and_only_on_the_named_device(tmp_path):
     soundfile.write(tmp_path / "echo.wav", np.array([0.5, 0, 0.25]), 1000, subtype="FLOAT")
     wave = tf.constant([[1.0, 0, 0, 0, 2], [1, 0, 0, 0, 2]])
     batch = {"wave": wave, "device": tf.constant(["a", "b"])}
-    out = device_impulse.apply(batch, tf.constant([0, 1]), 1000, p=1.0, folder=str(tmp_path), only_device="a")["wave"]
+    out = device_impulse.apply(batch, SEED, 1000, p=1.0, folder=str(tmp_path), only_device="a")["wave"]
     np.testing.assert_allclose(out, [[0.5, 0, 0.25, 0, 1.0], [1, 0, 0, 0, 2]], atol=1e-6)
 
 
-def test_a_share_of_p_is_changed(tmp_path):
+@pytest.fixture
+def halving(tmp_path):
     soundfile.write(tmp_path / "half.wav", np.array([0.5]), 1000, subtype="FLOAT")
+    return {"p": 1.0, "folder": str(tmp_path)}
+
+
+def test_a_share_of_p_is_changed(halving):
     batch = {"wave": tf.ones((4000, 2)), "device": tf.fill([4000], "a")}
-    out = device_impulse.apply(batch, tf.constant([0, 1]), 1000, p=0.3, folder=str(tmp_path))["wave"]
+    out = device_impulse.apply(batch, SEED, 1000, **halving | {"p": 0.3})["wave"]
     assert np.mean(out[:, 0] < 0.75) == pytest.approx(0.3, abs=0.03)
 
 
-def test_missing_or_empty_folder_is_named(tmp_path):
+def test_only_clips_above_the_energy_are_changed(halving):
+    # energies 4 x 0.01 = 0.04, 4 x 1 = 4 and 4 x 4 = 16, the sum of squares over the clip
+    batch = {"wave": tf.constant([[0.1], [1.0], [2.0]]) * tf.ones((3, 4)), "device": tf.fill([3], "a")}
+    out = device_impulse.apply(batch, SEED, 1000, **halving, min_energy=4.0)["wave"]
+    np.testing.assert_allclose(out[:, 0], [0.1, 1.0, 1.0], atol=1e-6)
+
+
+def test_impossible_settings_are_named(halving):
     batch = {"wave": tf.ones((1, 8)), "device": tf.constant(["a"])}
-    for folder, message in ((tmp_path / "none", "no such folder"), (tmp_path, "holds no audio file")):
+    for wrong, message in (({"p": 1.5}, "p = 1.5"), ({"min_energy": -1.0}, "min_energy = -1.0 must not be negative")):
         with pytest.raises(UserError, match=message):
-            device_impulse.apply(batch, tf.constant([0, 1]), 1000, p=1.0, folder=str(folder))
-    (tmp_path / "noise.wav").write_bytes(b"not audio")
-    with pytest.raises(UserError, match="noise.wav: cannot be read"):
-        device_impulse.apply(batch, tf.constant([0, 1]), 1000, p=1.0, folder=str(tmp_path))
+            device_impulse.apply(batch, SEED, 1000, **halving | wrong)

@@ -30,3 +30,13 @@ def test_by_hand():
     student, teacher = ops.log(ops.convert_to_tensor([[3.0, 1.0]])), ops.zeros((1, 2))
     expected = np.log(0.5) - (np.log(0.75) + np.log(0.25)) / 2
     assert float(soft_targets.loss(student, teacher, 1.0)[0]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_voices_of_a_mixed_clip_count_by_their_shares():
+    # uniform student: against a uniform teacher 0, against 3:1 ln 2 - entropy; a quarter of the clip is the latter
+    student, teacher = ops.zeros((1, 2)), ops.log(ops.convert_to_tensor([[[1.0, 1.0], [3.0, 1.0]]]))
+    targets = {"label": ops.ones((1, 2)) / 2, "teacher": teacher, "share": ops.convert_to_tensor([[0.75, 0.25]])}
+    terms = soft_targets.total(student, targets, temperature=1.0, label_weight=0.5)
+    expected = 0.25 * (np.log(2) + 0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    assert float(terms["teacher"][0]) == pytest.approx(expected, abs=1e-6)
+    assert float(terms["loss"][0]) == pytest.approx(0.5 * np.log(2) + 0.5 * expected, abs=1e-6)

@@ -1,0 +1,62 @@
+"""What if blots of another scene lay over this one? Replaces a random low-frequency region of the spectrogram.
+
+Source: Harris et al., "FMix: Enhancing Mixed Sample Data Augmentation", 2020; alpha = 1, decay = 3.
+        The released code takes real and imaginary part along the wrong axis of its noise: its masks vary almost
+        along time alone, in one period. The formula's vary mainly along the bands. `as_released` chooses the former.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from asc_tf.augmentation import _draws, _mixing
+
+ON = "mel"
+
+
+def apply(batch, seed, *, alpha: float, decay: float, as_released: bool = False, p: float = 1.0):
+    """With probability p, one draw a batch, every clip gets what lies outside one mask from another clip.
+
+    The mask keeps a share of Beta(alpha, alpha) of the cells, one draw a batch, which is also the share of the
+    targets; noise whose amplitude falls as frequency^-decay shapes it; the pairs are one permutation.
+    """
+    _draws.check_share("fmix", p)
+    _draws.check_positive("fmix", "alpha", alpha)
+    chance, share_seed, noise_seed, round_seed, pair_seed = _draws.split(seed, 5)
+    mel = batch["mel"]
+    count, bands, frames = tf.shape(mel)[0], mel.shape[1], mel.shape[2]
+    share = tf.where(_draws.uniform([], chance) < p, _draws.beta([], share_seed, alpha), 1.0)
+    cells = share * bands * frames
+    kept = tf.where(_draws.uniform([], round_seed) < 0.5, tf.math.ceil(cells), tf.floor(cells))
+    mask = largest(image(noise_seed, bands, frames, decay, as_released), tf.cast(kept, tf.int32))
+    pairs = _draws.permutation(count, pair_seed)
+    mixed = tf.where(mask[None, :, :, None], mel, tf.gather(mel, pairs))
+    return _mixing.targets(batch, pairs, tf.fill([count], share)) | {"mel": mixed}
+
+
+def image(seed, bands, frames, decay, as_released=False):
+    """(bands, frames) float32: noise with an amplitude of frequency^-decay, at least one period a longer side."""
+    amplitude = tf.constant(spectrum(bands, frames, decay), tf.float32)
+    noise = amplitude[:, :, None] * tf.random.stateless_normal([*amplitude.shape, 2], seed)
+    if as_released:
+        return tf.signal.irfft2d(_wrong_axis(noise, bands, frames), [bands, frames])
+    return tf.signal.irfft2d(tf.complex(noise[..., 0], noise[..., 1]), [bands, frames])
+
+
+def spectrum(bands, frames, decay):
+    """(bands, frames // 2 + 1) amplitudes of the real Fourier transform."""
+    along_bands, along_frames = np.fft.fftfreq(bands)[:, None], np.fft.rfftfreq(frames)[None]
+    frequency = np.sqrt(along_bands**2 + along_frames**2)
+    return np.maximum(frequency, 1 / max(bands, frames)) ** -decay
+
+
+def largest(image, count):
+    """(bands, frames) bool: where the `count` largest values are."""
+    order = tf.argsort(tf.reshape(image, [-1]), direction="DESCENDING")
+    rank = tf.scatter_nd(order[:, None], tf.range(tf.size(order)), [tf.size(order)])
+    return tf.reshape(rank < count, image.shape)
+
+
+def _wrong_axis(noise, bands, frames):
+    """The first two rows of the noise as real and imaginary part of a spectrum of two columns."""
+    columns = tf.complex(noise[0], noise[1])[:bands]
+    return tf.pad(columns, [[0, bands - columns.shape[0]], [0, frames // 2 - 1]])

@@ -1,0 +1,28 @@
+"""How loud was it recorded? Raises or lowers every clip by a random number of decibels.
+
+Source: EfficientAT's and PaSST's training code: 12 dB, in whole decibels from -12 to 11. Nothing is clipped.
+"""
+
+import tensorflow as tf
+
+from asc_tf.augmentation import _draws
+from asc_tf.errors import UserError
+
+ON = "wave"
+
+
+def apply(batch, seed, sample_rate_hz, *, max_db: float, whole_db: bool = False, p: float = 1.0):
+    """With probability p a clip is multiplied by 10^(g / 20), g ~ U(-max_db, max_db).
+
+    whole_db: g is a whole number from -max_db to max_db - 1, as in the released code.
+    """
+    _draws.check_share("gain", p)
+    if max_db < 0:
+        raise UserError(f"augmentation/gain: max_db = {max_db} must not be negative.")
+    hit_seed, gain_seed = _draws.split(seed, 2)
+    count = [tf.shape(batch["wave"])[0], 1]
+    gain_db = _draws.uniform(count, gain_seed, -max_db, max_db)
+    if whole_db:
+        gain_db = tf.floor(gain_db)
+    gain_db = tf.where(_draws.uniform(count, hit_seed) < p, gain_db, 0.0)
+    return batch | {"wave": batch["wave"] * 10 ** (gain_db / 20)}
