@@ -99,7 +99,7 @@ def test_goes_on_where_it_broke_off(server, tmp_path, plan):
 
 
 def test_tries_without_progress_have_an_end(server, tmp_path):
-    server.plans = ["cut", "error", "error", "error", "cut"] + ["error"] * 9
+    server.plans = ["cut", "error", "error", "cut"] + ["error"] * 9
     with pytest.raises(UserError, match=r"503 .*the same command goes on"):
         fetched(server, tmp_path)
     assert len(server.plans) == 6  # three tries after the last that brought something
