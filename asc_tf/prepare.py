@@ -1,6 +1,8 @@
 """`python -m asc_tf.prepare [RECIPE]`: decode and resample a recipe's clips once.
+`python -m asc_tf.prepare tau2022 --download [--to FOLDER]`: fetch and unpack a published dataset.
 
-Training does this by itself where it is needed; here it can be done ahead, stopped and gone on with.
+Training prepares by itself where it is needed; here it can be done ahead, stopped and gone on with.
+A download goes on where it stopped, checks every archive's MD5 sum and removes it once it is unpacked.
 """
 
 import argparse
@@ -10,20 +12,51 @@ from asc_tf import command_line
 from asc_tf import recipe as recipes
 
 
+def prepare(recipe):
+    """Prepares a recipe's clips, looking at every file."""
+    from asc_tf import build
+
+    clips = build.listing(recipe)
+    prepared = build.prepare(recipe, clips)
+    counts = f"{len(clips):,} files, {len(prepared):,} segments"
+    print(f"{recipe.name}: {counts} at {build.sample_rate_hz(recipe)} Hz")
+
+
+def download(name, folder):
+    """Fetches a published dataset and tells how a recipe reads it."""
+    from asc_tf.data import archives, published
+
+    root = published.fetch(name, folder)
+    dataset = f'dataset={{name="{archives.find(name).dataset}", root="{root}", split="fold1"}}'
+    print(f"{name}: is in {root}\nuse it by:  python -m asc_tf.train RECIPE --set '{dataset}'")
+
+
+def check_is_recipe(name):
+    """Raises UserError for a dataset's name where a recipe's is needed."""
+    from asc_tf.data import archives
+    from asc_tf.errors import UserError
+
+    if name in archives.PUBLISHED:
+        raise UserError(
+            f"'{name}' is a dataset, not a recipe: fetch it with --download; prepare it by a recipe that reads it."
+        )
+
+
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m asc_tf.prepare", description=__doc__.split("\n", 1)[1])
-    parser.add_argument("recipe", nargs="?", default="quickstart", help="a shipped recipe's name or a TOML file")
+    description = __doc__.split("\n\n", 1)[1]
+    parser = argparse.ArgumentParser(prog="python -m asc_tf.prepare", description=description)
+    recipe_help = "a shipped recipe's name or a TOML file; with --download a dataset: tau2022"
+    parser.add_argument("recipe", nargs="?", default="quickstart", help=recipe_help)
+    parser.add_argument("--download", action="store_true", help="fetch a published dataset (tau2022: 27 GB)")
+    parser.add_argument("--to", default="data", metavar="FOLDER", help="where a download goes (default: data)")
     command_line.add_overrides(parser)
     options = parser.parse_args(arguments)
 
     def action():
-        from asc_tf import build
-
-        recipe = recipes.load(options.recipe, options.overrides)
-        clips = build.listing(recipe)
-        prepared = build.prepare(recipe, clips)
-        counts = f"{len(clips):,} files, {len(prepared):,} segments"
-        print(f"{recipe.name}: {counts} at {build.sample_rate_hz(recipe)} Hz")
+        if options.download:
+            return download(options.recipe, options.to)
+        check_is_recipe(options.recipe)
+        return prepare(recipes.load(options.recipe, options.overrides))
 
     return command_line.start("prepare", action, go_on="What is done is kept: the same command goes on.")
 

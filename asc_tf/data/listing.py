@@ -1,6 +1,7 @@
 """What does a dataset consist of: which files, of which class, device, city and split?"""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,7 +53,7 @@ class Listing:
     def __len__(self):
         return len(self.file)
 
-    @property
+    @cached_property
     def clips(self):
         """The Clips one by one."""
         return tuple(map(Clip, self.file, self.label, self.split, self.device, self.city, self.group))

@@ -52,7 +52,7 @@ def _lock(handle, folder, quiet):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         if not quiet:
-            print(f"prepare: waiting for another run that prepares {folder}", file=sys.stderr)
+            print(f"prepare: waiting for another run that works on {folder}", file=sys.stderr)
         fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError:
         # Some network drives have no locks; names and moves of whole files keep two runs apart there.

@@ -46,7 +46,7 @@ def test_a_restart_in_mid_epoch_goes_on_with_the_clips_not_yet_seen():
 
 def test_neighbours_come_from_anywhere():
     """Of two places drawn from n alike, the mean distance is n / 3; a shuffle buffer of b clips gives about b."""
-    clips = 200_000
+    clips = 50_000
     data = batches.Source(
         read=lambda rows: rows.astype(np.int16)[:, None],
         samples=1,
@@ -56,7 +56,7 @@ def test_neighbours_come_from_anywhere():
         devices=np.broadcast_to("", clips),
         teacher=np.arange(clips, dtype=np.float32)[:, None],  # whole numbers to 2^24
     )
-    chunks = batches.training(data, batch_size=1000, seed=1, first_step=0, last_step=200)
+    chunks = batches.training(data, batch_size=1000, seed=1, first_step=0, last_step=50)
     order = np.concatenate([batch["teacher"][:, 0] for batch, _ in chunks])
     assert np.array_equal(np.sort(order), np.arange(clips))
     distance = np.abs(np.diff(order)).mean()

@@ -85,7 +85,7 @@ def test_an_absent_folder_table_or_file_is_named(tmp_path):
     root = tree(tmp_path / "esc")
     (tmp_path / "esc/audio" / ROWS[3][0]).unlink()
     with pytest.raises(UserError, match=f"the first is 'audio/{ROWS[3][0]}'"):
-        esc.listing(root=root, test_fold=1)
+        shards.prepare(esc.listing(root=root, test_fold=1), folder=tmp_path / "out", sample_rate_hz=8000)
 
 
 def test_the_recordings_of_esc10_are_whole(tmp_path, shared):

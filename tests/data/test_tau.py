@@ -163,6 +163,7 @@ def test_a_file_in_training_and_test_is_an_error(tmp_path):
         tau.listing(root=str(root), split="fold1")
 
 
+@pytest.mark.slow
 def test_230350_clips_are_listed_and_one_mistake_among_them_is_found(tmp_path):
     """As many as TAU 2022 has; whether the files are there is looked at when they are prepared."""
     rest = ((city, place, n) for place in range(1000, 1400) for city in ("lyon", "paris") for n in range(30))

@@ -1,0 +1,70 @@
+import hashlib
+import http.server
+import threading
+import zipfile
+
+import pytest
+
+from asc_tf import prepare
+from asc_tf.data import archives
+
+
+@pytest.fixture
+def served(tmp_path, monkeypatch):
+    """A dataset of two archives on a server of this test, the second of an unknown sum; the folder that it serves."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    for name, file in (("meta.zip", "tau/meta.csv"), ("audio.zip", "tau/audio/a.wav")):
+        with zipfile.ZipFile(folder / name, "w") as out:
+            out.writestr(file, name)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=folder)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    md5 = hashlib.md5((folder / "meta.zip").read_bytes()).hexdigest()
+    parts = archives.Part("meta.zip", md5), archives.Part("audio.zip")
+    url = f"http://127.0.0.1:{server.server_port}/{{name}}"
+    monkeypatch.setitem(archives.PUBLISHED, "tau2022", archives.Published("page", url, "tau", "tau", parts))
+    yield folder
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_dataset_is_fetched_and_told_how_to_be_used(served, tmp_path, capsys):
+    assert prepare.main(["tau2022", "--download", "--to", str(tmp_path / "to")]) == 0
+    told = capsys.readouterr().out
+    assert "audio.zip: UNVERIFIED" in told and f'root="{tmp_path}/to/tau"' in told
+    assert (tmp_path / "to/tau/meta.csv").read_text() == "meta.zip"
+    assert (tmp_path / "to/tau/audio/a.wav").read_text() == "audio.zip"
+    for file in served.iterdir():
+        file.unlink()
+    assert prepare.main(["tau2022", "--download", "--to", str(tmp_path / "to")]) == 0
+    names = sorted(file.name for file in (tmp_path / "to").iterdir())
+    assert names == ["audio.zip.unpacked", "meta.zip.unpacked", "tau"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["tau2022"], "'tau2022' is a dataset, not a recipe: fetch it with --download"),
+        (["tau2202", "--download"], "there is no dataset 'tau2202' to fetch. Did you mean 'tau2022'?"),
+    ],
+)
+def test_a_dataset_is_not_a_recipe(arguments, message, capsys):
+    assert prepare.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
+
+
+def test_the_table_of_tau_2022_is_complete():
+    parts = archives.TAU2022.parts
+    # The record lists 16 archives of audio, one of tables, one of documents.
+    assert len({part.name for part in parts}) == len({part.md5 for part in parts}) == 18
+    assert all(len(part.md5) == 32 and set(part.md5) <= set("0123456789abcdef") for part in parts)
+    assert sum(part.confirmed for part in parts) == 4
