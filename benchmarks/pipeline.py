@@ -69,6 +69,8 @@ grn = false
 epochs = 1
 batch_size = 256
 learning_rate = 1e-3
+warmup_steps = 0
+weight_decay = 0.0
 """
 # what must be at least how many times which rival
 PROMISES = {"torch": 3.5, "soundfile + librosa": 3.5, "our front end alone": 0.75, "our augmentations alone": 0}
@@ -222,14 +224,14 @@ def main():
 
         from asc_tf import build
         from asc_tf import recipe as recipes
-        from asc_tf.augmentation import device_impulse
+        from asc_tf.augmentation import _impulse
 
         recipe = recipes.load(folder / "recipe.toml")
         data = build.data(recipe, quiet=True)
         source = build.source(recipe, data, data.train)
         if options.only != "size":
             files = sorted((folder / "clips").rglob("*.wav"))
-            speeds(recipe, source, files, device_impulse.responses(str(responses), reference.RATE_HZ), options)
+            speeds(recipe, source, files, _impulse.responses("device_impulse", str(responses), reference.RATE_HZ), options)
         for count in sorted({10_000, options.most}) if options.only != "speed" else ():
             rate, megabytes = at_size(recipe, source, count)
             print(f"{count:7d} clips: {rate:7.0f} clips/s, {megabytes:5.0f} MB resident at most so far", flush=True)
