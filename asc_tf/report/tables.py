@@ -1,6 +1,6 @@
 """What does a person read on the console after a run?"""
 
-from asc_tf.complexity import MAX_BYTES, MAX_MACS
+from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 
 
 def evaluation(report, classes):
