@@ -61,11 +61,14 @@ def of_file(file):
 
 
 def recipes_network(recipe, classes):
-    """The untrained network of a Recipe."""
+    """The untrained network of a Recipe; its data and augmentations may be absent."""
     from asc_tf import build
+    from asc_tf.errors import UserError
 
-    build.check(recipe)
-    return build.network(recipe, classes)
+    try:
+        return build.network(recipe, classes)
+    except ValueError as error:
+        raise UserError(f"{recipe.file}: the network cannot be built: {str(error).splitlines()[0]}") from error
 
 
 def _found(where, classes, overrides):

@@ -34,6 +34,8 @@ class Graph:
     """The calls of a functional network in the order they run; UserError for a network that is not functional."""
 
     def __init__(self, network):
+        if not hasattr(_functional(network), "_nodes_by_depth"):
+            raise UserError(f"{network.name}: is not a functional network; only those can be counted.")
         self._numbers = itertools.count()
         known = {id(tensor): next(self._numbers) for tensor in network.inputs}
         self.inputs = dict(zip(known.values(), map(_shape, network.inputs), strict=True))
@@ -83,11 +85,12 @@ def subsamples(layer):
 
 def _nodes(network):
     """Keras' nodes of a network in the order of its calls, its inputs left out."""
-    functional = getattr(network, "_functional", network)  # of a Sequential
-    if not hasattr(functional, "_nodes_by_depth"):
-        raise UserError(f"{network.name}: is not a functional network; only those can be counted.")
-    by_depth = functional._nodes_by_depth
+    by_depth = _functional(network)._nodes_by_depth
     return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth] if not node.is_input]
+
+
+def _functional(network):
+    return getattr(network, "_functional", network)  # a Sequential holds one
 
 
 def _shape(tensor):
