@@ -1,9 +1,11 @@
-"""CP-ResNet: a residual network whose receptive field is limited, small enough to be a student.
+"""CP-ResNet: a residual network whose receptive field is limited, small enough to be a student, or large.
 
-Source:  Koutini et al., "Receptive field regularization techniques", 2021; the 128K network of CP-JKU's
-         DCASE 2022 and 2023 submissions (github.com/fschmid56/cpjku_dcase23).
+Source:  Koutini et al., "Receptive field regularization techniques", 2021; small: the 128K network of CP-JKU's
+         DCASE 2022 and 2023 submissions (github.com/fschmid56/cpjku_dcase23); large: the network of Morocutti
+         et al., "Device-robust acoustic scene classification", 2023 (github.com/theMoro/DIRAugmentation).
 Input:   (bands, frames, 1) log-mel.   Output: (classes,) logits, all 0 before the first step.
-Size:    127,684 parameters, 28,840,396 MACs at 256 x 44, width 32, rho 8.
+Size:    127,684 parameters, 28,840,396 MACs at 256 x 44, small, width 32, rho 8.
+         3,956,628 parameters at any input, large, width 128, rho 7.
 """
 
 import keras
