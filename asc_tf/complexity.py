@@ -51,12 +51,12 @@ def of_network(network, rule):
 def of_file(file):
     """(lines for the console, whether it fits) of a .tflite file."""
     from asc_tf import tflite_file
-    from asc_tf.cost import tflite
+    from asc_tf.cost import tflite_rule
 
     content = tflite_file.read(file)
-    rows = tflite.rows(content)
+    rows = tflite_rule.rows(content)
     lines = [*_table(rows), "", _line("whole file", f"{len(content):,} bytes")]
-    lines += [_line("activations at least", f"{tflite.peak_bytes(content):,} bytes")]
+    lines += [_line("activations at least", f"{tflite_rule.peak_bytes(content):,} bytes")]
     return _with_limits(lines, tflite_file.parameter_bytes(content), total(rows).macs)
 
 

@@ -75,3 +75,15 @@ def _check(input_shape, width, rho):
     if input_shape[0] < SMALLEST[0] or input_shape[1] < SMALLEST[1]:
         size, least = (f"{bands} bands x {frames} frames" for bands, frames in (input_shape[:2], SMALLEST))
         raise UserError(f"{where}: the input has {size}; the poolings need {least}.")
+
+
+def torch_name(layer):
+    """The original's module of a layer: `stage2.block1.shortcut.bn` for `b3_shortcut_bn`."""
+    stem, normalisation = layer.removesuffix("_bn"), layer.endswith("_bn")
+    if stem in ("stem", "head"):
+        return f"{'in_c' if stem == 'stem' else 'feed_forward'}.{int(normalisation)}"
+    block, part = stem.split("_")
+    prefix = {"b1": "stage1.block1", "b2": "stage1.block2", "b3": "stage2.block1", "b4": "stage3.block1"}[block]
+    if part == "shortcut":
+        return f"{prefix}.shortcut.{'bn' if normalisation else 'conv'}"
+    return f"{prefix}.{part.replace('conv', 'bn') if normalisation else part}"

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from asc_tf.cost import tflite
+from asc_tf.cost import tflite_rule
 from asc_tf.cost.rows import total
 
 
@@ -24,14 +24,14 @@ def content():
 
 
 def test_a_hand_sum(content):
-    rows = {row.kind: row[2:] for row in tflite.rows(content)}
+    rows = {row.kind: row[2:] for row in tflite_rule.rows(content)}
     assert rows == {
         "CONV_2D": ((6, 4, 2), 38, 38 * 24),
         "DEPTHWISE_CONV_2D": ((6, 4, 2), 20, 20 * 24),
         "FULLY_CONNECTED": ((5,), 15, 15),
     }
-    assert total(tflite.rows(content)) == (73, 38 * 24 + 20 * 24 + 15)
+    assert total(tflite_rule.rows(content)) == (73, 38 * 24 + 20 * 24 + 15)
 
 
 def test_three_tensors_meet_at_the_addition(content):
-    assert tflite.peak_bytes(content) == 3 * 4 * 6 * 4 * 2
+    assert tflite_rule.peak_bytes(content) == 3 * 4 * 6 * 4 * 2
