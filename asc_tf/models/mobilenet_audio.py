@@ -23,9 +23,7 @@ def build(input_shape, classes, *, width: float) -> keras.Model:
     multiples of 8; MN10 has 1.  The embedding (clips, 960 at width 1) is the output of "classifier_0".
     Raises UserError when a setting is out of range.
     """
-    inputs = keras.Input(
-        _mobilenet.checked("models/mobilenet_audio", input_shape, classes, width), name="spectrogram"
-    )
+    inputs = keras.Input(_mobilenet.checked("models/mobilenet_audio", input_shape, classes, width), name="spectrogram")
     x = _mobilenet.stem(inputs, "features_0", width)
     blocks = _mobilenet.blocks(width)
     for number, block in enumerate(blocks, start=1):
