@@ -7,6 +7,7 @@ of another network is refused and nothing is written.
 """
 
 import argparse
+import functools
 import os
 import shutil
 import sys
@@ -25,15 +26,14 @@ def import_weights(checkpoint, recipe, out, *, labels=()):
     labels: the classes in the order of the network's outputs, where not those of the recipe's dataset.
     Raises UserError where the file cannot be read, does not fit the network, or `out` holds something.
     """
-    from asc_tf import build, registry
+    from asc_tf import build
     from asc_tf.checkpoints import files, state_dict, to_keras
 
     _check(recipe, out, labels)
     tensors, ignored = state_dict.found(files.load(checkpoint), checkpoint)
     labels = labels or build.classes(recipe)
     network = build.network(recipe, len(labels))
-    torch_name = getattr(registry.module("model", recipe.model.name), "torch_name", str)
-    match = to_keras.match(network, {key: tensor.shape for key, tensor in tensors.items()}, torch_name)
+    match = to_keras.match(network, {key: tensor.shape for key, tensor in tensors.items()}, _torch_name(recipe))
     report = _report(checkpoint, match, ignored)
     print(report)
     if not match.fits:
@@ -42,6 +42,14 @@ def import_weights(checkpoint, recipe, out, *, labels=()):
         for layer, weight, key in match.pairs:
             weight.assign(to_keras.turned(layer, weight, _finite(key, tensors[key].values())))
     return _written(out, recipe, {"labels.txt": "\n".join(labels) + "\n", "import.txt": report + "\n"}, network)
+
+
+def _torch_name(recipe):
+    """A function from a layer's name to the original's; the name itself where the model's file has none."""
+    from asc_tf import registry
+
+    model = registry.module("model", recipe.model.name)
+    return functools.partial(model.torch_name, **recipe.model.settings) if hasattr(model, "torch_name") else str
 
 
 def _check(recipe, out, labels):

@@ -1,7 +1,7 @@
 """Where do the weights of a PyTorch original go in its Keras network, and in which order of axes?
 
 A Keras layer is named after the original's module, underscores for dots, or its model's file tells the
-original's name: `torch_name(layer)`.  Source of the orders: torch.nn and keras.layers.
+original's name: `torch_name(layer, **settings)`.  Source of the orders: torch.nn and keras.layers.
 """
 
 import math

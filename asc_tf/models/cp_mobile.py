@@ -106,8 +106,8 @@ def _check(width, growth, expansion, strides):
         raise UserError(f"{where}: strides = {strides}; it must be six pairs [frequency, time] of 1 or 2.")
 
 
-def torch_name(layer):
-    """The original's module of a layer: `stages.s2.b4.block.0.1` for `b4_expand_bn`."""
+def torch_name(layer, **_):
+    """The original's module of a layer: `stages.s2.b4.block.0.1` for `b4_expand_bn`, whatever the settings."""
     stem, position = layer.removesuffix("_bn"), int(layer.endswith("_bn"))
     if stem == "head":
         return f"feed_forward.{position}"

@@ -116,13 +116,15 @@ def _check(input_shape, width, rho, topology):
         raise UserError(f"{where}: the input has {size}; the poolings need {least}.")
 
 
-def torch_name(layer):
-    """The original's module of a layer: `stage2.block1.shortcut.bn` for `b3_shortcut_bn`."""
+def torch_name(layer, *, size="small", **_):
+    """The original's module of a layer: `stage2.block1.shortcut.bn` for `b3_shortcut_bn`; settings as of `build`."""
     stem, normalisation = layer.removesuffix("_bn"), layer.endswith("_bn")
     if stem in ("stem", "head"):
         return f"{'in_c' if stem == 'stem' else 'feed_forward'}.{int(normalisation)}"
     block, part = stem.split("_")
-    prefix = {"b1": "stage1.block1", "b2": "stage1.block2", "b3": "stage2.block1", "b4": "stage3.block1"}[block]
+    stages = enumerate(TOPOLOGIES[size].wide_from, start=1)
+    modules = [f"stage{stage}.block{number + 1}" for stage, blocks in stages for number in range(len(blocks))]
+    prefix = modules[int(block[1:]) - 1]
     if part == "shortcut":
         return f"{prefix}.shortcut.{'bn' if normalisation else 'conv'}"
     return f"{prefix}.{part.replace('conv', 'bn') if normalisation else part}"

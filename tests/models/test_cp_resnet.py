@@ -23,6 +23,11 @@ def test_equals_the_128k_network(shared):
         np.testing.assert_allclose(output, from_torch.channels_last(golden[f"inter/{name}"]), atol=1e-4)
 
 
+def test_layers_are_named_after_the_originals_modules():
+    assert cp_resnet.torch_name("b3_shortcut_bn", width=32, rho=8) == "stage2.block1.shortcut.bn"
+    assert cp_resnet.torch_name("b12_conv2", width=128, rho=7, size="large") == "stage3.block4.conv2"
+
+
 # sheets/cp_resnet.md: (k1, k2) of stages 2 and 3 for the published receptive fields.
 @pytest.mark.parametrize(
     ("rho", "kernels"), [(4, (3, 1, 1, 1)), (5, (3, 3, 1, 1)), (7, (3, 3, 1, 1)), (8, (3, 3, 3, 1))]
