@@ -74,11 +74,14 @@ def recipes_network(recipe, classes):
 def _found(where, classes, overrides):
     """(Recipe, number of classes) of a run folder, or of a recipe's name or file."""
     from asc_tf import recipe, run_folder
+    from asc_tf.errors import UserError
 
     if not Path(where).is_dir():
         return recipe.load(where, overrides), classes or TAU_CLASSES
+    if overrides or classes:
+        raise UserError(f"{where}: a run has its own recipe and classes; leave --set and --classes out.")
     run = run_folder.load(where)
-    return run.recipe, classes or len(run.labels)
+    return run.recipe, len(run.labels)
 
 
 def _table(rows):

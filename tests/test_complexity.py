@@ -107,6 +107,7 @@ def test_the_classes_of_a_run_are_its_own(tmp_path, capsys):
     assert complexity.main([str(run.path)]) == 0
     # 8 of 10 outputs less than the baseline: each 104 weights, gamma and beta.
     assert f"{61_148 - 8 * 106:,} of 128,000" in capsys.readouterr().out
+    assert complexity.main([str(run.path), "--set", "model.width=64"]) == 2
 
 
 def test_the_program_counts_files(tmp_path, capsys):
