@@ -1,106 +1,135 @@
-"""What does a network cost, as the challenge counts?
+"""`python -m asc_tf.complexity RECIPE|RUN|FILE.tflite`: what does a network cost, and is it within the limits?
 
-Source: rule T of NeSsi, the counter of the DCASE challenges, with its PyTorch back end (torchinfo).
-        Parameters are the trainable ones: running statistics of a batch norm are not among them.
-        A convolution costs its weights and biases at every output position; any other layer of Keras
-        costs its parameters once, whatever it is applied to; the weights of a project's own layers,
-        activations, poolings and additions cost nothing.
-Input:  a functional Keras model, of one input clip.   Output: Cost(parameters, macs).
+Prints a row for each layer, the totals by every counting rule, the memory of the activations and the limits
+of the DCASE challenge.  Exit status 0 where it fits, 1 where it does not, 2 where it cannot be counted.
+
+Rules:  T  the challenge's counter with PyTorch: weights and biases at every output position of a
+           convolution, everything else once; running statistics are no parameters.
+        F  the same with batch norms folded into convolutions, as in an int8 file.
+        K  its counter with Keras: all weights, and half of the float operations of TensorFlow's profiler.
+Limits are held against the chosen rule's MACs and one byte a parameter, as the challenge's reports count;
+of a .tflite file against rule F and the bytes as stored, biases in 32 bits.
 """
 
-import typing
+import argparse
+import sys
+from pathlib import Path
 
-import keras
-from keras import layers as kinds
+from asc_tf import command_line
+from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
+from asc_tf.cost.rows import total
 
-# DCASE 2024 Challenge, Task 1, system complexity requirements: 128 kB for the parameters (128,000 of
-# int8) and 30 million multiply-accumulate operations for one second of audio.
-MAX_BYTES = 128_000
-MAX_MACS = 30_000_000
-
-CONVOLUTIONS = (kinds.Conv1D, kinds.Conv2D, kinds.Conv3D, kinds.DepthwiseConv1D, kinds.DepthwiseConv2D)
-# Named, because a frozen layer has no trainable weights and still costs the same.
-STATISTICS = ("moving_mean", "moving_variance")
+RULES = ("T", "F", "K")
+TAU_CLASSES = 10
 
 
-class Cost(typing.NamedTuple):
-    """Trainable parameters, and multiply-accumulate operations for one clip; equal to a plain tuple."""
-
-    parameters: int
-    macs: int
+def measure(network, rule="T"):
+    """The Cost of a functional network of Keras by a rule; (parameters, macs)."""
+    return total(layers(network, rule))
 
 
-class Row(typing.NamedTuple):
-    """The cost of one layer, and its output shape without the batch."""
+def layers(network, rule="T"):
+    """One Row for each layer that costs something by a rule, in the order of the network."""
+    from asc_tf.cost import layer_rules, profiler_rule
 
-    name: str
-    kind: str
-    output_shape: tuple
-    parameters: int
-    macs: int
+    return {"T": layer_rules.unfused, "F": layer_rules.fused, "K": profiler_rule.rows}[rule](network)
 
 
-def measure(network):
-    """The Cost of a functional network."""
-    rows = layers(network)
-    return Cost(sum(row.parameters for row in rows), sum(row.macs for row in rows))
+def of_network(network, rule):
+    """(lines for the console, whether it fits) of a functional network."""
+    from asc_tf.cost import memory
+
+    costs, peak = {name: measure(network, name) for name in RULES}, memory.peak_values(network)
+    lines = [*_table(layers(network, rule)), "", f"{'rule':36s}{'parameters':>14s}{'MACs':>16s}"]
+    lines += [f"{name:36s}{cost.parameters:14,}{cost.macs:16,}" for name, cost in costs.items()]
+    lines += ["", _line("activations at least, int8", f"{peak:,} bytes")]
+    lines += [_line("activations at least, float", f"{4 * peak:,} bytes")]
+    lines += [_line("parameters in float", f"{4 * costs[rule].parameters:,} bytes")]
+    return _with_limits(lines, costs[rule].parameters, costs[rule].macs)
 
 
-def layers(network):
-    """One Row for each layer with parameters, in the order of the network; layers inside models are unpacked."""
-    consumers = _consumers(network)
-    rows = []
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            rows += layers(layer)
-        elif layer.weights:
-            rows.append(_row(layer, consumers))
-    return rows
+def of_file(file):
+    """(lines for the console, whether it fits) of a .tflite file."""
+    from asc_tf import tflite_file
+    from asc_tf.cost import tflite_rule
+
+    content = tflite_file.read(file)
+    rows = tflite_rule.rows(content)
+    lines = [*_table(rows), "", _line("whole file", f"{len(content):,} bytes")]
+    lines += [_line("activations at least", f"{tflite_rule.peak_bytes(content):,} bytes")]
+    return _with_limits(lines, tflite_file.parameter_bytes(content), total(rows).macs)
 
 
-def _row(layer, consumers):
-    parameters = sum(_size(weight.shape) for weight in layer.weights if weight.name not in STATISTICS)
-    shape = tuple(layer.output.shape[1:])
-    if isinstance(layer, CONVOLUTIONS):
-        macs = parameters * _size(_kept_positions(layer, consumers))
-    else:
-        macs = parameters if type(layer).__module__.startswith("keras.") else 0
-    return Row(layer.name, type(layer).__name__, shape, parameters, macs)
+def recipes_network(recipe, classes):
+    """The untrained network of a Recipe; its data and augmentations may be absent."""
+    from asc_tf import build
+    from asc_tf.errors import UserError
+
+    try:
+        return build.network(recipe, classes)
+    except ValueError as error:
+        raise UserError(f"{recipe.file}: the network cannot be built: {str(error).splitlines()[0]}") from error
 
 
-def _kept_positions(layer, consumers):
-    """Output positions (bands, frames) of a convolution, less those that an exact subsampling drops.
+def _found(where, classes, overrides):
+    """(Recipe, number of classes) of a run folder, or of a recipe's name or file."""
+    from asc_tf import recipe, run_folder
+    from asc_tf.errors import UserError
 
-    TensorFlow's CPU kernel refuses depthwise strides that differ by axis, so a network may run one at
-    stride 1 and keep every second position by MaxPooling2D(1, strides), directly or after batch norm
-    and activation.  The device runs the stride itself.
-    """
-    follower = layer
-    while len(consumers.get(follower.name, ())) == 1:
-        follower = consumers[follower.name][0]
-        if isinstance(follower, kinds.MaxPooling2D) and tuple(follower.pool_size) == (1, 1):
-            return tuple(follower.output.shape[1:-1])
-        if not isinstance(follower, (kinds.BatchNormalization, kinds.ReLU, kinds.Activation)):
-            break
-    return tuple(layer.output.shape[1:-1])
+    if not Path(where).is_dir():
+        return recipe.load(where, overrides), classes or TAU_CLASSES
+    if overrides or classes:
+        raise UserError(f"{where}: a run has its own recipe and classes; leave --set and --classes out.")
+    run = run_folder.load(where)
+    return run.recipe, len(run.labels)
 
 
-def _consumers(network):
-    """Which layers take the output of each layer?  {name: [layer, ...]}"""
-    makers = {id(layer.output): layer.name for layer in network.layers if _is_plain(layer)}
-    consumers = {}
-    for layer in filter(_is_plain, network.layers):
-        for tensor in keras.tree.flatten(layer.input):
-            consumers.setdefault(makers.get(id(tensor)), []).append(layer)
-    return consumers
+def _table(rows):
+    lines = [f"{'layer':30s}{'kind':24s}{'output':16s}{'parameters':>12s}{'MACs':>16s}"]
+    for row in rows:
+        shape = " x ".join(map(str, row.output_shape))
+        macs = f"{row.macs:,.1f}".removesuffix(".0")
+        lines.append(f"{row.name[-29:]:30s}{row.kind:24s}{shape:16s}{row.parameters:12,}{macs:>16s}")
+    parameters, macs = total(rows)
+    return [*lines, f"{'total':70s}{parameters:12,}{macs:16,}"]
 
 
-def _is_plain(layer):
-    return not isinstance(layer, keras.Model)
+def _with_limits(lines, parameter_bytes, macs):
+    over = [parameter_bytes > MAX_BYTES, macs > MAX_MACS]
+    verdicts = ["OVER" if beyond else "fits" for beyond in over]
+    lines = [*lines, _line("parameters in 8 bits", f"{parameter_bytes:,} of {MAX_BYTES:,} bytes: {verdicts[0]}")]
+    return [*lines, _line("MACs", f"{macs:,} of {MAX_MACS:,}: {verdicts[1]}")], not any(over)
 
 
-def _size(shape):
-    size = 1
-    for axis in shape:
-        size *= axis
-    return size
+def _line(title, value):
+    return f"{title:36s}{value}"
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m asc_tf.complexity",
+        description=__doc__.split("\n", 1)[1],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", help="a shipped recipe's name or a TOML file, a run folder, or a .tflite file")
+    parser.add_argument("--rule", choices=RULES, default="T", help="the rule of the table and of the limits")
+    parser.add_argument("--classes", type=int, help=f"of a recipe (default: {TAU_CLASSES}, as TAU has)")
+    command_line.add_overrides(parser)
+    options = parser.parse_args(arguments)
+    fitting = []
+
+    def action():
+        if Path(options.what).suffix == ".tflite":
+            lines, fits = of_file(options.what)
+        else:
+            lines, fits = of_network(
+                recipes_network(*_found(options.what, options.classes, options.overrides)), options.rule
+            )
+        print("\n".join(lines))
+        fitting.append(fits)
+
+    return command_line.start("complexity", action) or int(not fitting[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -26,6 +26,8 @@ def load_best(run, network):
 class Keeper(keras.callbacks.Callback):
     """Validates, logs and saves after every epoch; one line a time on the console.
 
+    A layer with `begin_epoch(epoch)`, counted from 0, is told of every epoch before its first step.
+
     The state is written last and holds all that the next epoch depends on, so a run killed anywhere
     goes on from the last whole epoch as if it had never stopped.
     """
@@ -50,6 +52,9 @@ class Keeper(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.started = time.monotonic()
+        for layer in self.model.network.layers:
+            if hasattr(layer, "begin_epoch"):
+                layer.begin_epoch(epoch)
         steps = self.params["steps"]
         self.bar = tqdm(total=steps, desc=self.title, unit=" steps", leave=False, disable=None)  # only on a terminal
 

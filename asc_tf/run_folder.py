@@ -6,6 +6,7 @@
     log.csv, tensorboard/  one row an epoch
     state.npz              everything needed to resume: weights, optimizer, epoch, log
     weights/               best.weights.h5 (by validation), last.weights.h5
+    import.txt             where the keys of a checkpoint went, in a run that was imported instead of trained
     quantise/              the same for quantisation-aware training
     export/                model.tflite, normalisation.json, parity.json, parity.txt
     metrics.json           written last: a run that has it is finished
@@ -101,6 +102,8 @@ def create(path, recipe, *, resume):
     A run that stopped before its first epoch ended holds nothing to lose and is begun anew.
     """
     run = RunFolder(path, recipe)
+    if run.has("import.txt"):
+        raise UserError(f"{path}: holds imported weights, which training would replace; choose another --out.")
     before = run.has("recipe.toml")
     for leftover in run.path.rglob(f"{PART}*"):
         leftover.unlink(missing_ok=True)

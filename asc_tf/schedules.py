@@ -1,4 +1,4 @@
-"""How does the learning rate change from step to step?"""
+"""What changes from step to step, or from epoch to epoch?"""
 
 import keras
 
@@ -16,3 +16,12 @@ def warmup_cosine(*, learning_rate, warmup_steps, steps):
         warmup_target=learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
+
+
+def kernel_temperature(epoch, *, start):
+    """Of DyMN's softmax over kernels: `start` in epoch 0, 1 less every epoch, never below 1.
+
+    Source: Schmid et al., DyMN, 2023.  Its second, slower slope of 0.02 an epoch begins where the first
+    has reached 1, and so changes nothing.
+    """
+    return max(start - epoch, 1.0)

@@ -16,6 +16,10 @@ from asc_tf.errors import UserError
 NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
 TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
 FLOATS = ("float16", "float32", "float64", "bfloat16")
+# Operations whose constants are weights and biases, not shapes, axes or paddings.
+COMPUTING = (
+    "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL", "MUL", "ADD", "SUB", "DIV", "DEQUANTIZE",
+)  # fmt: skip
 
 
 class Operator(typing.NamedTuple):
@@ -107,8 +111,8 @@ def read(file):
 
 def operators(content):
     """[Operator, ...] of the file's graph, in the order they run."""
-    model, graph = _graph(content)
-    return [_operator(model, graph, operator) for operator in graph.operators]
+    model, network = graph(content)
+    return [_operator(model, network, operator) for operator in network.operators]
 
 
 def not_int8(content):
@@ -122,26 +126,29 @@ def not_int8(content):
 
 def parameter_bytes(content):
     """Bytes of the constant tensors that an operator reads as weights or biases (not shapes or paddings)."""
-    model, graph = _graph(content)
-    used = {
-        index
-        for operator in graph.operators
-        for index in operator.inputs[1:]
-        if operator_name(model, operator) in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MUL", "ADD", "SUB")
-    }
-    return sum(len(_data(model, graph.tensors[index])) for index in used if index >= 0)
+    model, network = graph(content)
+    used = {index for operator in network.operators for index in parameters(model, network, operator)}
+    return sum(len(data(model, network.tensors[index])) for index in used)
+
+
+def parameters(model, graph, operator):
+    """Indices of the constant tensors that an operation reads as weights or biases."""
+    if operator_name(model, operator) not in COMPUTING:
+        return []
+    return [index for index in operator.inputs if index >= 0 and len(data(model, graph.tensors[index]))]
 
 
 def _operator(model, graph, operator):
     tensors = [graph.tensors[index] for index in operator.inputs if index >= 0]
-    constants = tuple(TYPES[t.type] for t in tensors if len(_data(model, t)))
-    inputs = tuple(TYPES[t.type] for t in tensors if not len(_data(model, t)))
+    constants = tuple(TYPES[t.type] for t in tensors if len(data(model, t)))
+    inputs = tuple(TYPES[t.type] for t in tensors if not len(data(model, t)))
     outputs = [graph.tensors[index] for index in operator.outputs]
     name = (outputs[0].name or b"").decode()
     return Operator(operator_name(model, operator), inputs, constants, tuple(TYPES[t.type] for t in outputs), name)
 
 
-def _graph(content):
+def graph(content):
+    """(schema.ModelT, its schema.SubGraphT) of the bytes of a file."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
     return model, model.subgraphs[0]
 
@@ -152,9 +159,10 @@ def operator_name(model, operator):
     return NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def _data(model, tensor):
-    data = model.buffers[tensor.buffer].data
-    return b"" if data is None else data
+def data(model, tensor):
+    """The bytes of a constant tensor; none for one that is computed."""
+    stored = model.buffers[tensor.buffer].data
+    return b"" if stored is None else stored
 
 
 def _name(file):

@@ -20,3 +20,11 @@ def test_without_warm_up_starts_at_the_peak():
 def test_a_warm_up_longer_than_the_training_is_cut_to_half():
     rate = schedules.warmup_cosine(learning_rate=0.01, warmup_steps=2000, steps=100)
     assert float(rate(50)) == pytest.approx(0.01)
+
+
+def test_the_kernel_temperature_falls_by_one_an_epoch_to_one():
+    # The originals' max(30 - e, 1 + 0.02 x 29 - 0.02 e, 1) in epochs 0, 1, 28, 29, 60.
+    expected = [max(30 - epoch, 1.58 - 0.02 * epoch, 1) for epoch in (0, 1, 28, 29, 60)]
+    assert [schedules.kernel_temperature(epoch, start=30.0) for epoch in (0, 1, 28, 29, 60)] == pytest.approx(expected)
+    assert expected == [30, 29, 2, 1, 1]
+    assert schedules.kernel_temperature(0, start=1.0) == 1

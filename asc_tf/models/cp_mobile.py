@@ -104,3 +104,17 @@ def _check(width, growth, expansion, strides):
     pairs = [list(pair) for pair in strides if len(pair) == 2 and all(step in (1, 2) for step in pair)]
     if len(pairs) != len(STAGE_OF_BLOCK) or len(strides) != len(STAGE_OF_BLOCK):
         raise UserError(f"{where}: strides = {strides}; it must be six pairs [frequency, time] of 1 or 2.")
+
+
+def torch_name(layer, **_):
+    """The original's module of a layer: `stages.s2.b4.block.0.1` for `b4_expand_bn`, whatever the settings."""
+    stem, position = layer.removesuffix("_bn"), int(layer.endswith("_bn"))
+    if stem == "head":
+        return f"feed_forward.{position}"
+    if stem.startswith("stem"):
+        return f"in_c.{int(stem[-1]) - 1}.{position}"
+    block, _, part = stem.partition("_")
+    prefix = f"stages.s{STAGE_OF_BLOCK[int(block[1]) - 1] + 1}.{block}"
+    if part == "grn":
+        return f"{prefix}.after_block_norm"
+    return f"{prefix}.block.{('expand', 'depthwise', 'project').index(part)}.{position}"

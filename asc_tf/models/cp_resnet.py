@@ -1,10 +1,15 @@
-"""CP-ResNet: a residual network whose receptive field is limited, small enough to be a student.
+"""CP-ResNet: a residual network of limited receptive field, small enough to be a student, or large.
 
-Source:  Koutini et al., "Receptive field regularization techniques", 2021; the 128K network of CP-JKU's
-         DCASE 2022 and 2023 submissions (github.com/fschmid56/cpjku_dcase23).
+Source:  Koutini et al., "Receptive field regularization techniques", 2021; small: the 128K network of CP-JKU's
+         DCASE 2022 and 2023 submissions (github.com/fschmid56/cpjku_dcase23); large: the network of Morocutti
+         et al., "Device-robust acoustic scene classification", 2023 (github.com/theMoro/DIRAugmentation).
 Input:   (bands, frames, 1) log-mel.   Output: (classes,) logits, all 0 before the first step.
-Size:    127,684 parameters, 28,840,396 MACs at 256 x 44, width 32, rho 8.
+Size:    127,684 parameters, 28,840,396 MACs at 256 x 44, small, width 32, rho 8.
+         3,956,628 parameters at any input, large, width 128, rho 7.
 """
+
+import typing
+from typing import Literal
 
 import keras
 from keras import layers
@@ -12,40 +17,75 @@ from keras import layers
 from asc_tf.errors import UserError
 from asc_tf.models._blocks import checked_input, convolved, normalised
 
-# The last stage is four times as wide as the first, less 36: what fitted the limit of the challenge.
-CHANNELS_LEFT_OUT = 36
-BLOCKS = 4
-# From which rho on is a kernel 3 wide instead of 1?  (first, second) kernel of each block.
-WIDE_FROM = ((1, 10), (2, 3), (4, 5), (8, 9))
-# Below this the four poolings leave nothing.
-SMALLEST = (17, 5)
+NEVER = 99
 
 
-def build(input_shape, classes, *, width: int, rho: int) -> keras.Model:
+class Topology(typing.NamedTuple):
+    """What the two published networks differ in.
+
+    wide_from: from which rho on is a kernel 3 wide instead of 1? (first, second) of each block of three stages.
+    The widths of the stages are 1, 2 and 4 times the first, less `left_out` of the last.  groups: of stage 2.
+    pooled: after which blocks are the bands halved?  smallest: the input below which poolings leave nothing.
+    """
+
+    wide_from: tuple
+    left_out: int
+    groups: int
+    stem_pool: bool
+    pooled: tuple
+    smallest: tuple
+
+
+TOPOLOGIES = {
+    # 36 channels less is what fitted the limit of the challenge.
+    "small": Topology((((1, NEVER), (2, 3)), ((4, 5),), ((8, 9),)), 36, 2, True, (1, 2), (17, 5)),
+    "large": Topology(
+        (
+            ((1, NEVER), (1, 2), (3, 4), (5, 6)),
+            ((7, 8), (9, 10), (11, 12), (13, 14)),
+            ((15, 16), (17, 18), (19, 20), (21, 22)),
+        ),
+        0, 1, False, (1,), (5, 3),
+    ),
+}  # fmt: skip
+
+
+def build(input_shape, classes, *, width: int, rho: int, size: Literal["small", "large"] = "small") -> keras.Model:
     """A functional network, every layer named, without softmax; the output layer is "logits".
 
-    input_shape: (bands, frames, channels), at least 17 x 5.  width: channels of the stem, an even number
-    from 10; the stages have width, 2 width and 4 width - 36.  rho: size of the receptive field, 1 to 9,
-    which decides the kernels that are 3 wide; 4, 5 to 7 (one network) and 8 are published.
+    input_shape: (bands, frames, channels), at least 17 x 5, large 5 x 3.  width: channels of the stem, an even
+    number; small: from 10, and the stages have width, 2 width and 4 width - 36; large: 4 width in the last.
+    rho: size of the receptive field, which decides the kernels that are 3 wide; small: 1 to 9, where 4, 5 to 7
+    (one network) and 8 are published; large: 1 to 22, published with width 128 and 7.
+    size: 4 blocks, the second stage in 2 groups, or 12.
     Raises UserError when a setting is out of range or the input too small.
     """
-    _check(checked_input("models/cp_resnet", input_shape, classes), width, rho)
-    kernels = [[3 if rho >= start else 1 for start in block] for block in WIDE_FROM]
+    topology = TOPOLOGIES[size]
+    _check(checked_input("models/cp_resnet", input_shape, classes), width, rho, topology)
     inputs = keras.Input(input_shape, name="spectrogram")
     # A 5 x 5 kernel with padding 1, as published: 256 bands give 127, not 128.
     x = convolved(inputs, "stem", channels=width, kernel=5, stride=2, pad=1, initializer=_normal("fan_in"))
-    x = layers.MaxPooling2D(2, name="stem_pool")(normalised(x, "stem"))
-    x = layers.MaxPooling2D((2, 1), name="b1_pool")(_block(x, "b1", width, kernels[0]))
-    x = layers.MaxPooling2D((2, 1), name="b2_pool")(_block(x, "b2", width, kernels[1]))
-    x = _block(x, "b3", 2 * width, kernels[2], groups=2)
-    x = _block(x, "b4", 4 * width - CHANNELS_LEFT_OUT, kernels[3])
+    x = normalised(x, "stem")
+    x = layers.MaxPooling2D(2, name="stem_pool")(x) if topology.stem_pool else x
+    plan = _blocks(topology, width)
+    for number, (channels, groups, wide_from) in enumerate(plan, start=1):
+        kernels = [3 if rho >= start else 1 for start in wide_from]
+        x = _block(x, f"b{number}", channels, kernels, groups, blocks=len(plan))
+        x = layers.MaxPooling2D((2, 1), name=f"b{number}_pool")(x) if number in topology.pooled else x
     x = normalised(convolved(x, "head", channels=classes, initializer="zeros"), "head", relu=False)
     return keras.Model(inputs, layers.GlobalAveragePooling2D(name="logits")(x), name="cp_resnet")
 
 
-def _block(x, name, channels, kernels, groups=1):
+def _blocks(topology, width):
+    """[(channels, groups, wide_from), ...] of all blocks in order."""
+    widths, groups = (width, 2 * width, 4 * width - topology.left_out), (1, topology.groups, 1)
+    stages = zip(widths, groups, topology.wide_from, strict=True)
+    return [(channels, group, block) for channels, group, stage in stages for block in stage]
+
+
+def _block(x, name, channels, kernels, groups, *, blocks):
     """Two convolutions and a shortcut, added, then ReLU; it starts as its shortcut ("fixup")."""
-    first = _normal("fan_out", scale=2.0 / BLOCKS)
+    first = _normal("fan_out", scale=2.0 / blocks)
     inner = normalised(_convolved(x, f"{name}_conv1", channels, kernels[0], groups, first), f"{name}_conv1")
     inner = _convolved(inner, f"{name}_conv2", channels, kernels[1], groups, "zeros")
     shortcut = x
@@ -64,12 +104,27 @@ def _normal(mode, scale=2.0):
     return keras.initializers.VarianceScaling(scale, mode, "untruncated_normal")
 
 
-def _check(input_shape, width, rho):
-    where = "models/cp_resnet"
-    if width < 10 or width % 2:
-        raise UserError(f"{where}: width = {width}; it must be even and from 10: the last stage is 4 width - 36.")
-    if not 1 <= rho <= 9:
-        raise UserError(f"{where}: rho = {rho}; it must be 1 to 9.")
-    if input_shape[0] < SMALLEST[0] or input_shape[1] < SMALLEST[1]:
-        size, least = (f"{bands} bands x {frames} frames" for bands, frames in (input_shape[:2], SMALLEST))
+def _check(input_shape, width, rho, topology):
+    where, left_out, largest_rho = "models/cp_resnet", topology.left_out, topology.wide_from[-1][-1][-1]
+    if width % 2 or 4 * width <= left_out:
+        rule = f"it must be even and from {left_out // 4 + 1}: the last stage has 4 width - {left_out} channels"
+        raise UserError(f"{where}: width = {width}; {rule}.")
+    if not 1 <= rho <= largest_rho:
+        raise UserError(f"{where}: rho = {rho}; it must be 1 to {largest_rho}.")
+    if input_shape[0] < topology.smallest[0] or input_shape[1] < topology.smallest[1]:
+        size, least = (f"{bands} bands x {frames} frames" for bands, frames in (input_shape[:2], topology.smallest))
         raise UserError(f"{where}: the input has {size}; the poolings need {least}.")
+
+
+def torch_name(layer, *, size="small", **_):
+    """The original's module of a layer: `stage2.block1.shortcut.bn` for `b3_shortcut_bn`; settings as of `build`."""
+    stem, normalisation = layer.removesuffix("_bn"), layer.endswith("_bn")
+    if stem in ("stem", "head"):
+        return f"{'in_c' if stem == 'stem' else 'feed_forward'}.{int(normalisation)}"
+    block, part = stem.split("_")
+    stages = enumerate(TOPOLOGIES[size].wide_from, start=1)
+    modules = [f"stage{stage}.block{number + 1}" for stage, blocks in stages for number in range(len(blocks))]
+    prefix = modules[int(block[1:]) - 1]
+    if part == "shortcut":
+        return f"{prefix}.shortcut.{'bn' if normalisation else 'conv'}"
+    return f"{prefix}.{part.replace('conv', 'bn') if normalisation else part}"

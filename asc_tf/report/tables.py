@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from asc_tf.complexity import MAX_BYTES, MAX_MACS
+from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 
 
 def evaluation(report, classes):

@@ -7,6 +7,8 @@ import tensorflow as tf
 from models import from_torch
 
 from asc_tf import complexity, tflite_file
+from asc_tf.cost import memory, tflite_rule
+from asc_tf.cost.rows import total
 from asc_tf.models import cp_mobile
 from export import parity, qat, tflite
 from export.twin import twin
@@ -72,6 +74,8 @@ def test_the_2024_network_keeps_its_decisions_on_real_scenes_without_training(sh
     assert file.is_int8
     # 61,148 parameters less gamma and beta of 1,354 channels are weights; and a bias of four bytes a channel.
     assert file.parameter_bytes == 61_148 - 2 * 1_354 + 4 * 1_354
+    assert total(tflite_rule.rows(file.content)) == complexity.measure(network, "F")
+    assert tflite_rule.peak_bytes(file.content) == memory.peak_values(network)
     assert np.mean(file(x).argmax(axis=1) == expected.argmax(axis=1)) >= 0.9
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from models import from_torch
 
+from asc_tf import complexity
 from asc_tf.errors import UserError
 from asc_tf.models import cp_mobile
 
@@ -76,6 +77,23 @@ def test_the_early_form_normalises_the_kept_positions_only():
     assert names.index("b3_depthwise_stride") < names.index("b3_depthwise_bn")
     names = [layer.name for layer in _small(foldable=True).layers]
     assert names.index("b3_depthwise_stride") > names.index("b3_depthwise_bn")
+
+
+def test_reaches_the_network_that_is_pretrained_on_audioset():
+    assert complexity.measure(cp_mobile.build((256, 65, 1), 527, **BASELINE)).parameters == 115_950
+
+
+# sheets/cp_mobile.md: 2024's channels and strides, then 2023's.
+@pytest.mark.parametrize(
+    ("settings", "frames", "shapes"),
+    [
+        (BASELINE, 65, [(64, 17, 32), (64, 17, 32), (64, 9, 32), (32, 9, 56), (32, 9, 56), (32, 9, 104)]),
+        (JKU2023, 64, [(64, 16, 32), (32, 8, 32), (32, 8, 32), (16, 8, 72), (16, 8, 72), (16, 8, 168)]),
+    ],
+)
+def test_the_blocks_have_the_published_shapes(settings, frames, shapes):
+    network = cp_mobile.build((256, frames, 1), 10, **settings)
+    assert [network.get_layer(f"b{number}_relu").output.shape[1:] for number in range(1, 7)] == shapes
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""What do the files of PyTorch networks hold, read without running anything from them?"""

@@ -1,0 +1,8 @@
+"""What may a network cost?
+
+Source: DCASE 2024 Challenge, Task 1, system complexity requirements: 128 kB for the parameters (128,000
+of int8) and 30 million multiply-accumulate operations for one second of audio.
+"""
+
+MAX_BYTES = 128_000
+MAX_MACS = 30_000_000

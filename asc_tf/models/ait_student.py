@@ -1,0 +1,34 @@
+"""AIT's student: four small convolutions and two dense layers.
+
+Source:  the submission of AIT to DCASE 2023 Task 1, order of layers after arXiv 2106.06838, Table I: the
+         report's own table leaves out the batch norm before each convolution, which its counts contain.
+Input:   (bands, frames, channels), at least 8 x 8.   Output: (classes,) logits.
+Size:    7,654 parameters with the moving statistics, 7,392 without, at 128 x 128 x 3, width 16, embedding 64.
+         The report prints 32 channels after block 3; its counts are those of 16.
+"""
+
+import keras
+from keras import layers
+
+from asc_tf.models import _ait
+
+
+def build(input_shape, classes, *, width: int, embedding: int, dropout: list[float]) -> keras.Model:
+    """A functional network, every layer named, without softmax; the output layer is "logits".
+
+    input_shape: (bands, frames, channels).  width: channels of blocks 1 to 3, half of block 4's.
+    embedding: size of the hidden dense layer; its output, after ReLU, is that of the layer "embedding".
+    dropout: share dropped after each of the four blocks and after the embedding, five numbers.
+    Raises UserError when a setting is out of range or the input too small.
+    """
+    widths = (width, width, width, 2 * width)
+    return _ait.network(
+        "models/ait_student", _block, input_shape, classes, widths=widths, embedding=embedding, dropout=dropout
+    )
+
+
+def _block(x, name, channels):
+    """Batch norm, 2x2 convolution, ReLU, batch norm."""
+    x = layers.BatchNormalization(name=f"{name}_in_bn")(x)
+    x = layers.ReLU(name=f"{name}_relu")(layers.Conv2D(channels, 2, padding="same", name=f"{name}_conv")(x))
+    return layers.BatchNormalization(name=f"{name}_out_bn")(x)

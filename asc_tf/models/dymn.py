@@ -1,0 +1,94 @@
+"""DyMN: MobileNetV3-large whose kernels, activations and attention depend on the clip.
+
+Source:  Schmid et al., "Dynamic convolutional neural networks as efficient pre-trained audio models",
+         2023 (github.com/fschmid56/EfficientAT), all blocks dynamic.
+Input:   (bands, frames, channels), of any size; the originals hear 128 bands.   Output: (classes,) logits.
+Size:    10 classes: width 0.4: 1,696,018 parameters, 1: 9,886,202, 2: 38,642,106.
+"""
+
+import keras
+from keras import layers
+
+from asc_tf.errors import UserError
+from asc_tf.models import _mobilenet
+from asc_tf.models._blocks import convolved, kaiming, make_divisible, padded
+from asc_tf.models._dynamic import KERNELS, AxisMeans, DynamicDepthwise, DynamicPointwise, DynamicReLU
+from asc_tf.models._mobilenet import BATCH_NORM, HARD_SWISH, dense
+
+# The context is a quarter as wide as the block, within these limits at width 1.
+CONTEXT_SHARE = 4
+CONTEXT_LIMITS = (32, 128)
+
+
+def build(input_shape, classes, *, width: float, temperature: float) -> keras.Model:
+    """A functional network, every layer named after the original's module, without softmax.
+
+    input_shape: (bands, frames, channels).  width: factor of all channels, which are then rounded to
+    multiples of 8; DyMN10 has 1, DyMN20 2.  temperature: of the softmax over the kernels before training,
+    which takes 1 off it every epoch down to 1; the originals start from 30, and fine-tune AudioSet's
+    weights at 1.  The embedding (clips, 960 at width 1) is the output of "classifier_0".
+    Raises UserError when a setting is out of range.
+    """
+    where = "models/dymn"
+    if temperature < 1:
+        raise UserError(f"{where}: temperature = {temperature}; it must be at least 1: 30 from scratch.")
+    inputs = keras.Input(_mobilenet.checked(where, input_shape, classes, width), name="spectrogram")
+    x = _mobilenet.stem(inputs, "in_c", width)
+    least, most = (make_divisible(limit * width) for limit in CONTEXT_LIMITS)
+    for number, block in enumerate(_mobilenet.blocks(width)):
+        size = min(max(make_divisible(block.expanded // CONTEXT_SHARE), least), most)
+        x = _block(x, f"layers_{number}", block, size, temperature)
+    x = _mobilenet.head(x, "out_c", width, classes)
+    return keras.Model(inputs, x, name="dymn")
+
+
+def _block(x, name, block, context_size, temperature):
+    """Expand unless that changes nothing, filter each channel by itself, attend, project."""
+    context, of_bands, of_frames = _context(x, f"{name}_context_gen", block, context_size)
+
+    def dynamic(kind, x, part, *settings, **named):
+        scores = dense(context, f"{name}_{part}_residuals_0", KERNELS)
+        return kind(*settings, start_temperature=temperature, **named, name=f"{name}_{part}")([x, scores])
+
+    inner = x
+    if block.expanded != x.shape[-1]:
+        inner = _normalised(dynamic(DynamicPointwise, inner, "exp_conv", block.expanded), f"{name}_exp_norm")
+        inner = layers.Activation(block.activation, name=f"{name}_exp_act")(inner)
+    if block.stride > 1:
+        inner = padded(inner, f"{name}_depth_conv", pad=block.kernel // 2)
+    inner = dynamic(DynamicDepthwise, inner, "depth_conv", block.kernel, stride=block.stride)
+    lines = dense(context, f"{name}_depth_act_coef_net_0", 4 * block.expanded)
+    inner = DynamicReLU(name=f"{name}_depth_act")([_normalised(inner, f"{name}_depth_norm"), lines])
+    inner = layers.Multiply(name=f"{name}_ca")([inner, of_bands, of_frames])
+    inner = _normalised(dynamic(DynamicPointwise, inner, "proj_conv", block.channels), f"{name}_proj_norm")
+    return layers.Add(name=name)([inner, x]) if inner.shape == x.shape else inner
+
+
+def _context(x, name, block, size):
+    """What the block hears: a vector (batch, size), and the attention to each band and to each frame.
+
+    The attentions are (batch, bands, 1, expanded) and (batch, 1, frames, expanded), after the block's stride.
+    """
+    bands, frames = x.shape[1:3]
+    both = convolved(AxisMeans(name=f"{name}_means")(x), f"{name}_joint_conv", channels=size)
+    both = layers.Activation(HARD_SWISH, name=f"{name}_joint_act")(_normalised(both, f"{name}_joint_norm"))
+    of_bands = layers.Cropping2D(((0, frames), (0, 0)), name=f"{name}_bands")(both)
+    of_frames = layers.Cropping2D(((bands, 0), (0, 0)), name=f"{name}_frames")(both)
+    attention = _attention(of_bands, name, "f", block), _attention(of_frames, name, "t", block)
+    vector = layers.GlobalAveragePooling2D(name=name)(both)
+    return vector, attention[0], layers.Permute((2, 1, 3), name=f"{name}_turn")(attention[1])
+
+
+def _attention(sequence, name, axis, block):
+    """(batch, length, 1, size) -> (batch, length / stride, 1, expanded), in 0..1."""
+    if block.stride > 1:
+        # The originals' average counts the padded zeros: "same" would leave them out.
+        sequence = layers.ZeroPadding2D((1, 0), name=f"{name}_pool_{axis}_pad")(sequence)
+        sequence = layers.AveragePooling2D((3, 1), (block.stride, 1), name=f"{name}_pool_{axis}")(sequence)
+    return layers.Conv2D(
+        block.expanded, 1, activation="sigmoid", kernel_initializer=kaiming("conv"), name=f"{name}_conv_{axis}"
+    )(sequence)
+
+
+def _normalised(x, name):
+    return layers.BatchNormalization(**BATCH_NORM, name=name)(x)

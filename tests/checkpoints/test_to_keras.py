@@ -1,0 +1,46 @@
+import keras
+import numpy as np
+from keras import layers
+
+from asc_tf.checkpoints import to_keras
+from asc_tf.models._blocks import GlobalResponseNorm
+
+
+def test_every_kind_of_layer_takes_the_originals_order():
+    inputs = keras.Input((3, 3, 2))
+    x = layers.DepthwiseConv2D(3, depth_multiplier=2, name="block_0")(inputs)
+    x = layers.Conv2D(5, 1, name="block_1")(x)
+    x = GlobalResponseNorm(name="block_2")(x)
+    network = keras.Model(inputs, layers.Dense(3, name="head")(layers.Flatten()(x)))
+    rng = np.random.default_rng(0)
+    state = {
+        "block.0.weight": rng.normal(size=(4, 1, 3, 3)),  # channels x multiplier, 1, kh, kw
+        "block.0.bias": rng.normal(size=4),
+        "block.1.weight": rng.normal(size=(5, 4, 1, 1)),
+        "block.1.bias": rng.normal(size=5),
+        "block.2.gamma": np.zeros(1),
+        "block.2.beta": np.zeros(1),
+        "head.weight": rng.normal(size=(3, 5)),
+        "head.bias": rng.normal(size=3),
+    }
+    match = to_keras.match(network, {key: value.shape for key, value in state.items()})
+    assert match.fits and len(match.pairs) == len(state)
+    for layer, weight, key in match.pairs:
+        weight.assign(to_keras.turned(layer, weight, state[key]))
+    # By torch's definition: output channel m of the depthwise layer hears input channel m // 2.
+    x = rng.normal(size=(3, 3, 2)).astype("float32")
+    filtered = [(x[..., m // 2] * state["block.0.weight"][m, 0]).sum() for m in range(4)] + state["block.0.bias"]
+    mixed = state["block.1.weight"][..., 0, 0] @ filtered + state["block.1.bias"]
+    np.testing.assert_allclose(network(x[None])[0], state["head.weight"] @ mixed + state["head.bias"], rtol=1e-4)
+
+
+def test_what_does_not_fit_is_listed():
+    inputs = keras.Input((4, 4, 2))
+    network = keras.Model(inputs, layers.Conv2D(5, 3, name="a_0")(inputs))
+    match = to_keras.match(network, {"a.0.weight": (5, 3, 3, 3), "a.1.weight": (5,)})
+    assert not match.fits and not match.pairs
+    assert [pair.key for pair in match.missing] == ["a_0.bias"]
+    assert [(pair.key, needed, there) for pair, needed, there in match.wrong] == [
+        ("a.0.weight", (5, 2, 3, 3), (5, 3, 3, 3))
+    ]
+    assert match.extra == ["a.1.weight"]

@@ -1,0 +1,68 @@
+"""What every network keeps to."""
+
+import keras
+import numpy as np
+import pytest
+
+from asc_tf import registry
+from asc_tf.errors import UserError
+
+STRIDES = [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]]
+DROPOUT = [0.1, 0.1, 0.1, 0.1, 0.1]
+SETTINGS = {
+    "ait_student": {"width": 4, "embedding": 8, "dropout": DROPOUT},
+    "cp_mobile": {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES, "grn": True},
+    "cp_resnet": {"width": 10, "rho": 8},
+    "dymn": {"width": 0.1, "temperature": 30.0},
+    "mobilenet_audio": {"width": 0.1},
+    "residual_inception": {"width": 4, "embedding": 8, "dropout": DROPOUT},
+}
+SHAPE = (33, 18, 2)
+
+
+def test_none_is_forgotten():
+    assert sorted(SETTINGS) == registry.names("model")
+
+
+@pytest.fixture(scope="module", params=sorted(SETTINGS))
+def twice(request):
+    """Two networks of a family from the same seed."""
+    networks = []
+    for _ in range(2):
+        keras.utils.set_random_seed(1)
+        networks.append(registry.entry("model", request.param)(SHAPE, 4, **SETTINGS[request.param]))
+    return networks
+
+
+def test_starts_from_its_seed_with_no_two_kernels_alike(twice):
+    first, second = (network.get_weights() for network in twice)
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+    drawn = [kernel.ravel()[:8].tobytes() for kernel in first if kernel.std() > 0]
+    assert len(set(drawn)) == len(drawn) > 0
+
+
+def test_names_every_layer(twice):
+    first, second = ([layer.name for layer in network.layers] for network in twice)
+    assert first == second  # Keras counts on in the names it gives
+    assert first[0] == "spectrogram"
+
+
+def test_saves_and_loads_to_the_same_numbers(twice, tmp_path):
+    network, rng = twice[1], np.random.default_rng(0)
+    network.set_weights([value + rng.uniform(-0.1, 0.1, value.shape) for value in twice[0].get_weights()])
+    x = rng.normal(size=(3, *SHAPE)).astype("float32")
+    expected = np.array(network(x))
+    assert expected.shape == (3, 4) and 0 < expected.std() < np.inf
+    network.save(tmp_path / "network.keras")
+    network.set_weights(twice[0].get_weights())
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "network.keras")(x), expected)
+
+
+@pytest.mark.parametrize("family", sorted(SETTINGS))
+@pytest.mark.parametrize(
+    ("shape", "classes"), [((256, 65), 10), ((0, 65, 1), 10), ((256, None, 1), 10), ((32, 32, 1), 0)]
+)
+def test_impossible_inputs_are_refused(family, shape, classes):
+    with pytest.raises(UserError, match=f"models/{family}: .*must be"):
+        registry.entry("model", family)(shape, classes, **SETTINGS[family])

@@ -1,0 +1,135 @@
+"""A PyTorch checkpoint becomes a run that predicts, or nothing at all."""
+
+import numpy as np
+import pytest
+from checkpoints import torch_format as torch_file
+
+from asc_tf import build, epochs, import_weights, predict, recipe, run_folder
+from asc_tf.checkpoints import to_keras
+from asc_tf.errors import UserError
+from asc_tf.models import cp_mobile
+
+CHECKPOINT = "checkpoints/cp_mobile_dcase2023_cpjku.ckpt"
+LABELS = ("low", "middle", "high")
+
+
+@pytest.fixture(scope="module")
+def imported(shared, tmp_path_factory):
+    out = tmp_path_factory.mktemp("imported") / "run"
+    return import_weights.import_weights(shared / CHECKPOINT, recipe.load("cpjku2023_cp_mobile"), out)
+
+
+@pytest.fixture
+def alone(tiny):
+    """A recipe of a small CP-Mobile, to which small checkpoints are made."""
+    return recipe.load(tiny.parent / "tiny_teacher.toml")
+
+
+def test_the_published_checkpoint_gives_the_originals_logits(imported, shared):
+    logits = _logits(imported, np.moveaxis(np.load(shared / "golden/real_cpmobile23_logmel.npz")["x"], 1, -1))
+    np.testing.assert_allclose(logits, _golden(shared)["logits"], atol=1e-3)
+
+
+def test_waves_give_the_originals_logits(imported, shared):
+    waves = np.load(shared / "golden/real_cpmobile23_waves.npz")
+    logits = _logits(imported, build.network_input(imported)(waves["wave_32000"]))
+    np.testing.assert_allclose(logits, _golden(shared)["logits"][waves["index_into_logmel"]], atol=1e-3)
+
+
+def test_the_files_of_real_scenes_are_named_as_by_the_original(imported, shared):
+    golden = _golden(shared)
+    names = golden["recording_names"].tolist()
+    files = [str(shared / f"data/tut2018/{name}.wav") for name in names]
+    found, unreadable = predict.predict(imported, files)
+    decided = np.concatenate([found[file].argmax(axis=1) for file in files])
+    assert not unreadable and imported.labels == tuple(golden["class_names"])
+    # The golden cuts before it resamples, prediction after.
+    assert np.mean(decided == golden["logits"].argmax(axis=1)) >= 0.99
+    assert [imported.labels[found[file].mean(axis=0).argmax()] for file in files] == names
+
+
+def test_every_key_is_accounted_for(imported):
+    lines = imported.read_text("import.txt").splitlines()
+    assert lines[0].endswith("117 mapped, 21 ignored, 0 missing, 0 of another shape, 0 unknown")
+    assert len(lines) == 1 + 117 + 21
+    assert "mapped   stages.s2.b4.block.1.0.weight -> b4_depthwise/kernel" in lines
+
+
+def test_an_imported_run_is_not_trained_over(imported):
+    with pytest.raises(UserError, match="imported"):
+        run_folder.create(imported.path, imported.recipe, resume=False)
+
+
+def test_any_wrapper_and_format_gives_the_same_weights(alone, tmp_path):
+    state = _state(alone)
+    wrapped = {"state_dict": {f"model.{key}": tensor for key, tensor in torch_file.simple(**state)[0].items()}}
+    torch_file.write_zip(tmp_path / "a.ckpt", wrapped, state)
+    torch_file.write_legacy(tmp_path / "b.pt", *torch_file.simple(**state))
+    for name in ("a.ckpt", "b.pt"):
+        run = import_weights.import_weights(tmp_path / name, alone, tmp_path / f"run_{name}", labels=LABELS)
+        network = epochs.load_best(run, build.network(alone, 3))
+        np.testing.assert_array_equal(
+            network.get_layer("b2_project").get_weights()[0][0, 0].T,
+            state["stages.s1.b2.block.2.0.weight"][..., 0, 0],
+        )
+        assert run.labels == LABELS
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"in_c.0.0.weight": None}, "1 missing: in_c.0.0.weight"),
+        ({"other.weight": np.zeros(2, "<f4")}, "1 unknown: other.weight"),
+        (
+            {"in_c.0.0.weight": np.zeros((3, 1, 3, 3), "<f4")},
+            r"1 of another shape: in_c.0.0.weight \(3, 1, 3, 3\) inst",
+        ),
+        ({"in_c.0.0.weight": np.full((2, 1, 3, 3), np.nan, "<f4")}, "'in_c.0.0.weight' holds numbers that are NaN"),
+        ({"in_c.0.0.weight": np.full((2, 1, 3, 3), 1e300)}, "'in_c.0.0.weight' holds .* beyond float32"),
+    ],
+)
+def test_another_network_is_refused_and_nothing_written(alone, tmp_path, change, message):
+    state = {key: value for key, value in (_state(alone) | change).items() if value is not None}
+    file = torch_file.write_zip(tmp_path / "network.pt", *torch_file.simple(**state))
+    with pytest.raises(UserError, match=message):
+        import_weights.import_weights(file, alone, tmp_path / "new/run", labels=LABELS)
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_cannot_be_imported_is_one_line(alone, tiny, tmp_path, capsys):
+    file = torch_file.write_zip(tmp_path / "network.pt", *torch_file.simple(**_state(alone)))
+    out, taken = str(tmp_path / "run"), tmp_path / "taken"
+    taken.mkdir()
+    (taken / "kept").write_text("kept")
+    (tmp_path / "cut.pt").write_bytes(file.read_bytes()[:-100])
+    expected = {
+        (str(file), alone.file, "--out", str(taken)): "exists already",
+        (str(file), alone.file, "--out", str(taken / "kept/run")): "cannot be written",
+        (str(file), str(tiny), "--out", out): 'by = "constants"',
+        (str(file), "cpjku2023_cp_mobile", "--out", out): "missing: stages",
+        (str(tmp_path / "cut.pt"), alone.file, "--out", out): "no whole checkpoint",
+        (str(tmp_path), alone.file, "--out", out): "no such file",
+    }
+    for (checkpoint, name, *rest), message in expected.items():
+        assert import_weights.main([checkpoint, "--recipe", name, *rest, "--labels", ",".join(LABELS)]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert line.startswith("import_weights: ") and message in line
+    assert import_weights.main([str(file), "--recipe", alone.file, "--out", out, "--labels", "bus,bus,tram"]) == 2
+    assert "every class once" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists() and [entry.name for entry in taken.iterdir()] == ["kept"]
+
+
+def _state(alone):
+    """{torch key: float32 array} of a checkpoint that fits the small recipe's network of three classes."""
+    rng = np.random.default_rng(0)
+    match = to_keras.match(build.network(alone, 3), {}, cp_mobile.torch_name)
+    shapes = {pair.key: to_keras.needed_shape(pair.layer, pair.weight) for pair in match.missing}
+    return {key: rng.uniform(0.1, 1, shape).astype("<f4") for key, shape in shapes.items()}
+
+
+def _golden(shared):
+    return np.load(shared / "golden/real_cpmobile23_state_logits.npz")
+
+
+def _logits(run, spectrograms):
+    return build.forward(epochs.load_best(run, build.network(run.recipe, len(run.labels))))(spectrograms).numpy()
