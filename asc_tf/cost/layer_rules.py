@@ -16,8 +16,9 @@ from keras import layers as kinds
 from asc_tf.cost._graph import CONVOLUTIONS, Graph, subsamples
 from asc_tf.cost.rows import Row
 
-# Named, because a frozen layer has no trainable weights and still costs the same.
-STATISTICS = ("moving_mean", "moving_variance")
+# What training keeps beside its weights (a batch norm, a dynamic convolution). Named, because a frozen layer has no
+# trainable weights and still costs the same.
+STATISTICS = ("moving_mean", "moving_variance", "temperature")
 
 
 def unfused(network):

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from models import from_torch
 
+from asc_tf import complexity
 from asc_tf.errors import UserError
 from asc_tf.models import dymn
 
@@ -19,6 +20,7 @@ NOTHING = "inter/layers.0.exp_conv"
 def test_has_as_many_parameters_as_the_originals(width, classes, parameters):
     network = dymn.build((128, 64, 1), classes, width=width, temperature=1.0)
     assert sum(np.prod(weight.shape, dtype=int) for weight in network.trainable_weights) == parameters
+    assert complexity.measure(network).parameters == parameters
 
 
 def test_equals_dymn04(shared):
