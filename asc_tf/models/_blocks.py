@@ -9,6 +9,7 @@ import keras
 from keras import layers, ops
 
 from asc_tf.errors import UserError
+from asc_tf.models._batch_norm import fused
 
 # PyTorch's batch norm: epsilon 1e-5, and momentum 0.1 is the weight of the new value.
 BATCH_NORM = {"epsilon": 1e-5, "momentum": 0.9}
@@ -39,7 +40,7 @@ def padded(x, name, *, pad):
 
 def normalised(x, name, *, relu=True):
     """Batch norm and, where asked, ReLU."""
-    x = layers.BatchNormalization(**BATCH_NORM, name=f"{name}_bn")(x)
+    x = fused(layers.BatchNormalization(**BATCH_NORM, name=f"{name}_bn"))(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
