@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
+import asc_tf  # noqa: F401  before TensorFlow, as in the programs: it chooses TensorFlow's kernels
+
 ROOT = Path(__file__).parent.parent
 
 

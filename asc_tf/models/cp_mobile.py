@@ -73,15 +73,16 @@ def _block(x, name, hidden, channels, stride, grn, foldable):
 def _depthwise(x, name, stride, foldable):
     """3x3 depthwise, batch norm, ReLU.  TensorFlow's CPU kernel refuses unequal strides: an exact subsampling."""
     native = stride if stride[0] == stride[1] else (1, 1)
+    same = native == (1, 1)
     depthwise = layers.DepthwiseConv2D(
         3,
         strides=native,
-        padding="same" if stride == (1, 1) else "valid",
+        padding="same" if same else "valid",
         use_bias=False,
         depthwise_initializer=kaiming("depthwise"),
         name=name,
     )
-    x = depthwise(x if stride == (1, 1) else padded(x, name, pad=1))
+    x = depthwise(x if same else padded(x, name, pad=1))
     if native == stride:
         return normalised(x, name)
     subsampled = layers.MaxPooling2D(1, strides=stride, name=f"{name}_stride")
