@@ -12,14 +12,14 @@ def fused(norm):
     """The layer `norm`, its outputs, gradients and running statistics Keras's own to rounding, only sooner.
 
     It stays Keras's class, in saved files too, since nothing but the call in training is exchanged, and that
-    only for (batch, bands, frames, channels) under TensorFlow.  norm: scaled and centred, not synchronised.
+    only for (batch, bands, frames, channels) in float32 under TensorFlow.  norm: scaled and centred, not synchronised.
     """
     if keras.backend.backend() != "tensorflow":
         return norm
     composed = norm.call
 
     def call(inputs, training=None, mask=None):
-        if training and norm.trainable and len(inputs.shape) == 4:
+        if training and norm.trainable and len(inputs.shape) == 4 and inputs.dtype == "float32":
             return _trained(norm, inputs)
         return composed(inputs, training=training, mask=mask)
 
