@@ -11,6 +11,7 @@ folder's time; one rewritten in place does not, which only a look at every file 
 import hashlib
 import os
 import stat
+from itertools import repeat
 
 from asc_tf.data.shard_writer import whole_file
 from asc_tf.errors import UserError
@@ -43,7 +44,7 @@ def memory(folder, root, names, settings):
     if len(names) <= LARGE:
         return None
     try:
-        below = sorted({name[: name.rfind("/") + 1] for name in names})
+        below = sorted({parent for parent, _, _ in map(str.rpartition, names, repeat("/"))})
         folders = [f"{name}\t{os.stat(root / name).st_mtime_ns}" for name in below]
     except OSError:
         return None

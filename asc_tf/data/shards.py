@@ -68,9 +68,9 @@ def prepare(
 def _check_names(root, names):
     if not names:
         raise UserError(f"{root}: the listing has no clips.")
-    for name, following in pairwise(names):
-        if name == following:
-            raise UserError(f"{root}: '{name}' is listed twice; keep one row.")
+    if len(set(names)) < len(names):
+        twice = next(name for name, following in pairwise(names) if name == following)
+        raise UserError(f"{root}: '{twice}' is listed twice; keep one row.")
 
 
 def _jobs(target, root, names, sample_rate_hz, segment_s):
