@@ -73,7 +73,8 @@ def _block(x, name, hidden, channels, stride, grn, foldable):
 def _depthwise(x, name, stride, foldable):
     """3x3 depthwise, batch norm, ReLU.  TensorFlow's CPU kernel refuses unequal strides: an exact subsampling."""
     native = stride if stride[0] == stride[1] else (1, 1)
-    same = native == (1, 1)
+    # At stride 1 "same" pads as PyTorch does. The foldable form pads apart: so the TFLite file can take the strides.
+    same = native == (1, 1) and (native == stride or not foldable)
     depthwise = layers.DepthwiseConv2D(
         3,
         strides=native,
