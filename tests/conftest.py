@@ -1,6 +1,7 @@
 """What all tests share: the folder of real data and goldens, which may be absent."""
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import soundfile
 import asc_tf  # noqa: F401  before TensorFlow, as in the programs: it chooses TensorFlow's kernels
 
 ROOT = Path(__file__).parent.parent
+
+# A shell starts background jobs deaf to Ctrl-C, and what they start is deaf too: some programs here must hear it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
