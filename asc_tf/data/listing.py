@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,7 +61,7 @@ class Listing:
 
     def of(self, split):
         """Positions of the clips that belong to a split."""
-        return [position for position, name in enumerate(self.split) if name == split]
+        return list(compress(range(len(self)), map(split.__eq__, self.split)))
 
 
 def validation_part(listing, *, share, seed):
@@ -75,8 +76,9 @@ def validation_part(listing, *, share, seed):
     positions = listing.of("train")
     if share == 0:
         return positions, []
-    groups = [listing.group[position] or listing.file[position] for position in positions]
-    labels, devices = ([column[position] for position in positions] for column in (listing.label, listing.device))
+    columns = (listing.group, listing.file, listing.label, listing.device)
+    groups, files, labels, devices = (map(column.__getitem__, positions) for column in columns)
+    groups = [group or file for group, file in zip(groups, files, strict=True)]
     held = held_out.choose(zip(groups, labels, devices, strict=True), share=share, seed=seed)
     if not held:
         raise UserError(

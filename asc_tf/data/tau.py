@@ -102,9 +102,10 @@ def _columns(table, part, meta, rows):
     expected = map("\t".join, zip(names.files, names.scenes, names.identifiers, names.devices, strict=True))
     if not rows.issuperset(chain(["\t".join(_META)], expected)):
         _agree(names, meta, table, lines)
-    for line, file, scene, named in zip(lines, files, stated, names.scenes, strict=True):
-        if scene and scene != named:
-            raise UserError(f"{table}:{line}: scene_label '{scene}', but the name says '{named}': {file}.")
+    if any(stated) and tuple(stated) != names.scenes:
+        for line, file, scene, named in zip(lines, files, stated, names.scenes, strict=True):
+            if scene and scene != named:
+                raise UserError(f"{table}:{line}: scene_label '{scene}', but the name says '{named}': {file}.")
     return files, names.scenes, [part] * len(files), names.devices, names.cities, names.groups
 
 
