@@ -27,52 +27,6 @@ import soundfile
 from features_gammatone_cqt import present
 
 CLIPS, BATCH = 1024, reference.BATCH
-RECIPE = """
-seed = 1
-[dataset]
-name = "folder"
-root = "{folder}/clips"
-[data]
-prepared_folder = "{folder}/prepared"
-[feature]
-name = "log_mel"
-flavour = "htk"
-sample_rate_hz = 32000
-window_samples = 3072
-hop_samples = 500
-fft_samples = 4096
-bands = 256
-min_hz = 0.0
-max_hz = 16000.0
-[[augmentation]]
-name = "device_impulse"
-p = 0.6
-folder = "{responses}"
-[[augmentation]]
-name = "time_roll"
-max_shift_s = 0.1
-[[augmentation]]
-name = "freq_mask"
-max_bands = 48
-fill = -11.512925
-[[augmentation]]
-name = "freq_mixstyle"
-p = 0.4
-alpha = 0.3
-[model]
-name = "cp_mobile"
-width = 32
-growth = 1.8
-expansion = 2.1
-strides = [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]]
-grn = false
-[train]
-epochs = 1
-batch_size = 256
-learning_rate = 1e-3
-warmup_steps = 0
-weight_decay = 0.0
-"""
 # what must be at least how many times which rival
 PROMISES = {"torch": 3.5, "soundfile + librosa": 3.5, "our front end alone": 0.75}
 REST_S = 5.0  # until what works ahead in the background has come to rest
@@ -225,13 +179,19 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         responses = made_files(folder, options.shared)
-        (folder / "recipe.toml").write_text(RECIPE.format(folder=folder, responses=responses.resolve()))
 
         from asc_tf import build
         from asc_tf import recipe as recipes
         from asc_tf.augmentation import _impulse
 
-        recipe = recipes.load(folder / "recipe.toml")
+        changes = [
+            f'dataset={{name="folder", root="{folder}/clips"}}',
+            f"data.prepared_folder={folder}/prepared",
+            f"augmentation.device_impulse.folder={responses.resolve()}",
+            f"augmentation.device_impulse.p={reference.P_DEVICE}",
+            f"train.batch_size={BATCH}",
+        ]
+        recipe = recipes.load("esc10_cp_mobile", changes)
         data = build.data(recipe, quiet=True)
         source = build.source(recipe, data, data.train)
         if options.only != "size":

@@ -13,8 +13,7 @@ def targets(batch, pairs, share):
 
     "teacher" (batch, voices, classes) logits holds twice the voices it had, "share" (batch, voices) sums to 1.
     """
-    label = batch["label"]
-    changed = {"label": share[:, None] * label + (1 - share[:, None]) * tf.gather(label, pairs)}
+    changed = {"label": clips(batch["label"], pairs, share)}
     if "teacher" in batch:
         teacher, shares = _voices(batch, share)
         changed["teacher"] = tf.concat([teacher, tf.gather(teacher, pairs)], 1)
