@@ -1,8 +1,8 @@
 """What does a recipe say, and is it right?
 
 A recipe is a TOML file. A section with a `name` picks a part and its other keys are that part's
-settings, checked against the part's signature (registry.py). The fixed sections are the frozen
-dataclasses below. `--set section.key=value` overrides any key. Everything is checked here, before
+settings, checked against the part's signature (registry.py). The fixed sections are the dataclasses of
+sections.py. `--set section.key=value` overrides any key (overrides.py). Everything is checked here, before
 any data is touched; the resolved recipe, defaults filled in, is what a run folder keeps.
 """
 
@@ -10,121 +10,16 @@ import dataclasses
 import os
 import tomllib
 import typing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import tomli_w
 
+from asc_tf import overrides as changes
 from asc_tf import registry
 from asc_tf.errors import UserError, nearest
+from asc_tf.sections import FIXED, LISTS, PARTS, REQUIRED, Part, Ramp, Recipe, Teacher, label
 
 SHIPPED = Path(__file__).parent / "recipes"
-
-
-def _limits(default=dataclasses.MISSING, *, least=None, most=None):
-    """A field with an allowed range, both ends included."""
-    return field(default=default, metadata={"least": least, "most": most})
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part picked by name, with its settings."""
-
-    name: str
-    settings: dict
-
-
-@dataclass(frozen=True)
-class Data:
-    """How clips are prepared and how training clips are held out for validation."""
-
-    segment_s: float = _limits(1.0, least=0.1, most=30.0)
-    validation_share: float = _limits(0.1, least=0.0, most=0.5)
-    validation_seed: int = _limits(1, least=0)
-    max_bad_share: float = _limits(0.01, least=0.0, most=1.0)
-    prepared_folder: str = "prepared"
-
-
-@dataclass(frozen=True)
-class Train:
-    """AdamW with linear warm-up and a cosine to zero, both per step."""
-
-    epochs: int = _limits(least=1)
-    batch_size: int = _limits(least=2)
-    learning_rate: float = _limits(least=1e-9)
-    warmup_steps: int = _limits(least=0)
-    weight_decay: float = _limits(least=0.0)
-
-
-@dataclass(frozen=True)
-class Normalise:
-    """(x - mean) / deviation of the spectrogram, after its augmentation: by = "constants" takes the two numbers
-    given here, "bands" those of every band over the training clips, measured once and kept in the run folder."""
-
-    by: typing.Literal["constants", "bands"]
-    mean: float | None = None
-    deviation: float | None = _limits(None, least=1e-9)
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """Another recipe whose runs (seeds 1 to `runs`) teach; their logits are averaged."""
-
-    recipe: str
-    runs: int = _limits(1, least=1)
-
-
-@dataclass(frozen=True)
-class Distill:
-    """label_weight * cross entropy + (1 - label_weight) * temperature^2 * KL from the teacher."""
-
-    temperature: float = _limits(least=0.1)
-    label_weight: float = _limits(least=0.0, most=1.0)
-
-
-@dataclass(frozen=True)
-class Quantise:
-    """Quantisation-aware training; observers and batch norm stand still in the last `frozen_epochs`.
-
-    follow: whose logits are distilled on: "float", those of the network itself before quantisation,
-    hearing the same augmented clip, which keeps its decisions; or "teachers", the stored ones.
-    """
-
-    epochs: int = _limits(least=1)
-    frozen_epochs: int = _limits(least=0)
-    learning_rate: float = _limits(least=1e-9)
-    follow: Literal["float", "teachers"] = _limits()
-    label_weight: float = _limits(0.0, least=0.0, most=1.0)
-    calibration_clips: int = _limits(256, least=1)
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A whole resolved recipe. Fixed sections that the file does not have, except `data`, are None."""
-
-    file: str = field(compare=False)
-    seed: int = _limits(least=0)
-    dataset: Part = None
-    feature: Part = None
-    model: Part = None
-    train: Train = None
-    data: Data = field(default_factory=Data)
-    normalise: Normalise | None = None
-    augmentation: tuple[Part, ...] = ()
-    teacher: tuple[Teacher, ...] = ()
-    distill: Distill | None = None
-    quantise: Quantise | None = None
-
-    @property
-    def name(self):
-        return Path(self.file).stem
-
-
-REQUIRED = ("seed", "dataset", "feature", "model", "train")
-PARTS = ("dataset", "feature", "model")
-FIXED = {"data": Data, "normalise": Normalise, "train": Train, "distill": Distill, "quantise": Quantise}
-LISTS = {"augmentation": "name", "teacher": "recipe"}  # section -> the key that tells its entries apart
 
 
 def load(recipe, overrides=(), *, beside=None):
@@ -139,7 +34,7 @@ def load(recipe, overrides=(), *, beside=None):
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UserError(f"{file}: is not a readable TOML file: {error}.") from error
     for override in overrides:
-        _override(tree, override)
+        changes.apply(tree, override)
     return from_tree(tree, file)
 
 
@@ -195,6 +90,10 @@ def _checked(tree, file):
         raise UserError("quantise: follow = 'teachers', but the recipe has no [[teacher]]; write follow = 'float'.")
     if "normalise" in values:
         _check_normalise(values["normalise"])
+    if "distill" in values:
+        _check_distill(values["distill"], values["teacher"])
+    if "hierarchy" in values and (values["hierarchy"].branches == "two") != (values["hierarchy"].layer is not None):
+        raise UserError('hierarchy: branches = "two" needs the layer that its head reads, and "one" has none.')
     return Recipe(file=file, **values)
 
 
@@ -204,6 +103,17 @@ def _check_normalise(section):
         raise UserError('normalise: by = "constants" needs both mean and deviation.')
     if section.by == "bands" and given:
         raise UserError(f'normalise: by = "bands" measures its numbers: leave {" and ".join(given)} out.')
+
+
+def _check_distill(section, teachers):
+    embeddings = [teacher.layer for teacher in teachers if teacher.layer]
+    if (section.embedding_weight != 0) != bool(embeddings) or (section.layer is not None) != bool(embeddings):
+        raise UserError(
+            "distill: embeddings are learnt from with all three of distill.embedding_weight, distill.layer (the "
+            "student's) and a layer of at least one [[teacher]]; set all three or none."
+        )
+    if section.live and section.crops > 1:
+        raise UserError("distill: live teachers hear the student's own clip; leave crops out, or set live = false.")
 
 
 def _section(key, value):
@@ -232,13 +142,23 @@ def _part(kind, section):
 def _fixed(schema, key, section):
     fields = {f.name: f for f in dataclasses.fields(schema)}
     defaults = {n: registry.REQUIRED if f.default is dataclasses.MISSING else f.default for n, f in fields.items()}
-    settings = registry.check_settings(key, section, defaults, typing.get_type_hints(schema))
+    types = typing.get_type_hints(schema)
+    section = {n: _fixed(Ramp, f"{key}.{n}", v) if _may_ramp(types.get(n), v) else v for n, v in section.items()}
+    settings = registry.check_settings(key, section, defaults, types)
     return schema(**{n: _ranged(f"{key}: {n}", value, **fields[n].metadata) for n, value in settings.items()})
+
+
+def _may_ramp(hint, value):
+    return isinstance(value, dict) and Ramp in typing.get_args(hint)
 
 
 def _ranged(where, value, least=None, most=None):
     if value is None:
         return None
+    if isinstance(value, Ramp):
+        for end in (value.start, value.end):
+            _ranged(where, end, least, most)
+        return value
     if (least is not None and value < least) or (most is not None and value > most):
         bounds = [f"{word} {bound}" for word, bound in (("at least", least), ("at most", most)) if bound is not None]
         raise UserError(f"{where} = {value} must be {' and '.join(bounds)}.")
@@ -247,44 +167,6 @@ def _ranged(where, value, least=None, most=None):
 
 def _expanded(value):
     return os.path.expanduser(os.path.expandvars(value)) if isinstance(value, str) else value
-
-
-def _override(tree, text):
-    path, equals, value = text.partition("=")
-    if not equals:
-        raise UserError(f"--set {text}: write section.key=value.")
-    *parents, last = path.strip().split(".")
-    place = tree
-    for depth, parent in enumerate(parents):
-        place = _step(place, parent, text, top=depth == 0)
-    if not isinstance(place, dict):
-        raise UserError(f"--set {text}: name one of the list's entries: {', '.join(map(_label, place))}.")
-    place[last] = _value(value.strip())
-
-
-def _step(place, key, text, *, top):
-    if isinstance(place, list):
-        for item in place:
-            if _label(item) == key:
-                return item
-        raise UserError(f"--set {text}: the recipe has no '{key}' there. {nearest(key, map(_label, place))}")
-    if top and key not in LISTS and key not in (*PARTS, *FIXED):
-        raise UserError(f"--set {text}: there is no section '{key}'. {nearest(key, (*PARTS, *FIXED, *LISTS))}")
-    found = place.setdefault(key, [] if key in LISTS else {})
-    if not isinstance(found, (dict, list)):
-        raise UserError(f"--set {text}: '{key}' is a value, not a section.")
-    return found
-
-
-def _label(item):
-    return str(item.get("name", item.get("recipe", "")))
-
-
-def _value(text):
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text  # a bare word or a path
 
 
 def _plain(value):
@@ -298,6 +180,6 @@ def _plain(value):
 def _flat(tree, prefix=""):
     flat = {}
     for key, value in tree.items():
-        inner = {_label(item): item for item in value} if key in LISTS else value
+        inner = {label(item): item for item in value} if key in LISTS else value
         flat |= _flat(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner}
     return flat

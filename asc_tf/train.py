@@ -5,12 +5,10 @@ it and converts it to TFLite where the recipe says so, and evaluates everything 
 """
 
 import argparse
-import dataclasses
-import hashlib
 import sys
 from pathlib import Path
 
-from asc_tf import command_line, evaluate, run_folder
+from asc_tf import command_line, evaluate, run_folder, teaching
 from asc_tf import recipe as recipes
 
 
@@ -28,7 +26,7 @@ def train(recipe, out, *, resume=False, title="student"):
     run.write("labels.txt", "\n".join(data.classes) + "\n")
     describe(recipe, data)
     build.measure_normalisation(run, data)
-    teacher_logits = taught_logits(run, teachers, data) if teachers else None
+    teacher_logits = teaching.logits(run, teachers, data, train) if teachers else None
     source = build.source(recipe, data, data.train, teacher_logits)
     fit(run, source, data, title)
     if recipe.quantise:
@@ -74,7 +72,9 @@ def compiled_student(recipe, *, classes, steps):
     rate = schedules.warmup_cosine(
         learning_rate=recipe.train.learning_rate, warmup_steps=recipe.train.warmup_steps, steps=steps
     )
-    student = Student(build.network(recipe, classes), **(dataclasses.asdict(recipe.distill) if recipe.distill else {}))
+    distill = recipe.distill
+    weights = {"temperature": distill.temperature, "label_weight": distill.label_weight} if distill else {}
+    student = Student(build.network(recipe, classes), **weights)
     optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.train.weight_decay)
     optimizer.exclude_from_weight_decay([v for v in student.network.trainable_variables if len(v.shape) < 2])
     optimizer.build(student.network.trainable_variables)
@@ -92,40 +92,6 @@ def whole_steps(recipe, source):
         size = recipe.train.batch_size
         raise UserError(f"{recipe.file}: train.batch_size = {size} is more than the {len(source)} training clips.")
     return steps
-
-
-def taught_logits(run, teachers, data):
-    """(training segments, classes): the mean of all teacher runs' logits, each run trained or reused."""
-    import numpy as np
-
-    logits = []
-    for teacher, entry in zip(teachers, run.recipe.teacher, strict=True):
-        for seed in range(1, entry.runs + 1):
-            logits.append(one_teachers_logits(run.path.parent, dataclasses.replace(teacher, seed=seed), data))
-    return np.mean(logits, axis=0)
-
-
-def one_teachers_logits(folder, recipe, data):
-    """(training segments, classes) of one teacher run in `folder`, which is trained to its end if it is not yet."""
-    from asc_tf import build, epochs
-    from asc_tf.distillation import teachers
-
-    name = f"{recipe.name}-{recipe.seed}-{hashlib.sha256(recipes.to_toml(recipe).encode()).hexdigest()[:8]}"
-    taught = run_folder.RunFolder(folder / name, recipe)
-    if taught.finished:
-        print(f"teacher {name}: reused")
-    else:
-        print(f"teacher {name}:")
-        taught = train(recipe, taught.path, resume=True, title="teacher")
-    own = build.data(recipe, quiet=True)
-
-    def compute():
-        network = epochs.load_best(taught, build.network(recipe, len(data.classes)))
-        return build.outputs(
-            build.forward(network), build.evaluation_batches(taught, build.source(recipe, own, own.train))
-        )
-
-    return teachers.logits(taught, own.names(own.train), data.names(data.train), compute)
 
 
 def check_quantisable(recipe):

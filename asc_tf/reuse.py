@@ -1,0 +1,20 @@
+"""Where is the finished run of a recipe that another run needs: is it there, or must it be trained first?"""
+
+import hashlib
+
+from asc_tf import recipe as recipes
+from asc_tf import run_folder
+
+
+def run(folder, recipe, train, *, title):
+    """The finished RunFolder of a recipe in `folder`, trained to its end by `train` (as train.train) if it is not yet.
+
+    Its name holds a digest of the whole recipe, so that nothing else is ever taken for it.
+    """
+    name = f"{recipe.name}-{recipe.seed}-{hashlib.sha256(recipes.to_toml(recipe).encode()).hexdigest()[:8]}"
+    found = run_folder.RunFolder(folder / name, recipe)
+    if found.finished:
+        print(f"{title} {name}: reused")
+        return found
+    print(f"{title} {name}:")
+    return train(recipe, found.path, resume=True, title=title)
