@@ -11,20 +11,22 @@ from asc_tf.data.table import read_table
 from asc_tf.errors import UserError
 
 
-def listing(*, root: str, test_fold: int, only_esc10: bool = False) -> Listing:
+def listing(*, root: str, test_fold: int, only_esc10: bool = False, left_out_folds: list[int] = ()) -> Listing:
     """The clips of all folds: `test_fold` is the test split, the others are for training.
 
-    root:       holds audio and one of the two tables.
-    only_esc10: of the official ESC-50, the ten classes marked esc10.
+    root:           holds audio and one of the two tables.
+    only_esc10:     of the official ESC-50, the ten classes marked esc10.
+    left_out_folds: neither trained on nor tested, so that choices can be made without the fold that judges them.
     Raises UserError for a fold that does not exist, a source recording in two folds, a class that is not in
     both splits, or a wrong table.
     """
     folder = existing_folder(root, "dataset.root", "Name the folder that ESC was unpacked to.")
     table, rows = _rows(folder, only_esc10)
-    _check_folds(table, rows, test_fold)
+    _check_folds(table, rows, test_fold, left_out_folds)
     clips = [
         Clip(_below_root(file), label, "test" if int(fold) == test_fold else "train", group=source)
         for _, file, label, fold, source in rows
+        if int(fold) not in left_out_folds
     ]
     classes = tuple(sorted({clip.label for clip in clips}))
     return in_both_splits(checked(Listing.from_clips(folder, classes, clips), table), table)
@@ -48,7 +50,7 @@ def _rows(folder, only_esc10):
     return plain, list(zip(*read_table(plain, ("filename", "label", "fold", "source")), strict=True))
 
 
-def _check_folds(table, rows, test_fold):
+def _check_folds(table, rows, test_fold, left_out_folds):
     home = {}
     for line, file, _, fold, source in rows:
         if not fold.isdecimal():
@@ -56,6 +58,9 @@ def _check_folds(table, rows, test_fold):
         if home.setdefault(source, int(fold)) != int(fold):
             raise UserError(f"{table}:{line}: source '{source}' is in fold {home[source]} too; keep it in one.")
     folds = sorted(set(home.values()))
-    if test_fold not in folds:
-        known = ", ".join(map(str, folds))
-        raise UserError(f"dataset.test_fold = {test_fold} is not a fold of {table}. Known: {known}.")
+    known = ", ".join(map(str, folds))
+    for setting, fold in [("test_fold", test_fold), *(("left_out_folds", fold) for fold in left_out_folds)]:
+        if fold not in folds:
+            raise UserError(f"dataset.{setting} = {fold} is not a fold of {table}. Known: {known}.")
+    if test_fold in left_out_folds:
+        raise UserError(f"dataset.left_out_folds: fold {test_fold} is dataset.test_fold; choose another.")

@@ -77,6 +77,14 @@ def test_a_fold_that_does_not_exist_is_an_error(tmp_path):
         esc.listing(root=tree(tmp_path / "esc"), test_fold=5)
 
 
+def test_left_out_folds_are_neither_trained_on_nor_tested(tmp_path):
+    found = esc.listing(root=tree(tmp_path / "esc"), test_fold=2, left_out_folds=[3])
+    assert {clip.file.split("/")[-1].split("-")[0]: clip.split for clip in found.clips} == {"1": "train", "2": "test"}
+    for wrong, message in (([4], "left_out_folds = 4 is not a fold"), ([2], "fold 2 is dataset.test_fold")):
+        with pytest.raises(UserError, match=message):
+            esc.listing(root=tree(tmp_path / f"esc{wrong}"), test_fold=2, left_out_folds=wrong)
+
+
 def test_an_absent_folder_table_or_file_is_named(tmp_path):
     with pytest.raises(UserError, match="dataset.root"):
         esc.listing(root=str(tmp_path / "none"), test_fold=1)
