@@ -1,0 +1,131 @@
+"""What does distillation bring on real sounds? ESC-10, one fold held out, several seeds, one table.
+
+Run:     python benchmarks/distillation.py [--seeds 1 2 3] [--runs runs/distillation] [--choose] [--set KEY=VALUE ...]
+Output:  benchmarks/distillation.md, written anew after every run that ends: macro accuracy of seconds and of whole
+         clips, mean and standard deviation over the seeds, and the gain over the student alone, seed by seed.
+Needs:   the folder that dataset.root of benchmarks/distillation/*.toml names, else --set dataset.root=FOLDER.
+
+Finished runs are reused and a stopped one goes on, so the same command continues after an interruption.
+--choose tests fold 3 and leaves fold 4 out altogether, prints the table and writes nothing: what the recipes say was
+chosen that way. All students of a row learn from the same teachers, seeds 1 to 3 of teacher.toml.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent / "distillation"
+ROOT = Path(__file__).parents[1]
+
+
+def taught(runs, *distill, teacher=""):
+    return [
+        f'teacher=[{{recipe="teacher", runs={runs}{teacher}}}]',
+        f"distill={{temperature=2, label_weight=0.1{''.join(f', {key}' for key in distill)}}}",
+    ]
+
+
+EMBEDDING = 'layer="b6_relu"', "embedding_weight=1"
+GROUPS = (
+    'hierarchy={groups={animals=["dog_bark", "rooster"], nature=["fire_crackling", "rain", "sea_waves"], '
+    'people=["baby_cry", "person_sneeze"], machines=["chainsaw", "clock_tick", "helicopter"]}, branches="one"}'
+)
+# What every row changes in student.toml.
+ROWS = {
+    "student alone": [],
+    "+ logits of one teacher": taught(1),
+    "+ logits of three teachers, mean": taught(3),
+    "+ logits of three teachers, bayesian": taught(3, 'ensemble="bayesian"'),
+    "+ embedding of one teacher": taught(1, *EMBEDDING, "teacher_weight=0", teacher=', layer="b4_relu"'),
+    "+ logits and embedding of one teacher": taught(1, *EMBEDDING, teacher=', layer="b4_relu"'),
+    "+ groups of classes (one branch)": [GROUPS],
+    "+ logits of three teachers and groups": [*taught(3), GROUPS],
+}
+CHOOSING = ["dataset.test_fold=3", "dataset.left_out_folds=[4]"]
+
+
+def run(folder, recipe, overrides):
+    """What metrics.json of the run holds, which is made, or gone on with, if it is not finished."""
+    metrics = folder / "metrics.json"
+    if not metrics.is_file():
+        print(f"\n{folder}", flush=True)
+        command = [sys.executable, "-m", "asc_tf.train", str(HERE / f"{recipe}.toml"), "--out", str(folder), "--resume"]
+        subprocess.run([*command, *(part for text in overrides for part in ("--set", text))], check=True, cwd=ROOT)
+    return json.loads(metrics.read_text())["float"]
+
+
+def table(rows, teachers):
+    """Markdown. rows: {name: {seed: metrics}}; teachers: the metrics of each teacher run."""
+    lines = [
+        "| | seconds, % | gain over the student alone, points | whole clips, % | parameters | MACs |",
+        "|---|---|---|---|---|---|",
+    ]
+    alone = {seed: seconds(found) for seed, found in rows.get("student alone", {}).items()}
+    for name, found in rows.items():
+        gains = [seconds(found[seed]) - alone[seed] for seed in found if seed in alone]
+        gain = "" if name == "student alone" else spread(gains, sign="+")
+        lines.append(line(name, list(found.values()), gain))
+    if teachers:
+        lines.append(line("the teachers themselves", teachers, ""))
+    return "\n".join(lines)
+
+
+def line(name, found, gain):
+    cost = found[0]["cost"]
+    whole = spread([100 * metrics["by_file"]["macro_accuracy"] for metrics in found])
+    cells = [spread([seconds(m) for m in found]), gain, whole, f"{cost['parameters']:,}", f"{cost['macs']:,}"]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def seconds(metrics):
+    return 100 * metrics["macro_accuracy"]
+
+
+def spread(values, sign=""):
+    """Mean, standard deviation (n - 1) and every value."""
+    deviation = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
+    return f"{np.mean(values):{sign}.1f}{deviation} ({', '.join(f'{value:{sign}.1f}' for value in values)})"
+
+
+def report(rows, teachers, options):
+    clips = next(iter(next(iter(rows.values())).values()))
+    changed = f" `--set {' --set '.join(options.overrides)}`" if options.overrides else ""
+    return f"""# What does distillation bring on real sounds?
+
+Made by `python benchmarks/distillation.py`{changed}; seeds {", ".join(map(str, options.seeds))}; {clips["clips"]} seconds \
+of fold 4, {clips["by_file"]["clips"]} clips. Folds 1 to 3 train. Mean ± standard deviation over the seeds (each seed).
+Macro accuracy over the ten classes. Networks, epochs and weights were chosen on folds 1 to 3 (`--choose`).
+
+{table(rows, teachers)}
+"""
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--runs", type=Path, default=Path("runs/distillation"))
+    parser.add_argument("--choose", action="store_true")
+    parser.add_argument("--only", nargs="+", type=int, help="rows by number, from 0")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
+    options = parser.parse_args()
+    overrides = options.overrides + (CHOOSING if options.choose else [])
+    folder = options.runs.resolve() / ("choose" if options.choose else "table")
+    rows = {}
+    for seed in options.seeds:
+        for number, (name, changes) in enumerate(ROWS.items()):
+            if options.only and number not in options.only:
+                continue
+            out = folder / f"row{number}-seed{seed}"
+            rows.setdefault(name, {})[seed] = run(out, "student", [*overrides, *changes, f"seed={seed}"])
+            made = [json.loads(file.read_text())["float"] for file in sorted(folder.glob("teacher-*/metrics.json"))]
+            if not options.choose:
+                (HERE.parent / "distillation.md").write_text(report(rows, made, options), encoding="utf-8")
+    print(table(rows, made))
+
+
+if __name__ == "__main__":
+    main()
