@@ -40,9 +40,9 @@ def rows(what, batch, *, repeats, seconds):
 def ours(loaded, spectrograms, labels):
     import tensorflow as tf
 
-    from asc_tf import train
+    from asc_tf import build, train
 
-    student = train.compiled_student(loaded, classes=CLASSES, steps=100_000)
+    student = train.compiled_student(loaded, classes=build.classes(loaded), steps=100_000)
     x, y = tf.constant(spectrograms), {"label": tf.constant(labels)}
 
     def step(clips):
