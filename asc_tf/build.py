@@ -99,26 +99,35 @@ def check(recipe, teachers=()):
     teachers: the recipes of recipe.teacher, each checked by itself; here only what they are to the recipe.
     """
     try:
-        classes = _classes_without_data(recipe)
-        sizes = _embedding_sizes(recipe, teachers, len(classes))
-        learner = student(recipe, classes, embedding_sizes=sizes)
-        spec = {
-            "wave": tf.TensorSpec((4, segment_samples(recipe)), tf.float32),
-            "label": tf.TensorSpec((4, len(classes)), tf.float32),
-            "device": tf.TensorSpec((4,), tf.string),
-        }
-        said = {f"embedding {place}": tf.TensorSpec((4, size), tf.float32) for place, size in enumerate(sizes)}
-        if recipe.teacher:
-            said["teacher"] = spec["label"]
-        live = bool(recipe.distill and recipe.distill.live)
-        spec = _traced(_augmenter(recipe, "wave"), spec | ({} if live else said))
-        spec["mel"] = tf.TensorSpec((4, *input_shape(recipe)), tf.float32)
-        spec = _traced(_augmenter(recipe, "mel"), spec)
-        _trace_loss(learner, targets(spec | (said if live else {})))
+        _trace(recipe, teachers)
     except UserError as error:
         raise UserError(f"{recipe.file}: {error}") from error
     except ValueError as error:
         raise UserError(f"{recipe.file}: the parts do not fit together: {str(error).splitlines()[0]}") from error
+
+
+def _trace(recipe, teachers):
+    """Traces the way of a batch of 4 from wave to loss."""
+    classes = _classes_without_data(recipe)
+    sizes = _embedding_sizes(recipe, teachers, len(classes))
+    learner = student(recipe, classes, embedding_sizes=sizes)
+    said = _said(recipe, sizes, len(classes))
+    live = bool(recipe.distill and recipe.distill.live)
+    spec = {
+        "wave": tf.TensorSpec((4, segment_samples(recipe)), tf.float32),
+        "label": tf.TensorSpec((4, len(classes)), tf.float32),
+        "device": tf.TensorSpec((4,), tf.string),
+    }
+    spec = _traced(_augmenter(recipe, "wave"), spec | ({} if live else said))
+    spec["mel"] = tf.TensorSpec((4, *input_shape(recipe)), tf.float32)
+    spec = _traced(_augmenter(recipe, "mel"), spec)
+    _trace_loss(learner, targets(spec | (said if live else {})))
+
+
+def _said(recipe, embedding_sizes, classes):
+    """What a recipe's teachers say of a batch of 4, as a spec."""
+    said = {f"embedding {place}": tf.TensorSpec((4, size), tf.float32) for place, size in enumerate(embedding_sizes)}
+    return said | ({"teacher": tf.TensorSpec((4, classes), tf.float32)} if recipe.teacher else {})
 
 
 def _classes_without_data(recipe):

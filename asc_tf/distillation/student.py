@@ -12,7 +12,8 @@ class Student(keras.Model):
 
     distill, hierarchy: the recipe's sections, or None: without both the loss is plain cross entropy, so teachers
     are trained by the same class.  classes: names, for the hierarchy.  embedding_sizes: of the teachers' embeddings,
-    in their order.  steps_per_epoch: by which the optimizer's steps are epochs, for weights that move.
+    in their order.  steps_per_epoch: by which the optimizer's steps are epochs, for weights that move; on JAX those
+    stand still, since Keras keeps the optimizer out of compute_loss there.
     live: spectrograms -> {"teacher", "embedding N"} of teachers that hear the student's own batch; no gradient
     flows into them, and their weights are not the Student's.
 
