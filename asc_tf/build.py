@@ -13,6 +13,8 @@ import tensorflow as tf
 from asc_tf import registry
 from asc_tf.data import audio, batches, shards
 from asc_tf.data.listing import validation_part
+from asc_tf.distillation import embedding, hierarchy
+from asc_tf.distillation.student import Student
 from asc_tf.errors import UserError
 from asc_tf.features import _normalise
 
@@ -33,8 +35,10 @@ def normaliser(run):
 
 
 def normalisation(run):
-    """{"mean", "deviation"} that the run's recipe states or that its training measured."""
+    """{"mean", "deviation"} that the run's recipe states or that its training measured; 0 and 1 where it has none."""
     section = run.recipe.normalise
+    if section is None:
+        return {"mean": 0.0, "deviation": 1.0}
     if section.by == "constants":
         return {"mean": section.mean, "deviation": section.deviation}
     if not run.has(NORMALISATION):
@@ -78,30 +82,87 @@ def network(recipe, classes, *, foldable=False):
     return build(input_shape(recipe), classes, **form, **recipe.model.settings)
 
 
-def check(recipe):
-    """Builds and traces every part without data, so that a wrong value is found in seconds."""
+def student(recipe, classes, **settings):
+    """The recipe's untrained network in a Student.  classes: names.  settings: the Student's that no recipe states."""
+    return Student(
+        network(recipe, len(classes)),
+        distill=recipe.distill,
+        hierarchy=recipe.hierarchy,
+        classes=classes,
+        **settings,
+    )
+
+
+def check(recipe, teachers=()):
+    """Builds and traces every part without data, so that a wrong value is found in seconds.
+
+    teachers: the recipes of recipe.teacher, each checked by itself; here only what they are to the recipe.
+    """
     try:
-        network(recipe, classes=10)
-        spec = {
-            "wave": tf.TensorSpec((4, segment_samples(recipe)), tf.float32),
-            "label": tf.TensorSpec((4, 10), tf.float32),
-            "device": tf.TensorSpec((4,), tf.string),
-        }
-        if recipe.teacher:
-            spec["teacher"] = tf.TensorSpec((4, 10), tf.float32)
-        spec = _traced(_augmenter(recipe, "wave"), spec)
-        spec["mel"] = tf.TensorSpec((4, *input_shape(recipe)), tf.float32)
-        _traced(_augmenter(recipe, "mel"), spec)
+        _trace(recipe, teachers)
     except UserError as error:
         raise UserError(f"{recipe.file}: {error}") from error
     except ValueError as error:
         raise UserError(f"{recipe.file}: the parts do not fit together: {str(error).splitlines()[0]}") from error
 
 
+def _trace(recipe, teachers):
+    """Traces the way of a batch of 4 from wave to loss."""
+    classes = _classes_without_data(recipe)
+    sizes = _embedding_sizes(recipe, teachers, len(classes))
+    learner = student(recipe, classes, embedding_sizes=sizes)
+    said = _said(recipe, sizes, len(classes))
+    live = bool(recipe.distill and recipe.distill.live)
+    spec = {
+        "wave": tf.TensorSpec((4, segment_samples(recipe)), tf.float32),
+        "label": tf.TensorSpec((4, len(classes)), tf.float32),
+        "device": tf.TensorSpec((4,), tf.string),
+    }
+    spec = _traced(_augmenter(recipe, "wave"), spec | ({} if live else said))
+    spec["mel"] = tf.TensorSpec((4, *input_shape(recipe)), tf.float32)
+    spec = _traced(_augmenter(recipe, "mel"), spec)
+    _trace_loss(learner, targets(spec | (said if live else {})))
+
+
+def _said(recipe, embedding_sizes, classes):
+    """What a recipe's teachers say of a batch of 4, as a spec."""
+    said = {f"embedding {place}": tf.TensorSpec((4, size), tf.float32) for place, size in enumerate(embedding_sizes)}
+    return said | ({"teacher": tf.TensorSpec((4, classes), tf.float32)} if recipe.teacher else {})
+
+
+def _classes_without_data(recipe):
+    """The dataset's classes where they are known without its files; else as many as serve to trace with."""
+    known = getattr(registry.module("dataset", recipe.dataset.name), "SCENES", ())
+    if known or not recipe.hierarchy:
+        return tuple(known) or tuple(f"class {number}" for number in range(10))
+    return tuple(dict.fromkeys(name for own in hierarchy.members(recipe.hierarchy.groups).values() for name in own))
+
+
+def _embedding_sizes(recipe, teachers, classes):
+    """Of the embeddings that a recipe's teachers give, in their order.  Raises UserError where one cannot teach it."""
+    sizes = []
+    for teacher, entry in zip(teachers, recipe.teacher, strict=False):
+        if recipe.distill.live and teacher.feature != recipe.feature:
+            raise UserError(
+                f"distill.live: {entry.recipe} hears another [feature]; give it the student's, or set live = false."
+            )
+        if entry.layer:
+            own = embedding.output(network(teacher, classes), entry.layer, f"teacher.{entry.recipe}.layer")
+            sizes += entry.runs * [own.shape[-1]]
+    return sizes
+
+
 def _traced(augmented, spec):
     """What an augmenter makes of a batch of that spec, as a spec; nothing is computed."""
     seed = tf.TensorSpec((2,), tf.int32)
     return dict(tf.function(augmented, autograph=False).get_concrete_function(spec, seed).structured_outputs)
+
+
+def _trace_loss(student, targets):
+    """Traces the terms of a Student's loss on targets of that spec; nothing is computed."""
+    outputs = {key: tf.TensorSpec((4, *x.shape[1:]), x.dtype) for key, x in student.heads.output.items()}
+    epoch = tf.TensorSpec((), tf.float32)
+    tf.function(student.terms, autograph=False).get_concrete_function(outputs, targets, epoch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +212,7 @@ def data(recipe, *, quiet=False):
     """
     with _no_collection():
         clips = listing(recipe)
+        _check_groups(recipe, clips.classes)
         train, validation = validation_part(clips, share=recipe.data.validation_share, seed=recipe.data.validation_seed)
         prepared = prepare(recipe, clips, quiet=quiet, thorough=False)
     parts = [np.flatnonzero(np.isin(prepared.clip, part)) for part in (train, validation, clips.of("test"))]
@@ -160,6 +222,14 @@ def data(recipe, *, quiet=False):
         if needed and not len(rows):
             raise UserError(f"{recipe.file}: the {name} split has no readable clips.")
     return Data(clips, prepared, *parts)
+
+
+def _check_groups(recipe, classes):
+    if recipe.hierarchy:
+        try:
+            hierarchy.membership(recipe.hierarchy.groups, classes)
+        except UserError as error:
+            raise UserError(f"{recipe.file}: {error}") from error
 
 
 @contextlib.contextmanager
@@ -202,7 +272,7 @@ def source(recipe, data, rows, teacher=None):
 def training_batches(run, source, *, first_step, last_step, worker=0, workers=1):
     """(spectrogram, targets) of every step, augmented; step by step the same for the same recipe.
 
-    targets: {"label"} and, as soft_targets.total takes them, "teacher" and "share" where there are teachers.
+    targets: as distillation.terms.total takes them: "label", and what stored teachers said.
     worker, workers: the part of the batch that one of several processes trains on (see batches.training).  Waves
     are augmented by the chunk's number and front ends vary by the step, as for one worker; spectrograms are
     augmented, and mixed, within the worker's part, with draws of its own.
@@ -218,7 +288,7 @@ def training_batches(run, source, *, first_step, last_step, worker=0, workers=1)
     def from_step(chunks, step):
         batch = {key: tf.reshape(value, (size, *value.shape[2:])) for key, value in chunks.items()}
         batch = on_mels(batch, _seed(recipe, step * workers + worker))
-        return normalise(batch["mel"]), {key: batch[key] for key in ("label", "teacher", "share") if key in batch}
+        return normalise(batch["mel"]), targets(batch)
 
     chunks = batches.training(
         source,
@@ -232,6 +302,11 @@ def training_batches(run, source, *, first_step, last_step, worker=0, workers=1)
     steps = chunks.map(from_chunk, batches.PARALLEL).batch(own_chunks, drop_remainder=True)
     numbered = tf.data.Dataset.zip(steps, tf.data.Dataset.range(first_step, last_step))
     return numbered.map(from_step, batches.PARALLEL).prefetch(2)
+
+
+def targets(batch):
+    """What of an augmented batch is not heard but learnt."""
+    return {key: value for key, value in batch.items() if key not in ("mel", "device")}
 
 
 def augmented(recipe, batch, step):

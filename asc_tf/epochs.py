@@ -98,7 +98,7 @@ class Keeper(keras.callbacks.Callback):
         self.run.write_arrays("state.npz", log | {key: np.array(variable) for variable, key in self._variables()})
 
     def _variables(self):
-        variables = self.model.network.variables + self.model.optimizer.variables
+        variables = self.model.variables + self.model.optimizer.variables  # also what learns beside the network
         # By place: the names of optimizers depend on how many there were in the process before.
         return [(variable, f"variable {place}") for place, variable in enumerate(variables)]
 

@@ -156,6 +156,10 @@ def _ranged(where, value, least=None, most=None):
     if value is None:
         return None
     if isinstance(value, Ramp):
+        if value.first_epoch >= value.last_epoch:
+            raise UserError(
+                f"{where}: last_epoch = {value.last_epoch} must be after first_epoch = {value.first_epoch}."
+            )
         for end in (value.start, value.end):
             _ranged(where, end, least, most)
         return value

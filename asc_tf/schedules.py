@@ -1,6 +1,9 @@
 """What changes from step to step, or from epoch to epoch?"""
 
 import keras
+from keras import ops
+
+from asc_tf.sections import Ramp
 
 
 def warmup_cosine(*, learning_rate, warmup_steps, steps):
@@ -25,3 +28,11 @@ def kernel_temperature(epoch, *, start):
     has reached 1, and so changes nothing.
     """
     return max(start - epoch, 1.0)
+
+
+def weight(epoch, setting):
+    """A recipe's weight at an epoch, counted from 0, which may be a fraction and a tensor: a number, or a Ramp's."""
+    if not isinstance(setting, Ramp):
+        return setting
+    way = ops.convert_to_tensor((epoch - setting.first_epoch) / (setting.last_epoch - setting.first_epoch))
+    return setting.start + (setting.end - setting.start) * ops.clip(way, 0.0, 1.0)

@@ -17,8 +17,9 @@ def train(recipe, out, *, resume=False, title="student"):
     from asc_tf import build
 
     teachers = [build.taught(recipe, recipes.load(t.recipe, beside=Path(recipe.file).parent)) for t in recipe.teacher]
-    for part in (recipe, *teachers):
+    for part in teachers:
         build.check(part)
+    build.check(recipe, teachers)
     if recipe.quantise:
         check_quantisable(recipe)
     run = run_folder.create(out, recipe, resume=resume)
@@ -35,15 +36,21 @@ def train(recipe, out, *, resume=False, title="student"):
     return run
 
 
-def fit(run, source, data, title):
-    """Trains the run's network to its last epoch, from where it stopped if it did."""
+def fit(run, source, data, title, live=None):
+    """Trains the run's network to its last epoch, from where it stopped if it did.  live: as the Student's."""
     import keras
 
     from asc_tf import build, epochs
 
     recipe = run.recipe
     steps = whole_steps(recipe, source)
-    student = compiled_student(recipe, classes=len(data.classes), steps=recipe.train.epochs * steps)
+    student = compiled_student(
+        recipe,
+        classes=data.classes,
+        steps=recipe.train.epochs * steps,
+        embedding_sizes=embedding_sizes(run, source, live),
+        live=live,
+    )
     validation = build.evaluation_batches(run, build.source(recipe, data, data.validation))
     keeper = epochs.Keeper(run, validation, data.labels(data.validation), title=title)
     done = keeper.resume(student)
@@ -62,22 +69,41 @@ def fit(run, source, data, title):
     )
 
 
-def compiled_student(recipe, *, classes, steps):
-    """The recipe's network in a Student with its optimizer: AdamW, no decay on norms, biases and scalars."""
+def embedding_sizes(run, source, live):
+    """The sizes of the embeddings that the run's teachers give, in their order: stored in the source, or live."""
+    import tensorflow as tf
+
+    from asc_tf import build
+
+    if not (run.recipe.distill and run.recipe.distill.layer):
+        return []
+    heard, targets = build.training_batches(run, source, first_step=0, last_step=1).element_spec
+    said = tf.function(live).get_concrete_function(heard).structured_outputs if live else targets
+    return [said[f"embedding {place}"].shape[-1] for place in range(sum("embedding" in key for key in said))]
+
+
+def compiled_student(recipe, *, classes, steps, embedding_sizes=(), live=None):
+    """The recipe's network in a Student with its optimizer: AdamW, no decay on norms, biases and scalars.
+
+    classes: names.  steps: of the whole training.  embedding_sizes, live: as the Student's.
+    """
     import keras
 
     from asc_tf import build, schedules
-    from asc_tf.distillation.student import Student
 
     rate = schedules.warmup_cosine(
         learning_rate=recipe.train.learning_rate, warmup_steps=recipe.train.warmup_steps, steps=steps
     )
-    distill = recipe.distill
-    weights = {"temperature": distill.temperature, "label_weight": distill.label_weight} if distill else {}
-    student = Student(build.network(recipe, classes), **weights)
+    student = build.student(
+        recipe,
+        classes,
+        embedding_sizes=embedding_sizes,
+        steps_per_epoch=steps // recipe.train.epochs,
+        live=live,
+    )
     optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.train.weight_decay)
-    optimizer.exclude_from_weight_decay([v for v in student.network.trainable_variables if len(v.shape) < 2])
-    optimizer.build(student.network.trainable_variables)
+    optimizer.exclude_from_weight_decay([v for v in student.trainable_variables if len(v.shape) < 2])
+    optimizer.build(student.trainable_variables)
     student.compile(optimizer=optimizer, jit_compile=False)  # XLA is 3-5 times slower on these networks' CPU training
     return student
 

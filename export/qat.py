@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from asc_tf.distillation import soft_targets
+from asc_tf.distillation import terms
 from asc_tf.errors import UserError
 from export import _ranges
 from export.twin import twin
@@ -80,7 +80,7 @@ def train(
 
     batches: iterable of (spectrograms, targets), starting with the first step of `first_epoch`; targets
     {"label": (batch, classes) distributions, "teacher": (batch, classes) logits or absent}, or of mixed clips
-    as soft_targets.total takes them.
+    as distillation.terms.total takes them.
     Loss: label_weight x cross entropy + (1 - label_weight) x temperature^2 x KL(teacher || student), means
     over the batch; cross entropy alone without a teacher.  learning_rate: step number -> float.
     In the last `frozen_epochs` batch norms and activation ranges stand still.
@@ -129,8 +129,10 @@ def _step(quantised, adam, training, label_weight, temperature):
     def step(x, targets):
         with tf.GradientTape() as tape:
             outputs = quantised(x, training=training)
-            terms = soft_targets.total(outputs, targets, temperature=temperature, label_weight=label_weight)
-            loss = tf.reduce_mean(terms["loss"])
+            taught = {"label": label_weight, "teacher": 1.0 - label_weight}
+            weights = taught if "teacher" in targets else {"label": 1.0}
+            found = terms.total({"logits": outputs}, targets, weights, temperature=temperature)
+            loss = tf.reduce_mean(found["loss"])
         variables = quantised.trainable_variables
         adam.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
         return loss

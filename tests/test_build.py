@@ -148,6 +148,37 @@ def test_the_same_seed_builds_the_same_network(loaded):
     assert any((a != b).any() for a, b in zip(one.get_weights(), other.get_weights(), strict=True))
 
 
+LAYERS = ["distill.embedding_weight=1", 'distill.layer="head_bn"', 'teacher.tiny_teacher.layer="stem2_relu"']
+GROUPS = 'hierarchy={groups={a=["high","low"],b=["middle"]}, branches="two", layer="stem2_relu"}'
+
+
+def test_a_recipe_with_all_terms_is_checked_without_data(tiny):
+    teacher = recipe.load(tiny.parent / "tiny_teacher.toml")
+    for live in ("distill.live=false", "distill.live=true"):
+        build.check(recipe.load(tiny, [MIXED, GROUPS, live, "dataset.root=nowhere", *LAYERS]), [teacher])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ('distill.layer="head_bm"', "distill.layer: cp_mobile has no layer 'head_bm'. Did you mean 'head_bn'"),
+        ('teacher.tiny_teacher.layer="x"', "teacher.tiny_teacher.layer: cp_mobile has no layer 'x'"),
+        (GROUPS.replace("stem2", "stem3"), "hierarchy.layer: cp_mobile has no layer 'stem3_relu'"),
+        (GROUPS.replace('"low"', '"low","middle"'), "class 'middle' is in 2 groups"),
+    ],
+)
+def test_terms_that_cannot_be_made_are_found_without_data(tiny, change, message):
+    wrong = recipe.load(tiny, [*LAYERS, change, "dataset.root=nowhere"])
+    with pytest.raises(UserError, match=message) as error:
+        build.check(wrong, [recipe.load(tiny.parent / "tiny_teacher.toml")])
+    assert str(error.value).startswith(str(tiny)) and "\n" not in str(error.value)
+
+
+def test_groups_that_do_not_part_the_dataset_are_found_before_it_is_prepared(tiny):
+    with pytest.raises(UserError, match="tiny.toml: hierarchy.groups: class 'low' is in 0 groups"):
+        build.data(recipe.load(tiny, [GROUPS.replace(',"low"', "")]))
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

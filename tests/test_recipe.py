@@ -51,6 +51,11 @@ def test_shipped_recipes_are_right_and_survive_writing(name, tmp_path):
             '[normalise]\nby = "constants"\nmean = 0\ndeviation = 0\n[train]',
             "normalise: deviation = 0.0 must be at least 1e-09",
         ),
+        (
+            "label_weight = 0.3",
+            "label_weight = {start = 1, end = 0.5, first_epoch = 4, last_epoch = 4}",
+            "distill: label_weight: last_epoch = 4 must be after first_epoch = 4",
+        ),
         ('flavour = "htk"', 'flavour = "htc"', "flavour = 'htc' is not a choice. Did you mean 'htk'"),
     ],
 )

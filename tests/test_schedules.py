@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from asc_tf import schedules
+from asc_tf.sections import Ramp
 
 
 def test_warms_up_linearly_and_falls_as_half_a_cosine():
@@ -28,3 +29,10 @@ def test_the_kernel_temperature_falls_by_one_an_epoch_to_one():
     assert [schedules.kernel_temperature(epoch, start=30.0) for epoch in (0, 1, 28, 29, 60)] == pytest.approx(expected)
     assert expected == [30, 29, 2, 1, 1]
     assert schedules.kernel_temperature(0, start=1.0) == 1
+
+
+def test_a_ramp_is_a_line_between_two_epochs():
+    ramp = Ramp(start=1.0, end=0.2, first_epoch=2, last_epoch=6)
+    at = {epoch: float(schedules.weight(epoch, ramp)) for epoch in (0, 2, 2.5, 4, 6, 99)}
+    assert at == pytest.approx({0: 1.0, 2: 1.0, 2.5: 0.9, 4: 0.6, 6: 0.2, 99: 0.2})
+    assert schedules.weight(3, 0.7) == 0.7

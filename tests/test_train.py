@@ -126,10 +126,15 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_what_was_good(tiny, tmp_pat
     assert "lower train.learning_rate" in message and len(message.strip().splitlines()) == 1
 
 
-def test_mixed_clips_are_learnt_with_their_teachers(never_stopped, tiny):
+def test_mixed_clips_are_learnt_with_their_teachers_and_groups(never_stopped, tiny):
     before, after = tiny.read_text().split("[quantise]")
     tiny.write_text(before + after[after.index("[train]") :])
     mixed = 'augmentation=[{name="mixup",alpha=0.3},{name="fmix",alpha=1,decay=3,p=0.3}]'
+    groups = 'hierarchy={groups={a=["high","low"],b=["middle"]},branches="two",layer="b6_relu"}'
+    moving = "distill.label_weight={start=1,end=0.5,last_epoch=5}"
     out = never_stopped.parent / "mixed"
-    assert train.main([str(tiny), "--out", str(out), "--set", mixed]) == 0
+    assert train.main([str(tiny), "--out", str(out), "--set", mixed, "--set", groups, "--set", moving]) == 0
     assert json.loads((out / "metrics.json").read_text())["float"]["macro_accuracy"] > 0.9
+    log = np.genfromtxt(out / "log.csv", delimiter=",", names=True)
+    for term in ("label_loss", "group_loss", "teacher_loss"):
+        assert log[term][-1] < 0.8 * log[term][0]

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from asc_tf.augmentation import _mixing, mixup, wave_mixup
-from asc_tf.distillation import soft_targets
+from asc_tf.distillation import embedding, soft_targets, terms
 from asc_tf.errors import UserError
 
 SEED = tf.constant([0, 1])
@@ -30,21 +30,32 @@ def test_shares_are_the_larger_part_of_a_beta_draw():
 
 
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
-def test_the_teachers_loss_is_the_mixture_of_the_losses_however_often_clips_are_mixed(temperature):
+def test_the_teachers_losses_are_the_mixture_of_the_losses_however_often_clips_are_mixed(temperature):
     rng = np.random.default_rng(0)
-    teacher, student = rng.standard_normal((2, 4, 10)) * 3
-    batch = {"label": tf.eye(4, 10, dtype=tf.float64), "teacher": tf.constant(teacher)}
+    teacher, student, said, own = rng.standard_normal((4, 4, 10)) * 3
+    batch = {
+        "label": tf.eye(4, 10, dtype=tf.float64),
+        "teacher": tf.constant(teacher),
+        "embedding 0": tf.constant(said),
+    }
     swap, turn = np.array([1, 0, 3, 2]), np.array([1, 2, 3, 0])
     first, second = rng.uniform(0.5, 1, (2, 4))
     once = _mixing.targets(batch, swap, tf.constant(first))
     twice = _mixing.targets(once, turn, tf.constant(second))
-    loss = lambda who: soft_targets.loss(student, teacher[who], temperature).numpy()  # noqa: E731
+    weights = {"label": 0.0, "teacher": 0.3, "embedding": 0.7}
+
+    def loss(who):
+        distances = soft_targets.loss(student, teacher[who], temperature), embedding.loss(own, said[who])
+        return 0.3 * distances[0].numpy() + 0.7 * distances[1].numpy()
+
+    def found(targets):
+        outputs = {"logits": student, "embedding 0": own}
+        return terms.total(outputs, targets, weights, temperature=temperature)["loss"]
+
     expected = first * loss(range(4)) + (1 - first) * loss(swap)
-    found = soft_targets.total(student, once, temperature=temperature, label_weight=0.0)
-    np.testing.assert_allclose(found["loss"], expected, atol=1e-12)
+    np.testing.assert_allclose(found(once), expected, atol=1e-12)
     other = first[turn] * loss(turn) + (1 - first[turn]) * loss(swap[turn])
-    found = soft_targets.total(student, twice, temperature=temperature, label_weight=0.0)
-    np.testing.assert_allclose(found["teacher"], second * expected + (1 - second) * other, atol=1e-12)
+    np.testing.assert_allclose(found(twice), second * expected + (1 - second) * other, atol=1e-12)
 
 
 def test_spectrogram_label_and_teacher_share_one_draw():

@@ -1,23 +1,54 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
-from asc_tf.distillation import soft_targets
+from asc_tf.distillation import soft_targets, terms
+
+FORMS = {"textbook": "textbook", "cpjku2023": "cpjku"}  # ours: the golden's
 
 
-@pytest.mark.parametrize("temperature", [1, 2, 4])
-def test_equals_the_textbook_form(shared, temperature):
-    golden = np.load(shared / "golden/math_kd.npz")
-    student, teacher = (ops.convert_to_tensor(golden[f"{who}_logits"], "float64") for who in ("student", "teacher"))
-    loss = soft_targets.loss(student, teacher, float(temperature))
-    assert float(ops.mean(loss)) == pytest.approx(float(golden[f"T{temperature}/kd_textbook"]), abs=1e-12)
-    labels = ops.one_hot(golden["labels"], 10, dtype="float64")
+@pytest.fixture(scope="module")
+def golden(shared):
+    return np.load(shared / "golden/math_kd.npz")
+
+
+def logits(golden):
+    return [tf.constant(golden[f"{who}_logits"]) for who in ("student", "teacher")]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("temperature", [1.0, 2.0, 4.0])
+def test_equals_the_originals_and_so_do_the_gradients(golden, temperature, form):
+    student, teacher = logits(golden)
+    labels = tf.one_hot(golden["labels"], 10, dtype=tf.float64)
+    distance = ops.mean(soft_targets.loss(student, teacher, temperature, form))
+    assert float(distance) == pytest.approx(float(golden[f"T{temperature:g}/kd_{FORMS[form]}"]), abs=1e-12)
     assert float(ops.mean(soft_targets.label_loss(student, labels))) == pytest.approx(float(golden["ce"]), abs=1e-12)
-    terms = soft_targets.total(
-        student, {"label": labels, "teacher": teacher}, temperature=temperature, label_weight=0.02
-    )
-    total = float(golden[f"T{temperature}_lam0.02/textbook/total"])
-    assert float(ops.mean(terms["loss"])) == pytest.approx(total, abs=1e-12)
+    for label_weight in (0.02, 0.5):
+        weights = {"label": label_weight, "teacher": 1 - label_weight}
+        with tf.GradientTape() as tape:
+            tape.watch(student)
+            targets = {"label": labels, "teacher": teacher}
+            found = terms.total({"logits": student}, targets, weights, temperature=temperature, form=form)
+            total = ops.mean(found["loss"])
+        key = f"T{temperature:g}_lam{label_weight:g}/{FORMS[form]}"
+        assert float(total) == pytest.approx(float(golden[f"{key}/total"]), abs=1e-12)
+        np.testing.assert_allclose(tape.gradient(total, student), golden[f"{key}/grad_student_logits"], atol=1e-12)
+
+
+def test_x50_is_fifty_times_the_mean_over_all_elements(golden):
+    student, teacher = logits(golden)
+    distance = float(ops.mean(soft_targets.loss(student, teacher, 4.0, "x50")))
+    assert distance == pytest.approx(50 / 4**2 * float(golden["T4/kd_cpjku"]), abs=1e-12)
+    softened = [np.exp(z / 3) / np.exp(z / 3).sum(1, keepdims=True) for z in (student.numpy(), teacher.numpy())]
+    expected = 50 * np.mean(softened[1] * (np.log(softened[1]) - np.log(softened[0])))
+    assert float(ops.mean(soft_targets.loss(student, teacher, 3.0, "x50"))) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_weights_of_cpjku_in_terms_of_the_textbook():
+    # sheet: "With lambda = .02, tau = 2: weights .02 on CE and .98 * 4 / 10 = .392 on batch-mean KL"
+    assert 0.98 * soft_targets.factor("cpjku2023", 2.0, 10) == pytest.approx(0.392)
 
 
 def test_equal_logits_cost_nothing():
@@ -30,13 +61,3 @@ def test_by_hand():
     student, teacher = ops.log(ops.convert_to_tensor([[3.0, 1.0]])), ops.zeros((1, 2))
     expected = np.log(0.5) - (np.log(0.75) + np.log(0.25)) / 2
     assert float(soft_targets.loss(student, teacher, 1.0)[0]) == pytest.approx(expected, abs=1e-6)
-
-
-def test_voices_of_a_mixed_clip_count_by_their_shares():
-    # uniform student: against a uniform teacher 0, against 3:1 ln 2 - entropy; a quarter of the clip is the latter
-    student, teacher = ops.zeros((1, 2)), ops.log(ops.convert_to_tensor([[[1.0, 1.0], [3.0, 1.0]]]))
-    targets = {"label": ops.ones((1, 2)) / 2, "teacher": teacher, "share": ops.convert_to_tensor([[0.75, 0.25]])}
-    terms = soft_targets.total(student, targets, temperature=1.0, label_weight=0.5)
-    expected = 0.25 * (np.log(2) + 0.75 * np.log(0.75) + 0.25 * np.log(0.25))
-    assert float(terms["teacher"][0]) == pytest.approx(expected, abs=1e-6)
-    assert float(terms["loss"][0]) == pytest.approx(0.5 * np.log(2) + 0.5 * expected, abs=1e-6)
