@@ -47,7 +47,7 @@ def check_tested_alike(one, ones_data, other, others_data):
     if ones_data.classes != others_data.classes:
         raise UserError(f"{other.path}: has other classes than {one.path}; fuse runs of one dataset.")
     pair = ones_data.names(ones_data.test), others_data.names(others_data.test)
-    for first, second in zip_longest(*pair):
+    for first, second in zip_longest(*pair, fillvalue="no further clip"):
         if first != second:
             raise UserError(
                 f"{other.path}: tests other clips than {one.path}: '{second}' where that has '{first}'; "
