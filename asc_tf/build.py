@@ -11,9 +11,9 @@ import numpy as np
 import tensorflow as tf
 
 from asc_tf import registry
-from asc_tf.data import audio, batches, shards
+from asc_tf.data import audio, batches, crops, shards
 from asc_tf.data.listing import validation_part
-from asc_tf.distillation import embedding, hierarchy
+from asc_tf.distillation import embedding, ensembles, hierarchy
 from asc_tf.distillation.student import Student
 from asc_tf.errors import UserError
 from asc_tf.features import _normalise
@@ -256,16 +256,19 @@ def prepare(recipe, clips, *, quiet=False, thorough=True):
     )
 
 
-def source(recipe, data, rows, teacher=None):
-    """The batches.Source of some rows of the data."""
+def source(recipe, data, rows, columns=None, *, shift=0):
+    """The batches.Source of some rows of the data, with its `columns`.
+
+    shift: samples by which each is heard later than it begins, see data/crops.py.
+    """
     return batches.Source(
-        read=data.prepared.read,
+        read=crops.shifted(data.prepared, shift),
         samples=segment_samples(recipe),
         rows=rows,
         labels=data.labels(rows),
         classes=len(data.classes),
         devices=data.column("device", rows),
-        teacher=teacher,
+        columns=columns or {},
     )
 
 
@@ -281,13 +284,14 @@ def training_batches(run, source, *, first_step, last_step, worker=0, workers=1)
     size = batches.shared(recipe.train.batch_size, worker, workers)
     own_chunks = size // batches.chunk_size(size)
     to_mel, on_waves, on_mels = _in_training(recipe), _augmenter(recipe, "wave"), _augmenter(recipe, "mel")
+    with_one_teacher = ensembles.in_step(run)
 
     def from_chunk(batch, number):
         return to_mel(on_waves(batch, _seed(recipe, number)), _seed(recipe, number // (own_chunks * workers)))
 
     def from_step(chunks, step):
         batch = {key: tf.reshape(value, (size, *value.shape[2:])) for key, value in chunks.items()}
-        batch = on_mels(batch, _seed(recipe, step * workers + worker))
+        batch = on_mels(with_one_teacher(batch), _seed(recipe, step * workers + worker))
         return normalise(batch["mel"]), targets(batch)
 
     chunks = batches.training(

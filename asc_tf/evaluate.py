@@ -1,37 +1,93 @@
 """`python -m asc_tf.evaluate RUN`: how good is a trained model on its test split, and what does it cost?
 
 Prints the table and writes metrics.json and a confusion matrix for every model the run holds: the
-float Keras network and, where it was exported, the int8 TFLite file.
+float Keras network and, where it was exported, the int8 TFLite file. Several runs that were tested alike
+are judged as one with --fuse: the mean or the product of their probabilities.
 """
 
 import argparse
 import sys
+from itertools import zip_longest
 
 from asc_tf import command_line, run_folder
+from asc_tf.errors import UserError
 
 
 def evaluate(run, data=None):
     """Evaluates a run; returns what metrics.json holds."""
-    import numpy as np
-
-    from asc_tf import build, metrics
-    from asc_tf.report import confusion, tables
+    from asc_tf import build
 
     data = data or build.data(run.recipe)
+    return tell(run, data, scored(run, data))
+
+
+def fuse(runs, method, out):
+    """Evaluates several runs as one, by the "mean" or the product ("prod") of their probabilities.
+
+    out: the RunFolder that gets metrics.json, with the scores of each member too, and the confusion matrices.
+    The int8 files are fused where every run has one.  Raises UserError for runs that were not tested alike.
+    """
+    from asc_tf import build, metrics
+
+    data = [build.data(run.recipe) for run in runs]
+    for run, own in zip(runs, data, strict=True):
+        check_tested_alike(runs[0], data[0], run, own)
+    labels, found, members = data[0].labels(data[0].test), {}, {}
+    every = [scored(run, own) for run, own in zip(runs, data, strict=True)]
+    for name in [name for name in every[0] if all(name in one for one in every)]:
+        costs, probabilities = zip(*(one[name] for one in every), strict=True)
+        found[name] = {key: sum(cost[key] for cost in costs) for key in costs[0]}, metrics.fused(probabilities, method)
+        own = [metrics.scores(labels, p) for p in probabilities]
+        members[name] = {"members": {str(run.path): score for run, score in zip(runs, own, strict=True)}}
+    return tell(out, data[0], found, members)
+
+
+def check_tested_alike(one, ones_data, other, others_data):
+    """Raises UserError unless two runs have the same classes and test the same segments."""
+    if ones_data.classes != others_data.classes:
+        raise UserError(f"{other.path}: has other classes than {one.path}; fuse runs of one dataset.")
+    pair = ones_data.names(ones_data.test), others_data.names(others_data.test)
+    for first, second in zip_longest(*pair, fillvalue="no further clip"):
+        if first != second:
+            raise UserError(
+                f"{other.path}: tests other clips than {one.path}: '{second}' where that has '{first}'; "
+                "fuse runs of one dataset and test split."
+            )
+
+
+def scored(run, data):
+    """{model: (its cost, (segments, classes) probabilities of the test split)} of all models in the run."""
+    from asc_tf import build, metrics
+
+    spectrograms = build.evaluation_batches(run, build.source(run.recipe, data, data.test))
+    return {
+        name: (cost, metrics.softmax(build.outputs(scorer, spectrograms)))
+        for name, (scorer, cost) in models(run, len(data.classes)).items()
+    }
+
+
+def tell(out, data, scored, more=None):
+    """Prints the table and writes the report of what `scored` gives into the RunFolder `out`; returns the report.
+
+    more: {model: further figures}.
+    """
+    import numpy as np
+
+    from asc_tf import metrics
+    from asc_tf.report import confusion, tables
+
     rows = data.test
     labels, files = data.labels(rows), data.column("file", rows)
-    spectrograms = build.evaluation_batches(run, build.source(run.recipe, data, rows))
     report = {}
-    for name, (scorer, cost) in models(run, len(data.classes)).items():
-        probabilities = metrics.softmax(build.outputs(scorer, spectrograms))
-        report[name] = {"cost": cost} | figures(data, rows, labels, probabilities)
+    for name, (cost, probabilities) in scored.items():
+        report[name] = {"cost": cost} | figures(data, rows, labels, probabilities) | (more or {}).get(name, {})
         table = metrics.confusion(labels, probabilities)
-        run.write(f"confusion_{name}.png", lambda path, t=table, n=name: confusion.draw(t, data.classes, path, title=n))
+        out.write(f"confusion_{name}.png", lambda path, t=table, n=name: confusion.draw(t, data.classes, path, title=n))
         if len(np.unique(files)) < len(files):
             first, by_file = metrics.mean_by_file(files, probabilities)
             report[name]["by_file"] = metrics.scores(labels[first], by_file)
     print(tables.evaluation(report, data.classes), flush=True)
-    run.write_json("metrics.json", report)
+    out.write_json("metrics.json", report)
     return report
 
 
@@ -73,9 +129,27 @@ def figures(data, rows, labels, probabilities):
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m asc_tf.evaluate", description=__doc__.split("\n", 1)[1])
-    parser.add_argument("run", help="a run folder")
+    parser.add_argument("run", nargs="+", help="a run folder; several with --fuse")
+    parser.add_argument("--fuse", choices=["prod", "mean"], help="how the runs' probabilities become one")
+    parser.add_argument("--out", help="the folder for the report of several runs")
     options = parser.parse_args(arguments)
-    return command_line.start("evaluate", lambda: evaluate(run_folder.load(options.run)))
+
+    def action():
+        if len(options.run) == 1 and not (options.fuse or options.out):
+            return evaluate(run_folder.load(options.run[0]))
+        return fuse([run_folder.load(run) for run in options.run], options.fuse, place_for_several(options))
+
+    return command_line.start("evaluate", action)
+
+
+def place_for_several(options):
+    """The RunFolder for the report of several runs.  Raises UserError where the options do not make one."""
+    if len(set(options.run)) < max(2, len(options.run)) or not (options.fuse and options.out):
+        raise UserError("several different runs, --fuse prod or --fuse mean, and --out FOLDER belong together.")
+    out = run_folder.RunFolder(options.out, None)
+    if out.has("recipe.toml"):
+        raise UserError(f"{out.path}: is a run folder, whose own report would be lost; choose another --out.")
+    return out
 
 
 if __name__ == "__main__":

@@ -12,6 +12,18 @@ def softmax(logits):
     return np.exp(shifted) / np.exp(shifted).sum(-1, keepdims=True)
 
 
+def fused(probabilities, method):
+    """(clips, classes) of several models' (models, clips, classes): their "mean" or their product ("prod").
+
+    Products sum to 1 a clip: p_c = prod_s p_sc / sum_d prod_s p_sd, summed as logarithms; a probability of
+    0 counts as the smallest number there is. As in AIT's system of 2023, which divides by the number of models instead.
+    """
+    probabilities = np.asarray(probabilities, np.float64)
+    if method == "mean":
+        return probabilities.mean(0)
+    return softmax(np.log(np.maximum(probabilities, np.finfo(np.float64).tiny)).sum(0))
+
+
 def confusion(labels, probabilities):
     """(classes, classes) counts: rows are true classes, columns the most probable ones."""
     classes = probabilities.shape[1]

@@ -17,7 +17,7 @@ import tomli_w
 from asc_tf import overrides as changes
 from asc_tf import registry
 from asc_tf.errors import UserError, nearest
-from asc_tf.sections import FIXED, LISTS, PARTS, REQUIRED, Part, Ramp, Recipe, Teacher, label
+from asc_tf.sections import FIXED, LISTS, PARTS, REQUIRED, Data, Part, Ramp, Recipe, Teacher, label
 
 SHIPPED = Path(__file__).parent / "recipes"
 
@@ -91,7 +91,7 @@ def _checked(tree, file):
     if "normalise" in values:
         _check_normalise(values["normalise"])
     if "distill" in values:
-        _check_distill(values["distill"], values["teacher"])
+        _check_distill(values["distill"], values["teacher"], values.get("data", Data()))
     if "hierarchy" in values and (values["hierarchy"].branches == "two") != (values["hierarchy"].layer is not None):
         raise UserError('hierarchy: branches = "two" needs the layer that its head reads, and "one" has none.')
     return Recipe(file=file, **values)
@@ -105,7 +105,7 @@ def _check_normalise(section):
         raise UserError(f'normalise: by = "bands" measures its numbers: leave {" and ".join(given)} out.')
 
 
-def _check_distill(section, teachers):
+def _check_distill(section, teachers, data):
     embeddings = [teacher.layer for teacher in teachers if teacher.layer]
     if (section.embedding_weight != 0) != bool(embeddings) or (section.layer is not None) != bool(embeddings):
         raise UserError(
@@ -114,6 +114,11 @@ def _check_distill(section, teachers):
         )
     if section.live and section.crops > 1:
         raise UserError("distill: live teachers hear the student's own clip; leave crops out, or set live = false.")
+    if section.ensemble == "weighted" and data.validation_share == 0:
+        raise UserError(
+            'distill: ensemble = "weighted" is fitted to clips held out from training, and data.validation_share = 0 '
+            'holds none out; raise it, or choose ensemble = "mean".'
+        )
 
 
 def _section(key, value):

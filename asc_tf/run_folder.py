@@ -8,6 +8,8 @@
     weights/               best.weights.h5 (by validation), last.weights.h5
     import.txt             where the keys of a checkpoint went, in a run that was imported instead of trained
     quantise/              the same for quantisation-aware training
+    teacher_outputs/       what this run says of clips to its students (distillation/teachers.py)
+    ensemble.json          how its own teachers weigh, where the recipe has that fitted
     export/                model.tflite, normalisation.json, parity.json, parity.txt
     metrics.json           written last: a run that has it is finished
 Every file is written under a temporary name and then renamed.

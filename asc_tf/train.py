@@ -27,9 +27,10 @@ def train(recipe, out, *, resume=False, title="student"):
     run.write("labels.txt", "\n".join(data.classes) + "\n")
     describe(recipe, data)
     build.measure_normalisation(run, data)
-    teacher_logits = teaching.logits(run, teachers, data, train) if teachers else None
-    source = build.source(recipe, data, data.train, teacher_logits)
-    fit(run, source, data, title)
+    taught = teaching.runs(run, teachers, data, train)
+    columns = teaching.columns(run, taught, data) if taught else {}
+    source = build.source(recipe, data, data.train, columns)
+    fit(run, source, data, title, teaching.live(run, taught, len(data.classes)))
     if recipe.quantise:
         quantise(run, source, data)
     evaluate.evaluate(run, data)

@@ -61,7 +61,7 @@ MIXED = 'augmentation=[{name="wave_mixup",p=0.7,alpha=2},{name="mixup",alpha=0.3
 def test_mixed_clips_reach_the_network_with_all_their_teachers(loaded, run):
     data = build.data(loaded, quiet=True)
     teacher = np.random.default_rng(0).standard_normal((len(data.train), 3))
-    source = build.source(loaded, data, data.train, teacher)
+    source = build.source(loaded, data, data.train, {"teacher": teacher})
     x, y = first(build.training_batches(run(MIXED), source, first_step=0, last_step=1))
     assert x.shape == (16, 64, 33, 1) and y["teacher"].shape == (16, 8, 3) and y["share"].shape == (16, 8)
     np.testing.assert_allclose(y["share"].sum(1), 1, atol=1e-6)

@@ -28,6 +28,20 @@ def test_hand_sums():
     }
 
 
+def test_products_and_means_of_probabilities_by_hand():
+    first, second = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]]), np.array([[0.2, 0.4, 0.4], [0.0, 1.0, 0.0]])
+    products = np.array([0.10, 0.12, 0.08])
+    fused = metrics.fused([first, second], "prod")
+    np.testing.assert_allclose(fused[0], products / products.sum(), atol=1e-12)
+    np.testing.assert_allclose(fused[1], [0.5, 0.5, 0.0], atol=1e-12)  # certain of different classes: neither decides
+    np.testing.assert_allclose(metrics.fused([first, second], "mean"), [[0.35, 0.35, 0.3], [0.5, 0.5, 0]], atol=1e-12)
+
+
+def test_products_of_many_small_probabilities_do_not_vanish():
+    fused = metrics.fused(np.full((200, 1, 2), [[0.3e-10, 0.7e-10]]), "prod")
+    np.testing.assert_allclose(fused, [[1 / (1 + (7 / 3) ** 200), 1 / (1 + (3 / 7) ** 200)]], rtol=1e-9)
+
+
 def test_a_class_without_clips_does_not_count():
     assert metrics.macro_accuracy(np.array([0, 0]), np.array([[0.9, 0.1], [0.2, 0.8]])) == 0.5
 

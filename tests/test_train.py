@@ -89,6 +89,19 @@ def test_the_whole_way(never_stopped, tiny, recordings, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "reused" in shown and "student  epoch   1/1" in shown and "macro accuracy" in shown
 
+    # the two students judged as one: a member's figures are those of its own report
+    runs, fused = [str(out), str(out.parent / "second")], tmp_path / "fused"
+    assert evaluate.main([*runs, "--fuse", "prod", "--out", str(fused)]) == 0
+    assert f"  of {out}" in capsys.readouterr().out and (fused / "confusion_int8.png").is_file()
+    together = json.loads((fused / "metrics.json").read_text())
+    for name in ("float", "int8"):
+        own = [json.loads((Path(run) / "metrics.json").read_text())[name] for run in runs]
+        members = together[name]["members"]
+        assert list(members) == runs
+        assert all(members[run].items() <= figures.items() for run, figures in zip(runs, own, strict=True))
+        assert together[name]["cost"]["bytes"] == sum(figures["cost"]["bytes"] for figures in own)
+        assert together[name]["macro_accuracy"] > 0.9
+
 
 def test_same_seed_same_weights_bit_for_bit(never_stopped, tiny, tmp_path):
     recipe = str(tiny.parent / "tiny_teacher.toml")
@@ -124,6 +137,16 @@ def test_a_loss_that_is_not_a_number_stops_and_keeps_what_was_good(tiny, tmp_pat
     assert train.main(arguments) == 2
     message = capsys.readouterr().err
     assert "lower train.learning_rate" in message and len(message.strip().splitlines()) == 1
+
+
+def test_an_ensemble_teaches(never_stopped, tiny):
+    """Two teachers, the first there already, merged in every step."""
+    before, after = tiny.read_text().split("[quantise]")
+    tiny.write_text(before + after[after.index("[train]") :])
+    out = never_stopped.parent
+    two = ["--set", 'teacher=[{recipe="tiny_teacher",runs=2,ensemble="bayesian"}]', "--set", "train.epochs=10"]
+    assert train.main([str(tiny), "--out", str(out / "bayesian"), *two]) == 0
+    assert json.loads((out / "bayesian/metrics.json").read_text())["float"]["macro_accuracy"] > 0.9
 
 
 def test_mixed_clips_are_learnt_with_their_teachers_and_groups(never_stopped, tiny):

@@ -1,5 +1,7 @@
 """Bad input to the main program: one line that names the place and the fix, status 2, nothing lost."""
 
+import shutil
+
 import pytest
 import soundfile
 
@@ -62,6 +64,32 @@ def test_too_many_bad_files(alone, tmp_path, capsys):
 def test_not_a_run_folder(tmp_path, capsys):
     assert "is not a run folder" in refused(capsys, evaluate, tmp_path)
     assert "is not a run folder" in refused(capsys, predict, tmp_path, "some.wav")
+
+
+RUNS = ["one", "two", "--fuse", "prod", "--out"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["one", "two", "--out", "fused"], "--fuse prod or --fuse mean, and --out FOLDER belong together"),
+        (["one", "two", "--fuse", "mean"], "belong together"),
+        (["one", "one", "--fuse", "mean", "--out", "fused"], "several different runs"),
+        (["one", "--fuse", "mean", "--out", "fused"], "several different runs"),
+        (["one", "--out", "fused"], "several different runs"),
+        ([*RUNS, "two"], "two: is a run folder, whose own report would be lost"),
+        ([*RUNS, "fused"], "two: tests other clips than one: 'high/high0.wav#0' where that has 'high/high11.wav#0'"),
+        (["one", "three", "--fuse", "prod", "--out", "fused"], "three: has other classes than one"),
+    ],
+)
+def test_runs_that_cannot_be_judged_as_one(alone, recordings, tmp_path, monkeypatch, capsys, arguments, message):
+    fewer = tmp_path / "fewer"
+    shutil.copytree(recordings, fewer, ignore=shutil.ignore_patterns("high"))
+    for name, override in (("one", "seed=1"), ("two", "dataset.test_share=0.5"), ("three", f"dataset.root={fewer}")):
+        run_folder.create(tmp_path / name, recipe.load(alone, [override]), resume=False)
+    monkeypatch.chdir(tmp_path)
+    assert message in refused(capsys, evaluate, *arguments)
+    assert not (tmp_path / "fused").exists()
 
 
 def test_help_answers_without_tensorflow():

@@ -8,7 +8,7 @@ clips, the size at which waveform augmentation was measured fastest.
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
@@ -28,7 +28,7 @@ class Source:
     rows:    (segments,) rows of the prepared clips.
     labels:  (segments,) class numbers.   classes: how many there are.
     devices: (segments,) device names, "" where unknown.
-    teacher: (segments, classes) logits, or None.
+    columns: {name: (segments, ...) numbers} that travel with a segment, as teaching.columns makes them.
     """
 
     read: object
@@ -37,7 +37,7 @@ class Source:
     labels: np.ndarray
     classes: int
     devices: np.ndarray
-    teacher: np.ndarray | None = None
+    columns: dict = field(default_factory=dict)
 
     def __len__(self):
         return len(self.rows)
@@ -47,7 +47,7 @@ def training(source, *, batch_size, seed, first_step, last_step, worker=0, worke
     """Chunks of the steps from first_step to last_step - 1, share / chunk_size(share) a step, share = batch / workers.
 
     Each is a dict of "wave" (chunk, samples) float32, "label" (chunk, classes) one-hot, "device"
-    (chunk,) and, where the source has it, "teacher" (chunk, classes); beside it the chunk's number.
+    (chunk,) and the source's columns (chunk, ...) float32; beside it the chunk's number.
     Clips left over at the end of an epoch (fewer than a batch) wait for the next permutation.
 
     worker, workers: of a batch shared by several processes, the part of this one.  Chunks are numbered through the
@@ -102,17 +102,17 @@ def chunk_size(batch_size, most=CHUNK):
 
 
 def _fetched(source, positions, number, chunk):
-    names = ["wave", "label", "device"] + (["teacher"] if source.teacher is not None else [])
-    types = [tf.int16, tf.int32, tf.string, tf.float32][: len(names)]
-    shapes = [[chunk, source.samples], [chunk], [chunk], [chunk, source.classes]]
+    names = ["wave", "label", "device", *source.columns]
+    types = [tf.int16, tf.int32, tf.string] + [tf.float32] * len(source.columns)
+    shapes = [[chunk, source.samples], [chunk], [chunk], *([chunk, *c.shape[1:]] for c in source.columns.values())]
 
     def fetch(number):
         at = positions(number)
         columns = [source.read(source.rows[at]), source.labels[at].astype(np.int32), source.devices[at].astype(object)]
-        return columns + ([source.teacher[at].astype(np.float32)] if source.teacher is not None else [])
+        return columns + [column[at].astype(np.float32) for column in source.columns.values()]
 
     columns = tf.numpy_function(fetch, [number], types, stateful=False)
-    batch = {name: tf.ensure_shape(column, shape) for name, column, shape in zip(names, columns, shapes, strict=False)}
+    batch = {name: tf.ensure_shape(column, shape) for name, column, shape in zip(names, columns, shapes, strict=True)}
     batch["wave"] = tf.cast(batch["wave"], tf.float32) / audio.FULL_SCALE
     batch["label"] = tf.one_hot(batch["label"], source.classes)
     return batch

@@ -11,6 +11,8 @@ def evaluation(report, classes):
     lines = [_row("", names)]
     lines += [_row("macro accuracy", [_percent(report[n]["macro_accuracy"]) for n in names])]
     lines += [_row("log loss", [f"{report[n]['log_loss']:.3f}" for n in names])]
+    for member in report[names[0]].get("members", {}):
+        lines += [_row(f"  of {member}", [_percent(report[n]["members"][member]["macro_accuracy"]) for n in names])]
     if "by_file" in report[names[0]]:
         lines += [
             _row("macro accuracy, whole files", [_percent(report[n]["by_file"]["macro_accuracy"]) for n in names])

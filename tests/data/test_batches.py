@@ -15,7 +15,7 @@ def source(segments=100, teacher=True):
         labels=np.arange(segments) % 3,
         classes=3,
         devices=np.array(["a", "b"])[np.arange(segments) % 2],
-        teacher=np.arange(segments * 3, dtype=np.float32).reshape(segments, 3) if teacher else None,
+        columns={"teacher": np.arange(segments * 3).reshape(segments, 3)} if teacher else {},
     )
 
 
@@ -54,7 +54,7 @@ def test_neighbours_come_from_anywhere():
         labels=np.zeros(clips, np.int64),
         classes=1,
         devices=np.broadcast_to("", clips),
-        teacher=np.arange(clips, dtype=np.float32)[:, None],  # whole numbers to 2^24
+        columns={"teacher": np.arange(clips, dtype=np.float32)[:, None]},  # whole numbers to 2^24
     )
     chunks = batches.training(data, batch_size=1000, seed=1, first_step=0, last_step=50)
     order = np.concatenate([batch["teacher"][:, 0] for batch, _ in chunks])
