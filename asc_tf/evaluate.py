@@ -1,7 +1,7 @@
 """`python -m asc_tf.evaluate RUN`: how good is a trained model on its test split, and what does it cost?
 
-Prints the table and writes metrics.json and a confusion matrix for every model the run holds: the
-float Keras network and, where it was exported, the int8 TFLite file.
+Prints the table and writes metrics.json and, where a clip has one class, a confusion matrix for every model the
+run holds: the float Keras network and, where it was exported, the int8 TFLite file.
 """
 
 import argparse
@@ -23,10 +23,13 @@ def evaluate(run, data=None):
     spectrograms = build.evaluation_batches(run, build.source(run.recipe, data, rows))
     report = {}
     for name, (scorer, cost) in models(run, len(data.classes)).items():
-        probabilities = metrics.softmax(build.outputs(scorer, spectrograms))
+        probabilities = metrics.probabilities(build.outputs(scorer, spectrograms), multi_label=labels.ndim == 2)
         report[name] = {"cost": cost} | figures(data, rows, labels, probabilities)
-        table = metrics.confusion(labels, probabilities)
-        run.write(f"confusion_{name}.png", lambda path, t=table, n=name: confusion.draw(t, data.classes, path, title=n))
+        if labels.ndim == 1:
+            table = metrics.confusion(labels, probabilities)
+            run.write(
+                f"confusion_{name}.png", lambda path, t=table, n=name: confusion.draw(t, data.classes, path, title=n)
+            )
         if len(np.unique(files)) < len(files):
             first, by_file = metrics.mean_by_file(files, probabilities)
             report[name]["by_file"] = metrics.scores(labels[first], by_file)
@@ -58,8 +61,8 @@ def figures(data, rows, labels, probabilities):
     from asc_tf import metrics
 
     found = metrics.scores(labels, probabilities)
-    accuracies = metrics.class_accuracy(labels, probabilities)
-    found["by_class"] = {name: float(value) for name, value in zip(data.classes, accuracies, strict=True)}
+    of_classes = metrics.by_class(labels, probabilities)
+    found["by_class"] = {name: float(value) for name, value in zip(data.classes, of_classes, strict=True)}
     for kind, plural in (("device", "devices"), ("city", "cities")):
         tested = data.column(kind, rows)
         if not any(tested):

@@ -22,13 +22,22 @@ def label_loss(student, labels):
     return -ops.sum(labels * ops.log_softmax(student, axis=-1), axis=-1)
 
 
-def total(student, targets, *, temperature, label_weight):
+def multi_label_loss(student, labels):
+    """Binary cross entropy of (batch, classes) logits with (batch, classes) labels of 0 to 1.
+
+    Returns (batch,), the mean over the classes, as AudioSet's systems are trained.
+    """
+    return ops.mean(ops.softplus(student) - labels * student, axis=-1)
+
+
+def total(student, targets, *, temperature, label_weight, of_labels=label_loss):
     """The terms and their weighted sum, as a dict of (batch,): label, teacher (where there is one), loss.
 
     targets: {"label": (batch, classes), "teacher": (batch, classes) logits or absent}.  Of mixed clips "teacher"
     is (batch, voices, classes), beside "share" (batch, voices): the loss is that mixture of the voices' losses.
+    of_labels: label_loss, or multi_label_loss where a clip may have several classes.
     """
-    label = label_loss(student, targets["label"])
+    label = of_labels(student, targets["label"])
     if "teacher" not in targets:
         return {"label": label, "loss": label}
     if "share" in targets:
