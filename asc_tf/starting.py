@@ -16,10 +16,12 @@ SHOWN = 3  # of the layers or classes that do not fit, in the error
 
 def check(recipe):
     """The Recipe of the run that a recipe starts from.  Raises UserError, before any training, if it cannot."""
+    from asc_tf import build
+
     before = _imported(recipe).recipe if recipe.start.run else recipes.named(recipe, recipe.start.recipe)
-    (own, _), (theirs, _) = _body_and_head(recipe), _body_and_head(before)
+    own, theirs = (_shapes(build.network(one, classes=10)) for one in (recipe, before))
     wrong = [
-        f"{name} ({_told(own, name)} here, {_told(theirs, name)} there)"
+        f"{name} ({own.get(name, 'absent')} here, {theirs.get(name, 'absent')} there)"
         for name in {**own, **theirs}
         if own.get(name) != theirs.get(name)
     ]
@@ -56,8 +58,10 @@ def take_over(network, recipe, former):
     """Gives a recipe's network the best weights of a former run, all but the head's; tells what stays new."""
     from asc_tf import build, epochs
 
-    body, head = _body_and_head(recipe)
-    taken, new = ([*body, *head], []) if recipe.start.keep_head else (body, head)
+    shapes, classes = _shapes(network), network.output_shape[-1]
+    one_more = _shapes(build.network(recipe, classes + 1))
+    new = [] if recipe.start.keep_head else [name for name in shapes if shapes[name] != one_more[name]]
+    taken = [name for name in shapes if name not in new]
     before = epochs.load_best(former, build.network(former.recipe, len(former.labels)))
     for name in taken:
         network.get_layer(name).set_weights(before.get_layer(name).get_weights())
@@ -72,21 +76,13 @@ def _imported(recipe):
     return run
 
 
-def _body_and_head(recipe):
-    """({layer: shapes of its weights} that do not depend on the number of classes, [layer, ...] that do)."""
-    from asc_tf import build
-
-    networks = build.network(recipe, 10), build.network(recipe, 11)
-    few, more = ({layer.name: _shapes(layer) for layer in network.layers if layer.weights} for network in networks)
-    return {name: few[name] for name in few if few[name] == more[name]}, [n for n in few if few[n] != more[n]]
-
-
-def _shapes(layer):
-    return [tuple(weight.shape) for weight in layer.weights]
-
-
-def _told(layers, name):
-    return " and ".join(" x ".join(map(str, shape)) for shape in layers[name]) if name in layers else "absent"
+def _shapes(network):
+    """{layer: the shapes of its weights, as text} of the layers that have any."""
+    return {
+        layer.name: " and ".join(" x ".join(map(str, weight.shape)) for weight in layer.weights)
+        for layer in network.layers
+        if layer.weights
+    }
 
 
 def _check_classes(recipe, own, theirs):

@@ -97,7 +97,11 @@ def test_clips_that_cannot_be_had_are_told_and_left_out(root, capsys):
         ("eval", 'short, 0.000, 10.000, "/m/09x0r"', r"segments.csv:6: .* ID of 11 characters"),
         ("eval", "-0RWZT-miFt, 0.000, 10.000, /m/09x0r", r"segments.csv:6: .* is not `YTID"),
         ("eval", '-0RWZT-miFt, 0.000, 10.000, ""', r"segments.csv:6: .* is not `YTID"),
-        ("balanced_train", '-0RWZT-miFt, 0.000, 10.000, "/m/nine"', r"segments.csv:8: class '/m/nine' is not in class_"),
+        (
+            "balanced_train",
+            '-0RWZT-miFt, 0.000, 10.000, "/m/nine"',
+            r"segments.csv:8: class '/m/nine' is not in class_",
+        ),
         ("balanced_train", '--ZhevVpy1s, 0.000, 10.000, "/m/09x0r"', r"csv:8: video '--ZhevVpy1s' is listed twice"),
         ("balanced_train", EVAL.splitlines()[0], r"'eval_segments/.*' is listed twice \(train, test\)"),
     ],

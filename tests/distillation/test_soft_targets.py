@@ -40,3 +40,9 @@ def test_voices_of_a_mixed_clip_count_by_their_shares():
     expected = 0.25 * (np.log(2) + 0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert float(terms["teacher"][0]) == pytest.approx(expected, abs=1e-6)
     assert float(terms["loss"][0]) == pytest.approx(0.5 * np.log(2) + 0.5 * expected, abs=1e-6)
+
+
+def test_several_classes_cost_the_mean_of_their_binary_cross_entropies():
+    logits, labels = np.array([[0.0, np.log(3), -100, 100]]), np.array([[0.5, 1, 0, 0]])
+    expected = (np.log(2) - np.log(0.75) + 0 + 100) / 4
+    assert float(soft_targets.multi_label_loss(logits, labels)[0]) == pytest.approx(expected, abs=1e-6)
