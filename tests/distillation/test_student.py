@@ -56,4 +56,4 @@ def test_clips_with_several_classes_are_learnt_class_by_class():
     x, y = data(teacher=False)
     y["label"] = np.maximum(y["label"], np.roll(y["label"], 1, axis=1))  # two of three
     history = fitted(Student(network(), multi_label=True), x, y, epochs=40)
-    assert history["loss"][-1] < 0.2 < history["loss"][0] and "accuracy" not in history
+    assert history["loss"][-1] < history["loss"][0] / 2 and "accuracy" not in history
