@@ -5,6 +5,7 @@ import dataclasses
 import gc
 import inspect
 from dataclasses import dataclass
+from functools import cached_property
 
 import keras
 import numpy as np
@@ -89,6 +90,7 @@ def student(recipe, classes, **settings):
         distill=recipe.distill,
         hierarchy=recipe.hierarchy,
         classes=classes,
+        multi_label=multi_label(recipe),
         **settings,
     )
 
@@ -98,6 +100,7 @@ def check(recipe, teachers=()):
 
     teachers: the recipes of recipe.teacher, each checked by itself; here only what they are to the recipe.
     """
+    _check_multi_label(recipe)
     try:
         _trace(recipe, teachers)
     except UserError as error:
@@ -152,6 +155,15 @@ def _embedding_sizes(recipe, teachers, classes):
     return sizes
 
 
+def _check_multi_label(recipe):
+    for section in ("teacher", "hierarchy", "quantise"):
+        if multi_label(recipe) and getattr(recipe, section):
+            raise UserError(
+                f"{recipe.file}: [{section}] is for datasets of one class a clip, and dataset '{recipe.dataset.name}' "
+                f"is multi-label. Leave [{section}] out here; another recipe can have it and [start] from this one."
+            )
+
+
 def _traced(augmented, spec):
     """What an augmenter makes of a batch of that spec, as a spec; nothing is computed."""
     seed = tf.TensorSpec((2,), tf.int32)
@@ -180,14 +192,41 @@ class Data:
         return self.listing.classes
 
     def column(self, name, rows):
-        """(rows,) of a field of the clips: "label", "device", "city" or "file"."""
-        texts = getattr(self.listing, name)
-        return np.array([texts[position] for position in self.prepared.clip[rows].tolist()])
+        """(rows,) of a field of the clips: "label" (but of multi-label data), "device", "city" or "file"."""
+        return np.array(self._values(name, rows))
 
     def labels(self, rows):
-        """(rows,) class numbers."""
+        """(rows,) class numbers; of multi-label data (rows, classes) bool."""
+        numbers = self.label_numbers(rows)
+        return numbers if self.label_sets is None else self.label_sets[numbers]
+
+    def label_numbers(self, rows):
+        """(rows,) class numbers; of multi-label data numbers of rows of `label_sets`."""
+        number = {label: index for index, label in enumerate(self._kinds)}
+        return np.array([number[label] for label in self._values("label", rows)], np.int64)
+
+    @cached_property
+    def label_sets(self):
+        """(sets, classes) bool of multi-label data, a row for each set of classes that occurs; None of other data.
+
+        Clips share rows: (clips, classes) float32 would be 4 GB for AudioSet.
+        """
+        if not self.listing.multi_label:
+            return None
+        sets = np.zeros((len(self._kinds), len(self.classes)), bool)
         number = {label: index for index, label in enumerate(self.classes)}
-        return np.array([number[label] for label in self.column("label", rows)], np.int64)
+        for row, names in enumerate(self._kinds):
+            sets[row, [number[name] for name in names]] = True
+        return sets
+
+    @cached_property
+    def _kinds(self):
+        """What label numbers stand for."""
+        return sorted(set(self.listing.label)) if self.listing.multi_label else self.classes
+
+    def _values(self, name, rows):
+        texts = getattr(self.listing, name)
+        return [texts[position] for position in self.prepared.clip[rows].tolist()]
 
     def names(self, rows):
         """(rows,) texts that name a segment: its file and its second."""
@@ -203,6 +242,11 @@ def listing(recipe):
 def classes(recipe):
     """The recipe's classes in order; the dataset's files are read only where they decide them."""
     return tuple(getattr(registry.module("dataset", recipe.dataset.name), "SCENES", ())) or listing(recipe).classes
+
+
+def multi_label(recipe):
+    """Whether a clip of the recipe's dataset may belong to several classes."""
+    return getattr(registry.module("dataset", recipe.dataset.name), "MULTI_LABEL", False)
 
 
 def data(recipe, *, quiet=False):
@@ -265,7 +309,8 @@ def source(recipe, data, rows, columns=None, *, shift=0):
         read=crops.shifted(data.prepared, shift),
         samples=segment_samples(recipe),
         rows=rows,
-        labels=data.labels(rows),
+        labels=data.label_numbers(rows),
+        label_sets=data.label_sets,
         classes=len(data.classes),
         devices=data.column("device", rows),
         columns=columns or {},

@@ -35,7 +35,7 @@ class Keeper(keras.callbacks.Callback):
     def __init__(self, run, validation, labels, *, title):
         super().__init__()
         self.run, self.validation, self.labels, self.title = run, validation, labels, title
-        self.rows, self.best = [], -np.inf
+        self.rows, self.best, self.chief = [], -np.inf, None
 
     def resume(self, model):
         """Loads the saved state, if there is one, into a compiled model; the number of epochs already done."""
@@ -72,17 +72,19 @@ class Keeper(keras.callbacks.Callback):
         logs |= self._validated()
         logs["seconds"] = time.monotonic() - self.started
         self.rows.append({"epoch": epoch + 1} | {key: float(value) for key, value in logs.items()})
-        self._save(logs.get("val_macro_accuracy", epoch))
+        self._save(logs.get(f"val_{self.chief}", epoch))
         self._tell(epoch, logs)
 
     def _validated(self):
         if not len(self.labels):
             return {}
-        probabilities = metrics.softmax(build.outputs(self.logits, self.validation))
+        logits = build.outputs(self.logits, self.validation)
+        probabilities = metrics.probabilities(logits, multi_label=self.labels.ndim == 2)
         if not np.isfinite(probabilities).all():
             raise TrainingFailed(f"{self.run.path}: the network's outputs are not numbers; lower train.learning_rate.")
         scores = metrics.scores(self.labels, probabilities)
-        return {"val_macro_accuracy": scores["macro_accuracy"], "val_log_loss": scores["log_loss"]}
+        self.chief = metrics.chief(scores)
+        return {f"val_{key}": scores[key] for key in (self.chief, "log_loss")}
 
     def _save(self, score):
         self.run.write("weights/last.weights.h5", self.model.network.save_weights)
@@ -103,9 +105,7 @@ class Keeper(keras.callbacks.Callback):
         return [(variable, f"variable {place}") for place, variable in enumerate(variables)]
 
     def _tell(self, epoch, logs):
-        checked = f"  val accuracy {logs['val_macro_accuracy']:.3f}" if "val_macro_accuracy" in logs else ""
-        print(
-            f"{self.title}  epoch {epoch + 1:3d}/{self.params['epochs']}  loss {logs['loss']:.4f}  "
-            f"accuracy {logs['accuracy']:.3f}{checked}  {logs['seconds']:.1f} s",
-            flush=True,
-        )
+        told = {"loss": "loss {:.4f}", "accuracy": "accuracy {:.3f}", "val_macro_accuracy": "val accuracy {:.3f}"}
+        told |= {"val_mean_average_precision": "val mAP {:.3f}", "seconds": "{:.1f} s"}
+        figures = "  ".join(text.format(logs[key]) for key, text in told.items() if key in logs)
+        print(f"{self.title}  epoch {epoch + 1:3d}/{self.params['epochs']}  {figures}", flush=True)

@@ -1,8 +1,8 @@
 """`python -m asc_tf.evaluate RUN`: how good is a trained model on its test split, and what does it cost?
 
-Prints the table and writes metrics.json and a confusion matrix for every model the run holds: the
-float Keras network and, where it was exported, the int8 TFLite file. Several runs that were tested alike
-are judged as one with --fuse: the mean or the product of their probabilities.
+Prints the table and writes metrics.json and, where a clip has one class, a confusion matrix for every model the
+run holds: the float Keras network and, where it was exported, the int8 TFLite file. Several runs that were tested
+alike are judged as one with --fuse: the mean or the product of their probabilities.
 """
 
 import argparse
@@ -61,7 +61,10 @@ def scored(run, data):
 
     spectrograms = build.evaluation_batches(run, build.source(run.recipe, data, data.test))
     return {
-        name: (cost, metrics.softmax(build.outputs(scorer, spectrograms)))
+        name: (
+            cost,
+            metrics.probabilities(build.outputs(scorer, spectrograms), multi_label=build.multi_label(run.recipe)),
+        )
         for name, (scorer, cost) in models(run, len(data.classes)).items()
     }
 
@@ -81,8 +84,11 @@ def tell(out, data, scored, more=None):
     report = {}
     for name, (cost, probabilities) in scored.items():
         report[name] = {"cost": cost} | figures(data, rows, labels, probabilities) | (more or {}).get(name, {})
-        table = metrics.confusion(labels, probabilities)
-        out.write(f"confusion_{name}.png", lambda path, t=table, n=name: confusion.draw(t, data.classes, path, title=n))
+        if labels.ndim == 1:
+            table = metrics.confusion(labels, probabilities)
+            out.write(
+                f"confusion_{name}.png", lambda path, t=table, n=name: confusion.draw(t, data.classes, path, title=n)
+            )
         if len(np.unique(files)) < len(files):
             first, by_file = metrics.mean_by_file(files, probabilities)
             report[name]["by_file"] = metrics.scores(labels[first], by_file)
@@ -114,8 +120,8 @@ def figures(data, rows, labels, probabilities):
     from asc_tf import metrics
 
     found = metrics.scores(labels, probabilities)
-    accuracies = metrics.class_accuracy(labels, probabilities)
-    found["by_class"] = {name: float(value) for name, value in zip(data.classes, accuracies, strict=True)}
+    of_classes = metrics.by_class(labels, probabilities)
+    found["by_class"] = {name: float(value) for name, value in zip(data.classes, of_classes, strict=True)}
     for kind, plural in (("device", "devices"), ("city", "cities")):
         tested = data.column(kind, rows)
         if not any(tested):

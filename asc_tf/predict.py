@@ -29,7 +29,7 @@ def predict(run, files, *, tflite=False):
             unreadable.append(str(error))
             continue
         slices = tf.data.Dataset.from_tensor_slices(waves).batch(batches.CHUNK).map(to_input)
-        found[file] = metrics.softmax(build.outputs(scorer, slices))
+        found[file] = metrics.probabilities(build.outputs(scorer, slices), multi_label=build.multi_label(run.recipe))
     return found, unreadable
 
 

@@ -56,6 +56,28 @@ def from_tree(tree, file):
         raise UserError(f"{file}: {error}") from error
 
 
+def named(recipe, name):
+    """The Recipe that another one names: a shipped name, or a file, which may lie beside the other."""
+    return load(name, beside=Path(recipe.file).parent)
+
+
+def needed(recipe, _above=()):
+    """All recipes whose runs come before a recipe's: what it starts from, its teachers, and what those need.
+
+    Raises UserError where a recipe needs itself.
+    """
+    names = [teacher.recipe for teacher in recipe.teacher]
+    names += [recipe.start.recipe] if recipe.start and recipe.start.recipe else []
+    found = []
+    for one in (named(recipe, name) for name in names):
+        way = (*_above, Path(one.file).resolve())
+        if way[-1] in _above:
+            told = " -> ".join(file.stem for file in way)
+            raise UserError(f"{one.file}: [start] and [[teacher]] lead back to this recipe ({told}); break the circle.")
+        found += [*needed(one, way), one]
+    return found
+
+
 def to_toml(recipe):
     """The recipe as TOML text that loads to an equal recipe."""
     tree = {}
@@ -88,6 +110,8 @@ def _checked(tree, file):
         raise UserError("quantise: frozen_epochs must not exceed epochs.")
     if "quantise" in values and values["quantise"].follow == "teachers" and "teacher" not in values:
         raise UserError("quantise: follow = 'teachers', but the recipe has no [[teacher]]; write follow = 'float'.")
+    if "start" in values and (values["start"].recipe is None) == (values["start"].run is None):
+        raise UserError("start: give either the recipe whose run is started from, or the run; one of the two.")
     if "normalise" in values:
         _check_normalise(values["normalise"])
     if "distill" in values:

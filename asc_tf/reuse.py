@@ -9,9 +9,10 @@ from asc_tf import run_folder
 def run(folder, recipe, train, *, title):
     """The finished RunFolder of a recipe in `folder`, trained to its end by `train` (as train.train) if it is not yet.
 
-    Its name holds a digest of the whole recipe, so that nothing else is ever taken for it.
+    Its name holds a digest of the whole recipe and of all that it needs, so that nothing else is ever taken for it.
     """
-    name = f"{recipe.name}-{recipe.seed}-{hashlib.sha256(recipes.to_toml(recipe).encode()).hexdigest()[:8]}"
+    whole = "".join(recipes.to_toml(part) for part in (recipe, *recipes.needed(recipe)))
+    name = f"{recipe.name}-{recipe.seed}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
     found = run_folder.RunFolder(folder / name, recipe)
     if found.finished:
         print(f"{title} {name}: reused")

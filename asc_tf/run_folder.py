@@ -41,7 +41,7 @@ class RunFolder:
 
     @property
     def labels(self):
-        return tuple(self.read_text("labels.txt").split())
+        return tuple(self.read_text("labels.txt").splitlines())
 
     def has(self, name):
         return (self.path / name).is_file()

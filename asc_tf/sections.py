@@ -53,12 +53,16 @@ class Normalise:
 
 @dataclass(frozen=True)
 class Start:
-    """Another recipe whose run this one starts from; layers that share a name and shapes take its weights.
+    """Whose weights a run starts from: every layer but the head takes those of the layer of its name.
 
-    keep_head: whether the layer that makes the logits is taken over too, for which the classes must be the same.
+    recipe: another recipe; its run, with this recipe's seed and its own dataset, is made first where it is not there.
+    run: instead of a recipe, the folder of a finished or imported run, for all seeds the same.
+    keep_head: whether the head, which makes the logits, is taken over too; the classes must be the same then.
+    Only weights are taken: [normalise] by = "bands" is measured anew on the data of this recipe.
     """
 
-    recipe: str
+    recipe: str | None = None
+    run: str | None = None
     keep_head: bool = False
 
 

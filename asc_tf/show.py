@@ -74,7 +74,7 @@ def sheet(recipe, data):
     """[(clip's name, its (bands,) Hz, [(title, (bands, frames))])] of a training clip of every class.
 
     The spectrograms are those before [normalise], which changes their scale and offset alone; of front ends with
-    deltas the first channel.
+    deltas the first channel.  Raises UserError for multi-label data.
     """
     import numpy as np
     import tensorflow as tf
@@ -83,6 +83,8 @@ def sheet(recipe, data):
     from asc_tf.data import batches
     from asc_tf.features import axes
 
+    if build.multi_label(recipe):
+        raise UserError(f"{recipe.file}: --out draws a clip of every class, but clips have several here; leave it out.")
     rng, labels = np.random.default_rng(recipe.seed), data.labels(data.train)
     rows = np.array([rng.choice(data.train[labels == label]) for label in np.unique(labels)])
     batch = next(iter(batches.evaluation(build.source(recipe, data, rows), len(rows))))

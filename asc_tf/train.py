@@ -1,14 +1,15 @@
 """`python -m asc_tf.train [RECIPE]`: from audio files to a checked model.
 
-Prepares the data, trains or reuses the teachers and stores their logits, trains the network, quantises
-it and converts it to TFLite where the recipe says so, and evaluates everything on the test split.
+Prepares the data, trains or reuses the run that the recipe starts from and the teachers, whose logits are stored,
+trains the network, quantises it and converts it to TFLite where the recipe says so, and evaluates everything on the
+test split.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
-from asc_tf import command_line, evaluate, run_folder, teaching
+from asc_tf import command_line, evaluate, run_folder, starting, teaching
 from asc_tf import recipe as recipes
 
 
@@ -16,29 +17,44 @@ def train(recipe, out, *, resume=False, title="student"):
     """Runs a recipe into the folder `out`; returns the RunFolder.  Every mistake in it is found first."""
     from asc_tf import build
 
-    teachers = [build.taught(recipe, recipes.load(t.recipe, beside=Path(recipe.file).parent)) for t in recipe.teacher]
-    for part in teachers:
-        build.check(part)
-    build.check(recipe, teachers)
-    if recipe.quantise:
-        check_quantisable(recipe)
+    recipes.needed(recipe)
+    teachers = check(recipe)
     run = run_folder.create(out, recipe, resume=resume)
     data = build.data(recipe)
     run.write("labels.txt", "\n".join(data.classes) + "\n")
     describe(recipe, data)
     build.measure_normalisation(run, data)
+    former = starting.former(run, data, train)
     taught = teaching.runs(run, teachers, data, train)
     columns = teaching.columns(run, taught, data) if taught else {}
     source = build.source(recipe, data, data.train, columns)
-    fit(run, source, data, title, teaching.live(run, taught, len(data.classes)))
+    fit(run, source, data, title, former, teaching.live(run, taught, len(data.classes)))
     if recipe.quantise:
         quantise(run, source, data)
     evaluate.evaluate(run, data)
     return run
 
 
-def fit(run, source, data, title, live=None):
-    """Trains the run's network to its last epoch, from where it stopped if it did.  live: as the Student's."""
+def check(recipe):
+    """Raises UserError for what is wrong in a recipe and in all that it needs; returns its teachers' recipes."""
+    from asc_tf import build
+
+    teachers = [build.taught(recipe, recipes.named(recipe, teacher.recipe)) for teacher in recipe.teacher]
+    for teacher in teachers:
+        check(teacher)
+    build.check(recipe, teachers)
+    if recipe.quantise:
+        check_quantisable(recipe)
+    if recipe.start:
+        check(starting.check(recipe))
+    return teachers
+
+
+def fit(run, source, data, title, former=None, live=None):
+    """Trains the run's network to its last epoch, from where it stopped if it did, else from a former run's weights.
+
+    live: as the Student's.
+    """
     import keras
 
     from asc_tf import build, epochs
@@ -59,6 +75,8 @@ def fit(run, source, data, title, live=None):
         return
     if done:
         print(f"{title}  goes on after epoch {done}")
+    elif former:
+        starting.take_over(student.network, recipe, former)
     student.fit(
         build.training_batches(run, source, first_step=done * steps, last_step=recipe.train.epochs * steps),
         epochs=recipe.train.epochs,

@@ -96,8 +96,9 @@ def report(rows, teachers, options):
     changed = f" `--set {' --set '.join(options.overrides)}`" if options.overrides else ""
     return f"""# What does distillation bring on real sounds?
 
-Made by `python benchmarks/distillation.py`{changed}; seeds {", ".join(map(str, options.seeds))}; {clips["clips"]} seconds \
-of fold 4, {clips["by_file"]["clips"]} clips. Folds 1 to 3 train. Mean ± standard deviation over the seeds (each seed).
+Made by `python benchmarks/distillation.py`{changed}; seeds {", ".join(map(str, options.seeds))}; {clips["clips"]}
+seconds of fold 4, {clips["by_file"]["clips"]} clips. Folds 1 to 3 train.
+Mean ± standard deviation over the seeds (each seed).
 Macro accuracy over the ten classes. Networks, epochs and weights were chosen on folds 1 to 3 (`--choose`).
 
 {table(rows, teachers)}

@@ -27,6 +27,7 @@ class Source:
     read:    (rows,) -> (rows, samples) int16, as shards.Prepared.read.
     rows:    (segments,) rows of the prepared clips.
     labels:  (segments,) class numbers.   classes: how many there are.
+    label_sets: (sets, classes) bool, which classes each number in `labels` stands for; None where it is a class.
     devices: (segments,) device names, "" where unknown.
     columns: {name: (segments, ...) numbers} that travel with a segment, as teaching.columns makes them.
     """
@@ -38,6 +39,7 @@ class Source:
     classes: int
     devices: np.ndarray
     columns: dict = field(default_factory=dict)
+    label_sets: np.ndarray | None = None
 
     def __len__(self):
         return len(self.rows)
@@ -46,8 +48,8 @@ class Source:
 def training(source, *, batch_size, seed, first_step, last_step, worker=0, workers=1):
     """Chunks of the steps from first_step to last_step - 1, share / chunk_size(share) a step, share = batch / workers.
 
-    Each is a dict of "wave" (chunk, samples) float32, "label" (chunk, classes) one-hot, "device"
-    (chunk,) and the source's columns (chunk, ...) float32; beside it the chunk's number.
+    Each is a dict of "wave" (chunk, samples) float32, "label" (chunk, classes) of 0 and 1,
+    "device" (chunk,) and the source's columns (chunk, ...) float32; beside it the chunk's number.
     Clips left over at the end of an epoch (fewer than a batch) wait for the next permutation.
 
     worker, workers: of a batch shared by several processes, the part of this one.  Chunks are numbered through the
@@ -103,16 +105,18 @@ def chunk_size(batch_size, most=CHUNK):
 
 def _fetched(source, positions, number, chunk):
     names = ["wave", "label", "device", *source.columns]
-    types = [tf.int16, tf.int32, tf.string] + [tf.float32] * len(source.columns)
-    shapes = [[chunk, source.samples], [chunk], [chunk], *([chunk, *c.shape[1:]] for c in source.columns.values())]
+    types = [tf.int16, tf.float32, tf.string] + [tf.float32] * len(source.columns)
+    told = [[chunk, *column.shape[1:]] for column in source.columns.values()]
+    shapes = [[chunk, source.samples], [chunk, source.classes], [chunk], *told]
+    stands_for = np.eye(source.classes) if source.label_sets is None else source.label_sets
 
     def fetch(number):
         at = positions(number)
-        columns = [source.read(source.rows[at]), source.labels[at].astype(np.int32), source.devices[at].astype(object)]
+        labels = stands_for[source.labels[at]].astype(np.float32)
+        columns = [source.read(source.rows[at]), labels, source.devices[at].astype(object)]
         return columns + [column[at].astype(np.float32) for column in source.columns.values()]
 
     columns = tf.numpy_function(fetch, [number], types, stateful=False)
     batch = {name: tf.ensure_shape(column, shape) for name, column, shape in zip(names, columns, shapes, strict=True)}
     batch["wave"] = tf.cast(batch["wave"], tf.float32) / audio.FULL_SCALE
-    batch["label"] = tf.one_hot(batch["label"], source.classes)
     return batch

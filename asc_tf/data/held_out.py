@@ -1,6 +1,9 @@
 """Which groups of clips are held out, so that every class gives about the same share?"""
 
+import hashlib
+import heapq
 from collections import Counter, defaultdict
+from itertools import chain
 
 import numpy as np
 
@@ -28,6 +31,28 @@ def choose(rows, *, share, seed):
         if groups.isdisjoint(held):
             _add_smallest([group for group in order if group in groups], counts, of_class, held)
     return held
+
+
+def choose_clips(files, labels, *, share, seed):
+    """The files to hold out of clips with several labels each: a set, the same for the same seed in any order.
+
+    labels: (clips,) tuples of classes.  A clip counts for the rarest of its classes, so that these are held out
+    too; of each, the files whose seeded digest is least, at least one of two or more.
+    """
+    clips_of = Counter(chain.from_iterable(labels))
+    rarest = {label: min(label, key=lambda name: (clips_of[name], name)) for label in set(labels)}
+    strata = defaultdict(list)
+    for file, label in zip(files, labels, strict=True):
+        strata[rarest[label]].append((_digest(seed, file), file))
+    held = set()
+    for stratum in strata.values():
+        count = max(1, round(share * len(stratum))) if len(stratum) > 1 else 0
+        held.update(file for _, file in heapq.nsmallest(count, stratum))
+    return held
+
+
+def _digest(seed, file):
+    return hashlib.blake2b(f"{seed} {file}".encode(errors="surrogateescape"), digest_size=8).digest()
 
 
 def _moved(group, counts, of_class, held, surplus):

@@ -14,7 +14,7 @@ class Clip(NamedTuple):
     """One audio file of a dataset.
 
     file:   path below the dataset's root with forward slashes; names the clip everywhere.
-    label:  one of the listing's classes.
+    label:  one of the listing's classes; of a multi-label listing a tuple of one or more.
     split:  "train" or "test".
     device, city: "" where unknown.
     group:  clips of one group (a location, a source recording) are never parted between
@@ -22,7 +22,7 @@ class Clip(NamedTuple):
     """
 
     file: str
-    label: str
+    label: str | tuple[str, ...]
     split: str
     device: str = ""
     city: str = ""
@@ -34,12 +34,13 @@ class Listing:
     """A dataset: its folder, its classes in the order of the network's outputs, and its clips, column by column.
 
     Columns, each a tuple of texts, rather than an object a clip: 230,350 clips are listed in a second.
+    Of a multi-label listing, `label` is a tuple of tuples.
     """
 
     root: Path
     classes: tuple[str, ...]
     file: tuple[str, ...]
-    label: tuple[str, ...]
+    label: tuple[str, ...] | tuple[tuple[str, ...], ...]
     split: tuple[str, ...]
     device: tuple[str, ...]
     city: tuple[str, ...]
@@ -53,6 +54,11 @@ class Listing:
 
     def __len__(self):
         return len(self.file)
+
+    @property
+    def multi_label(self):
+        """Whether a clip may belong to several classes."""
+        return isinstance(next(iter(self.label), None), tuple)
 
     @cached_property
     def clips(self):
@@ -78,8 +84,12 @@ def validation_part(listing, *, share, seed):
         return positions, []
     columns = (listing.group, listing.file, listing.label, listing.device)
     groups, files, labels, devices = (map(column.__getitem__, positions) for column in columns)
-    groups = [group or file for group, file in zip(groups, files, strict=True)]
-    held = held_out.choose(zip(groups, labels, devices, strict=True), share=share, seed=seed)
+    if listing.multi_label:
+        groups = list(files)
+        held = held_out.choose_clips(groups, list(labels), share=share, seed=seed)
+    else:
+        groups = [group or file for group, file in zip(groups, files, strict=True)]
+        held = held_out.choose(zip(groups, labels, devices, strict=True), share=share, seed=seed)
     if not held:
         raise UserError(
             f"data.validation_share = {share}: every class of {listing.root} has one group of training clips only, "
@@ -106,7 +116,7 @@ def checked(listing, source):
     Whether the files are there is seen when they are prepared: each is looked at once.
     """
     unknown = set(listing.label) - set(listing.classes)
-    if unknown:
+    if unknown and not listing.multi_label:  # a table of several labels is checked cell by cell where it is read
         file, label = next(pair for pair in zip(listing.file, listing.label, strict=True) if pair[1] in unknown)
         raise UserError(f"{source}: {file}: label '{label}' is not known. {nearest(label, listing.classes)}")
     if len(set(listing.file)) < len(listing):

@@ -35,3 +35,11 @@ def factor(form, temperature, classes):
 def label_loss(student, labels):
     """Cross entropy of (batch, classes) logits with (batch, classes) label distributions.  Returns (batch,)."""
     return -ops.sum(labels * ops.log_softmax(student, axis=-1), axis=-1)
+
+
+def multi_label_loss(student, labels):
+    """Binary cross entropy of (batch, classes) logits with (batch, classes) labels of 0 to 1.
+
+    Returns (batch,), the mean over the classes, as AudioSet's systems are trained.
+    """
+    return ops.mean(ops.softplus(student) - labels * student, axis=-1)

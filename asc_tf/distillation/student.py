@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from asc_tf.distillation import embedding, terms
+from asc_tf.distillation import embedding, soft_targets, terms
 from asc_tf.distillation.hierarchy import membership
 
 
@@ -16,6 +16,7 @@ class Student(keras.Model):
     stand still, since Keras keeps the optimizer out of compute_loss there.
     live: spectrograms -> {"teacher", "embedding N"} of teachers that hear the student's own batch; no gradient
     flows into them, and their weights are not the Student's.
+    multi_label: clips may have several classes, each learnt by binary cross entropy; there is no accuracy then.
 
     Targets are a dict: "label" and, unless they are live, what the teachers said (see terms.total).  Every term's
     mean is logged unweighted beside the loss, and the accuracy: how often the label of the largest share is met.
@@ -33,6 +34,7 @@ class Student(keras.Model):
         embedding_sizes=(),
         steps_per_epoch=1,
         live=None,
+        multi_label=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -41,7 +43,8 @@ class Student(keras.Model):
         self.membership = membership(hierarchy.groups, classes) if hierarchy else None
         self.heads = keras.Model(network.input, self._outputs(embedding_sizes))
         self.means = {name: keras.metrics.Mean(name=f"{name}_loss") for name in self._terms(embedding_sizes)}
-        self.accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+        self.of_labels = soft_targets.multi_label_loss if multi_label else soft_targets.label_loss
+        self.accuracy = None if multi_label else keras.metrics.CategoricalAccuracy(name="accuracy")
 
     def call(self, spectrograms, training=None):
         """What terms.total takes as outputs."""
@@ -51,7 +54,7 @@ class Student(keras.Model):
         """terms.total at an epoch, counted from 0, with a fraction within it."""
         soft = {"temperature": self.distill.temperature, "form": self.distill.form} if self.distill else {}
         weights = terms.weights(epoch, self.distill, self.hierarchy)
-        return terms.total(outputs, targets, weights, **soft, membership=self.membership)
+        return terms.total(outputs, targets, weights, **soft, membership=self.membership, of_labels=self.of_labels)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         said = {key: ops.stop_gradient(value) for key, value in self.live(x).items()} if self.live else {}
@@ -62,7 +65,8 @@ class Student(keras.Model):
         return ops.mean(found["loss"])
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        self.accuracy.update_state(y["label"], y_pred["logits"])
+        if self.accuracy is not None:
+            self.accuracy.update_state(y["label"], y_pred["logits"])
         return self.get_metrics_result()
 
     def _outputs(self, embedding_sizes):

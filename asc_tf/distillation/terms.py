@@ -23,7 +23,9 @@ def weights(epoch, distill=None, hierarchy=None):
     return found
 
 
-def total(outputs, targets, weights, *, temperature=1.0, form="textbook", membership=None):
+def total(
+    outputs, targets, weights, *, temperature=1.0, form="textbook", membership=None, of_labels=soft_targets.label_loss
+):
     """The terms and their weighted sum, as a dict of (batch,): loss, label and whatever else there is.
 
     outputs: of the student: "logits" (batch, classes); where learnt from, its "embedding N" (batch, size) in the
@@ -33,8 +35,9 @@ def total(outputs, targets, weights, *, temperature=1.0, form="textbook", member
              them "share" (batch, voices): the distance is that mixture of the distances from each voice.
     weights: as `weights` gives them; without one of group or teacher that term is not made.
     temperature, form: see soft_targets.   membership: (classes, groups), see hierarchy.
+    of_labels: soft_targets.label_loss, or multi_label_loss where a clip may have several classes.
     """
-    terms = {"label": soft_targets.label_loss(outputs["logits"], targets["label"])}
+    terms = {"label": of_labels(outputs["logits"], targets["label"])}
     if "group" in weights:
         terms["group"] = hierarchy.loss(_of_groups(outputs, membership), targets["label"], membership)
     if "teacher" in weights:

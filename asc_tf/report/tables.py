@@ -2,28 +2,27 @@
 
 from collections import Counter
 
+from asc_tf import metrics
 from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 
 
 def evaluation(report, classes):
     """The evaluation's table as text; report as in metrics.json."""
     names = list(report)
+    chief = metrics.chief(report[names[0]])
+    title = chief.replace("_", " ")
     lines = [_row("", names)]
-    lines += [_row("macro accuracy", [_percent(report[n]["macro_accuracy"]) for n in names])]
+    lines += [_row(title, [_percent(report[n][chief]) for n in names])]
     lines += [_row("log loss", [f"{report[n]['log_loss']:.3f}" for n in names])]
     for member in report[names[0]].get("members", {}):
         lines += [_row(f"  of {member}", [_percent(report[n]["members"][member]["macro_accuracy"]) for n in names])]
     if "by_file" in report[names[0]]:
-        lines += [
-            _row("macro accuracy, whole files", [_percent(report[n]["by_file"]["macro_accuracy"]) for n in names])
-        ]
+        lines += [_row(f"{title}, whole files", [_percent(report[n]["by_file"][chief]) for n in names])]
     for group in [key for key in report[names[0]] if key.startswith(("seen ", "unseen "))]:
-        lines += [_row(group, [_percent(report[n][group]["macro_accuracy"]) for n in names])]
+        lines += [_row(group, [_percent(report[n][group][chief]) for n in names])]
     for kind in ("by_device", "by_city"):
         for group in report[names[0]].get(kind, {}):
-            lines += [
-                _row(f"  {kind[3:]} {group}", [_percent(report[n][kind][group]["macro_accuracy"]) for n in names])
-            ]
+            lines += [_row(f"  {kind[3:]} {group}", [_percent(report[n][kind][group][chief]) for n in names])]
     for name in classes:
         lines += [_row(f"  {name}", [_percent(report[n]["by_class"][name]) for n in names])]
     lines += [_row("parameters", [f"{report[n]['cost']['parameters']:,}" for n in names])]
@@ -37,13 +36,14 @@ def evaluation(report, classes):
 def counts(listing):
     """Clips of a dataset by class, device and city (where they are known) in each split."""
     lines = [_row(f"{len(listing.file):,} clips", ["train", "test"])]
+    of_classes = listing.label if listing.multi_label else [(label,) for label in listing.label]
     for title, column, names in (
-        ("class", listing.label, listing.classes),
-        ("device", listing.device, sorted(set(listing.device))),
-        ("city", listing.city, sorted(set(listing.city))),
+        ("class", of_classes, listing.classes),
+        ("device", [(device,) for device in listing.device], sorted(set(listing.device))),
+        ("city", [(city,) for city in listing.city], sorted(set(listing.city))),
     ):
         if any(names):
-            found = Counter(zip(column, listing.split, strict=True))
+            found = Counter((name, split) for own, split in zip(column, listing.split, strict=True) for name in own)
             cells = [[f"{found[name, split]:,}" for split in ("train", "test")] for name in names]
             lines += ["", title]
             lines += [_row(f"  {name or 'unknown'}", row) for name, row in zip(names, cells, strict=True)]

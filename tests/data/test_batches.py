@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,10 @@ def test_evaluation_is_everything_once_in_order(chunk):
 @pytest.mark.parametrize(("batch_size", "chunk"), [(256, 64), (64, 64), (100, 50), (37, 37), (67, 1)])
 def test_chunks_divide_the_batch(batch_size, chunk):
     assert batches.chunk_size(batch_size) == chunk
+
+
+def test_clips_with_several_classes_share_sets_of_them():
+    sets = np.array([[1, 0, 1], [0, 1, 0]], bool)
+    several = dataclasses.replace(source(4), labels=np.array([1, 0, 0, 1]), label_sets=sets)
+    (batch,) = batches.evaluation(several, 4)
+    np.testing.assert_array_equal(batch["label"], [[0, 1, 0], [1, 0, 1], [1, 0, 1], [0, 1, 0]])

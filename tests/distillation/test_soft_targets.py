@@ -61,3 +61,9 @@ def test_by_hand():
     student, teacher = ops.log(ops.convert_to_tensor([[3.0, 1.0]])), ops.zeros((1, 2))
     expected = np.log(0.5) - (np.log(0.75) + np.log(0.25)) / 2
     assert float(soft_targets.loss(student, teacher, 1.0)[0]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_several_classes_cost_the_mean_of_their_binary_cross_entropies():
+    logits, labels = np.array([[0.0, np.log(3), -100, 100]]), np.array([[0.5, 1, 0, 0]])
+    expected = (np.log(2) - np.log(0.75) + 0 + 100) / 4
+    assert float(soft_targets.multi_label_loss(logits, labels)[0]) == pytest.approx(expected, abs=1e-6)
