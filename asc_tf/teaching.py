@@ -1,14 +1,16 @@
 """Who teaches a run, and what do its teachers say of the training clips?"""
 
 import dataclasses
+import functools
 
 from asc_tf import reuse
 
 
-def logits(run, teachers, data, train):
+def logits(run, teachers, data, train, team):
     """(training segments, classes): the mean of all teacher runs' logits, each run trained or reused.
 
     teachers: the recipes of run.recipe.teacher on the run's own data.  train: as train.train.
+    team: the workers.Team at work; its chief asks the teachers, the others read what it has stored.
     """
     import numpy as np
 
@@ -16,7 +18,8 @@ def logits(run, teachers, data, train):
     for teacher, entry in zip(teachers, run.recipe.teacher, strict=True):
         for seed in range(1, entry.runs + 1):
             made = reuse.run(run.path.parent, dataclasses.replace(teacher, seed=seed), train, title="teacher")
-            found.append(one_runs_logits(made, data))
+            answers = functools.partial(one_runs_logits, made, data)
+            found.append(team.first(answers, then=answers))
     return np.mean(found, axis=0)
 
 
