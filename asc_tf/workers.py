@@ -29,6 +29,11 @@ class Team:
         return self.worker == 0
 
     @property
+    def workers(self):
+        """How many processes there are."""
+        return len(self.addresses)
+
+    @property
     def replicas(self):
         """Devices that share a batch."""
         return self.strategy.num_replicas_in_sync if self.strategy else 1
@@ -75,7 +80,7 @@ class Team:
         loss, step = model.compute_loss, model.train_step
         model.compute_loss = lambda *args, **named: loss(*args, **named) / self.replicas
         model._maybe_symbolic_build = lambda *_, **__: None
-        if len(self.addresses) > 1:
+        if self.workers > 1:
             model.train_step = lambda batch: {name: value[None] for name, value in step(batch).items()}
         return model
 
@@ -85,7 +90,7 @@ class Team:
             made, failure = action(), None
         except UserError as error:
             made, failure = None, error
-        failed = self._failed(failure) if len(self.addresses) > 1 else []
+        failed = self._failed(failure) if self.workers > 1 else []
         if failure:
             raise failure
         if failed:
@@ -108,7 +113,7 @@ class Team:
         import tensorflow as tf
 
         lost = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError)
-        lost = lost if len(self.addresses) > 1 else ()
+        lost = lost if self.workers > 1 else ()
         with contextlib.ExitStack() as stack:
             if not self.chief:
                 stack.enter_context(contextlib.redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
@@ -124,7 +129,7 @@ class Team:
         """Numbers of the workers whose action failed; returns when all workers have asked."""
         import tensorflow as tf
 
-        mine = tf.one_hot(self.worker, len(self.addresses)) * float(failure is not None)
+        mine = tf.one_hot(self.worker, self.workers) * float(failure is not None)
         everyones = self.strategy.experimental_distribute_values_from_function(lambda _: mine)
         return self.strategy.reduce("SUM", everyones, axis=None).numpy().nonzero()[0].tolist()
 

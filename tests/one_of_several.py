@@ -12,18 +12,21 @@ import sys
 from asc_tf import epochs, train
 
 
-def plain_network(build):
-    """A model's `build` that makes a network without batch norm, which each worker would compute of its own part."""
+def small_network(build, *, norm):
+    """A model's `build` that makes a small network instead, with a batch norm or without."""
     import keras
 
+    from asc_tf.models._blocks import normalised
+
     @functools.wraps(build)  # the recipe's settings are checked against the original
-    def plain(input_shape, classes, **_):
+    def small(input_shape, classes, **_):
         inputs = keras.Input(input_shape, name="spectrogram")
-        x = keras.layers.ReLU(name="relu")(keras.layers.Conv2D(8, 5, strides=4, name="conv")(inputs))
+        x = keras.layers.Conv2D(8, 5, strides=4, name="conv")(inputs)
+        x = normalised(x, "conv") if norm else keras.layers.ReLU(name="relu")(x)
         x = keras.layers.Conv2D(classes, 1, name="head")(x)
         return keras.Model(inputs, keras.layers.GlobalAveragePooling2D(name="logits")(x))
 
-    return plain
+    return small
 
 
 def split_processor(devices):
@@ -60,19 +63,18 @@ def die_in_epoch(number):
 if __name__ == "__main__":
     own, program = sys.argv[1 : sys.argv.index("--")], sys.argv[sys.argv.index("--") + 1 :]
     parser = argparse.ArgumentParser()
-    parser.add_argument("--plain", action="store_true")
+    parser.add_argument("--norm", action="store_true")
     parser.add_argument("--devices", type=int)
     parser.add_argument("--no-writes")
     parser.add_argument("--die-in-epoch", type=int)
     options = parser.parse_args(own)
-    if options.plain:
-        from asc_tf.models import cp_mobile
-
-        cp_mobile.build = plain_network(cp_mobile.build)
     if options.devices:
         split_processor(options.devices)
     if options.no_writes:
         refuse_to_write_in(options.no_writes)
     if options.die_in_epoch is not None:
         die_in_epoch(options.die_in_epoch)
+    from asc_tf.models import cp_mobile
+
+    cp_mobile.build = small_network(cp_mobile.build, norm=options.norm)
     sys.exit(train.main(program))
