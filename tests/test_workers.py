@@ -46,7 +46,11 @@ def team_of_two(program, own=((), ())):
         each.close()
     tasks = [{"type": "worker", "index": index} for index in range(2)]
     team = [started(program, own[t["index"]], {"cluster": cluster, "task": t}) for t in tasks]
-    return [ended(process) for process in team]
+    try:
+        return [ended(process) for process in team]
+    finally:
+        for process in team:
+            process.kill()
 
 
 def losses(run):
