@@ -30,10 +30,13 @@ class Keeper(keras.callbacks.Callback):
 
     The state is written last and holds all that the next epoch depends on, so a run killed anywhere
     goes on from the last whole epoch as if it had never stopped.
+
+    chief: whether this process validates, writes and speaks; of several that train together, one does.
     """
 
-    def __init__(self, run, validation, labels, *, title):
+    def __init__(self, run, validation, labels, *, title, chief=True):
         super().__init__()
+        self.chief = chief
         self.run, self.validation, self.labels, self.title = run, validation, labels, title
         self.rows, self.best, self.chief = [], -np.inf, None
 
@@ -51,23 +54,27 @@ class Keeper(keras.callbacks.Callback):
         return len(self.rows)
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.started = time.monotonic()
+        self.started, self.done = time.monotonic(), epoch
         for layer in self.model.network.layers:
             if hasattr(layer, "begin_epoch"):
                 layer.begin_epoch(epoch)
         steps = self.params["steps"]
-        self.bar = tqdm(total=steps, desc=self.title, unit=" steps", leave=False, disable=None)  # only on a terminal
+        self.bar = tqdm(
+            total=steps, desc=self.title, unit=" steps", leave=False, disable=None if self.chief else True
+        )  # None: only on a terminal
 
     def on_train_batch_end(self, batch, logs=None):
         self.bar.update()
         if not np.isfinite(logs["loss"]):
             raise TrainingFailed(
-                f"{self.run.path}: the loss is {logs['loss']} after epoch {len(self.rows)}. "
+                f"{self.run.path}: the loss is {logs['loss']} after epoch {self.done}. "
                 "The epochs before are kept; lower train.learning_rate and start in another --out."
             )
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.close()
+        if not self.chief:
+            return
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
         logs |= self._validated()
         logs["seconds"] = time.monotonic() - self.started

@@ -124,6 +124,15 @@ def create(path, recipe, *, resume):
     return run
 
 
+def begun_by_another(path, recipe):
+    """The folder that another process has created for the recipe.  UserError where it is not seen."""
+    run = RunFolder(path, recipe)
+    if not run.has("recipe.toml"):
+        raise UserError(f"{path}: is not here; --out must lie on a disk that all workers share.")
+    _check_same(run, load(path).recipe)
+    return run
+
+
 def load(path):
     """An existing run folder.  UserError where there is none."""
     run = RunFolder(path, None)

@@ -6,54 +6,81 @@ test split.
 """
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 
-from asc_tf import command_line, evaluate, run_folder, starting, teaching
+from asc_tf import command_line, evaluate, run_folder, starting, teaching, workers
 from asc_tf import recipe as recipes
 
 
-def train(recipe, out, *, resume=False, title="student"):
-    """Runs a recipe into the folder `out`; returns the RunFolder.  Every mistake in it is found first."""
+def train(recipe, out, *, resume=False, title="student", team=workers.ALONE):
+    """Runs a recipe into the folder `out`; returns the RunFolder.  Every mistake in it is found first.
+
+    team: the workers.Team that trains it; this process does its part.
+    """
     from asc_tf import build
 
     recipes.needed(recipe)
-    teachers = check(recipe)
+    teachers = check(recipe, team)
+    run, data = team.first(lambda: begun(recipe, out, resume=resume), then=lambda: joined(recipe, out))
+    train_it = functools.partial(train, team=team)
+    former = starting.former(run, data, train_it)
+    taught = teaching.runs(run, teachers, data, train_it)
+    shared = {"worker": team.worker, "workers": team.workers, "together": team.together}
+    columns = teaching.columns(run, taught, data, **shared) if taught else {}
+    source = build.source(recipe, data, data.train, columns)
+    fit(run, source, data, title, team, former, taught)
+    team.first(lambda: finish(run, source, data))
+    return run
+
+
+def begun(recipe, out, *, resume):
+    """(RunFolder, build.Data) of a run, all that stands before its training written."""
+    from asc_tf import build
+
     run = run_folder.create(out, recipe, resume=resume)
     data = build.data(recipe)
     run.write("labels.txt", "\n".join(data.classes) + "\n")
     describe(recipe, data)
     build.measure_normalisation(run, data)
-    former = starting.former(run, data, train)
-    taught = teaching.runs(run, teachers, data, train)
-    columns = teaching.columns(run, taught, data) if taught else {}
-    source = build.source(recipe, data, data.train, columns)
-    fit(run, source, data, title, former, teaching.live(run, taught, len(data.classes)))
-    if recipe.quantise:
+    return run, data
+
+
+def joined(recipe, out):
+    """What `begun` gave the chief, for workers that write nothing."""
+    from asc_tf import build
+
+    return run_folder.begun_by_another(out, recipe), build.data(recipe, quiet=True)
+
+
+def finish(run, source, data):
+    """Makes and evaluates what a trained run is for."""
+    if run.recipe.quantise:
         quantise(run, source, data)
     evaluate.evaluate(run, data)
-    return run
 
 
-def check(recipe):
+def check(recipe, team=workers.ALONE):
     """Raises UserError for what is wrong in a recipe and in all that it needs; returns its teachers' recipes."""
     from asc_tf import build
 
     teachers = [build.taught(recipe, recipes.named(recipe, teacher.recipe)) for teacher in recipe.teacher]
     for teacher in teachers:
-        check(teacher)
+        check(teacher, team)
+    team.check(recipe)
     build.check(recipe, teachers)
     if recipe.quantise:
         check_quantisable(recipe)
     if recipe.start:
-        check(starting.check(recipe))
+        check(starting.check(recipe), team)
     return teachers
 
 
-def fit(run, source, data, title, former=None, live=None):
+def fit(run, source, data, title, team=workers.ALONE, former=None, taught=()):
     """Trains the run's network to its last epoch, from where it stopped if it did, else from a former run's weights.
 
-    live: as the Student's.
+    team: see train.  taught: the teaching.Taught runs.
     """
     import keras
 
@@ -61,15 +88,18 @@ def fit(run, source, data, title, former=None, live=None):
 
     recipe = run.recipe
     steps = whole_steps(recipe, source)
-    student = compiled_student(
-        recipe,
-        classes=data.classes,
-        steps=recipe.train.epochs * steps,
-        embedding_sizes=embedding_sizes(run, source, live),
-        live=live,
-    )
+    with team.scope():
+        live = teaching.live(run, taught, len(data.classes))
+        student = compiled_student(
+            recipe,
+            classes=data.classes,
+            steps=recipe.train.epochs * steps,
+            embedding_sizes=embedding_sizes(run, source, live),
+            live=live,
+        )
+        team.adapt(student)
     validation = build.evaluation_batches(run, build.source(recipe, data, data.validation))
-    keeper = epochs.Keeper(run, validation, data.labels(data.validation), title=title)
+    keeper = epochs.Keeper(run, validation, data.labels(data.validation), title=title, chief=team.chief)
     done = keeper.resume(student)
     if done >= recipe.train.epochs:
         return
@@ -77,12 +107,15 @@ def fit(run, source, data, title, former=None, live=None):
         print(f"{title}  goes on after epoch {done}")
     elif former:
         starting.take_over(student.network, recipe, former)
+    first, last = done * steps, recipe.train.epochs * steps
+    batches = functools.partial(build.training_batches, run, source, first_step=first, last_step=last)
+    board = keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False)
     student.fit(
-        build.training_batches(run, source, first_step=done * steps, last_step=recipe.train.epochs * steps),
+        team.share(batches, recipe.train.batch_size),
         epochs=recipe.train.epochs,
         initial_epoch=done,
         steps_per_epoch=steps,
-        callbacks=[keeper, keras.callbacks.TensorBoard(run.path / "tensorboard", write_graph=False)],
+        callbacks=[keeper, board] if team.chief else [keeper],
         shuffle=False,  # the batches are shuffled already
         verbose=0,
     )
@@ -165,12 +198,19 @@ def main(arguments=None):
     parser.add_argument("recipe", nargs="?", default="quickstart", help="a shipped recipe's name or a TOML file")
     parser.add_argument("--out", help="the run folder (default: runs/NAME of the recipe)")
     parser.add_argument("--resume", action="store_true", help="go on with an unfinished run")
+    parser.add_argument(
+        "--distribute",
+        action="store_true",
+        help="share every batch between all devices, or all workers of TF_CONFIG (start the same command on each)",
+    )
     command_line.add_overrides(parser)
     options = parser.parse_args(arguments)
 
     def action():
         recipe = recipes.load(options.recipe, options.overrides)
-        train(recipe, Path(options.out or f"runs/{recipe.name}"), resume=options.resume)
+        team = workers.join() if options.distribute else workers.ALONE
+        with team.at_work():
+            train(recipe, Path(options.out or f"runs/{recipe.name}"), resume=options.resume, team=team)
 
     return command_line.start("train", action, go_on="The last whole epoch is kept: go on with --resume.")
 
