@@ -36,9 +36,8 @@ class Keeper(keras.callbacks.Callback):
 
     def __init__(self, run, validation, labels, *, title, chief=True):
         super().__init__()
-        self.chief = chief
-        self.run, self.validation, self.labels, self.title = run, validation, labels, title
-        self.rows, self.best, self.chief = [], -np.inf, None
+        self.run, self.validation, self.labels, self.title, self.chief = run, validation, labels, title, chief
+        self.rows, self.best, self.deciding = [], -np.inf, None
 
     def resume(self, model):
         """Loads the saved state, if there is one, into a compiled model; the number of epochs already done."""
@@ -79,7 +78,7 @@ class Keeper(keras.callbacks.Callback):
         logs |= self._validated()
         logs["seconds"] = time.monotonic() - self.started
         self.rows.append({"epoch": epoch + 1} | {key: float(value) for key, value in logs.items()})
-        self._save(logs.get(f"val_{self.chief}", epoch))
+        self._save(logs.get(f"val_{self.deciding}", epoch))
         self._tell(epoch, logs)
 
     def _validated(self):
@@ -90,8 +89,8 @@ class Keeper(keras.callbacks.Callback):
         if not np.isfinite(probabilities).all():
             raise TrainingFailed(f"{self.run.path}: the network's outputs are not numbers; lower train.learning_rate.")
         scores = metrics.scores(self.labels, probabilities)
-        self.chief = metrics.chief(scores)
-        return {f"val_{key}": scores[key] for key in (self.chief, "log_loss")}
+        self.deciding = metrics.deciding(scores)
+        return {f"val_{key}": scores[key] for key in (self.deciding, "log_loss")}
 
     def _save(self, score):
         self.run.write("weights/last.weights.h5", self.model.network.save_weights)

@@ -81,13 +81,13 @@ def binary_log_loss(labels, probabilities):
     return float(-np.log(np.clip(np.where(labels, probabilities, 1 - probabilities), 1e-15, 1.0)).mean())
 
 
-def chief(figures):
+def deciding(figures):
     """Which of some `scores` decides between two models: that of the challenge, or of AudioSet."""
     return "macro_accuracy" if "macro_accuracy" in figures else "mean_average_precision"
 
 
 def by_class(labels, probabilities):
-    """(classes,) of what the chief figure is the mean of; NaN for a class without clips."""
+    """(classes,) of what the deciding figure is the mean of; NaN for a class without clips."""
     return (class_accuracy if labels.ndim == 1 else average_precision)(labels, probabilities)
 
 

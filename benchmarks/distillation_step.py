@@ -53,7 +53,13 @@ def source(loaded, logits=None):
     waves = rng.integers(-8000, 8000, (count, build.segment_samples(loaded)), np.int16)
     labels, devices = rng.integers(len(CLASSES), size=count), np.full(count, "")
     return batches.Source(
-        waves.__getitem__, waves.shape[1], np.arange(count), labels, len(CLASSES), devices, teacher=logits
+        waves.__getitem__,
+        waves.shape[1],
+        np.arange(count),
+        labels,
+        len(CLASSES),
+        devices,
+        {} if logits is None else {"teacher": logits},
     )
 
 

@@ -88,7 +88,7 @@ def test_figures_of_clips_with_several_classes():
         "mean_average_precision": pytest.approx((1 + 1 / 4 + (1 + 2 / 3) / 2) / 3),
         "log_loss": pytest.approx(-np.log(right).mean()),
     }
-    assert metrics.chief(metrics.scores(SEVERAL, probabilities)) == "mean_average_precision"
+    assert metrics.deciding(metrics.scores(SEVERAL, probabilities)) == "mean_average_precision"
 
 
 def test_a_class_without_clips_has_no_average_precision():

@@ -9,7 +9,7 @@ from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 def evaluation(report, classes):
     """The evaluation's table as text; report as in metrics.json."""
     names = list(report)
-    chief = metrics.chief(report[names[0]])
+    chief = metrics.deciding(report[names[0]])
     title = chief.replace("_", " ")
     lines = [_row("", names)]
     lines += [_row(title, [_percent(report[n][chief]) for n in names])]
