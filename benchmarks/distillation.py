@@ -22,14 +22,12 @@ HERE = Path(__file__).parent / "distillation"
 ROOT = Path(__file__).parents[1]
 
 
-def taught(runs, *distill, teacher=""):
-    return [
-        f'teacher=[{{recipe="teacher", runs={runs}{teacher}}}]',
-        f"distill={{temperature=2, label_weight=0.1{''.join(f', {key}' for key in distill)}}}",
-    ]
+def taught(runs, layer=""):
+    return f'teacher=[{{recipe="teacher", runs={runs}{layer}}}]'
 
 
-EMBEDDING = 'layer="b6_relu"', "embedding_weight=1"
+LOGITS = "distill={temperature=8, label_weight=0.02}"
+EMBEDDING = 'distill={temperature=1, label_weight=1, teacher_weight=0, embedding_weight=1, layer="b6_relu"}'
 GROUPS = (
     'hierarchy={groups={animals=["dog_bark", "rooster"], nature=["fire_crackling", "rain", "sea_waves"], '
     'people=["baby_cry", "person_sneeze"], machines=["chainsaw", "clock_tick", "helicopter"]}, branches="one"}'
@@ -37,13 +35,10 @@ GROUPS = (
 # What every row changes in student.toml.
 ROWS = {
     "student alone": [],
-    "+ logits of one teacher": taught(1),
-    "+ logits of three teachers, mean": taught(3),
-    "+ logits of three teachers, bayesian": taught(3, 'ensemble="bayesian"'),
-    "+ embedding of one teacher": taught(1, *EMBEDDING, "teacher_weight=0", teacher=', layer="b4_relu"'),
-    "+ logits and embedding of one teacher": taught(1, *EMBEDDING, teacher=', layer="b4_relu"'),
-    "+ groups of classes (one branch)": [GROUPS],
-    "+ logits of three teachers and groups": [*taught(3), GROUPS],
+    "+ logits of one teacher": [taught(1), LOGITS],
+    "+ logits of three teachers, their mean": [taught(3), LOGITS],
+    "+ embedding of one teacher": [taught(1, ', layer="b4_relu"'), EMBEDDING],
+    "+ groups of classes, one branch": [GROUPS],
 }
 CHOOSING = ["dataset.test_fold=3", "dataset.left_out_folds=[4]"]
 
