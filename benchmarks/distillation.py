@@ -62,7 +62,7 @@ def table(rows, teachers):
     alone = {seed: seconds(found) for seed, found in rows.get("student alone", {}).items()}
     for name, found in rows.items():
         gains = [seconds(found[seed]) - alone[seed] for seed in found if seed in alone]
-        gain = "" if name == "student alone" else spread(gains, sign="+")
+        gain = spread(gains, sign="+") if gains and name != "student alone" else ""
         lines.append(line(name, list(found.values()), gain))
     if teachers:
         lines.append(line("the teachers themselves", teachers, ""))
