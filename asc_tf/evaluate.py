@@ -29,6 +29,9 @@ def fuse(runs, method, out):
     """
     from asc_tf import build, metrics
 
+    for run in runs:
+        if build.multi_label(run.recipe):
+            raise UserError(f"{run.path}: its clips have several classes, whose probabilities are not fused here.")
     data = [build.data(run.recipe) for run in runs]
     for run, own in zip(runs, data, strict=True):
         check_tested_alike(runs[0], data[0], run, own)
