@@ -47,7 +47,7 @@ def test_an_int8_run_answers_as_its_front_end_and_its_model_file(int8_run, int8_
     found, expected = answers(content, clips), answers(int8_file, spectrograms)
     # What lies half way between two steps is rounded up by QUANTIZE, to the even step by numpy.
     assert np.mean(np.any(found != expected, axis=1)) < 0.1
-    assert len(set(found.argmax(axis=1))) > 1
+    assert np.ptp(found, axis=0).min() > 0.1
 
 
 def test_it_holds_the_networks_operations_and_no_operation_from_outside_tflite(int8_run, int8_file):
@@ -65,10 +65,10 @@ def test_its_ends_are_named(int8_run):
     assert runner(wave=noise(1))["logits"].dtype == np.float32
 
 
-def test_a_float_run_answers_as_keras(run_of):
-    run = run_of()
-    network = build.network(run.recipe, 3)
+def test_a_float_run_answers_as_keras(run_of, small, monkeypatch):
+    run, network = run_of(), small()
     run.write("weights/best.weights.h5", network.save_weights)
+    monkeypatch.setattr(build, "network", lambda recipe, classes, foldable: small())
     clips = noise(8)
     expected = network(build.network_input(run)(clips), training=False)
     content = wave.convert(run)
@@ -85,5 +85,5 @@ def test_other_front_ends_and_other_lengths_of_the_fft_are_told_what_to_do(run_o
 
 
 def test_an_operation_that_tflite_lacks_is_named():
-    with pytest.raises(UserError, match="TFLite has no operation for Lgamma"):
-        wave.converted(tf.math.lgamma, (1, 4), [])
+    with pytest.raises(UserError, match="TFLite has no operation for Igamma"):
+        wave.converted(lambda x: tf.math.igamma(x, x), (1, 4), [])
