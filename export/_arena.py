@@ -32,7 +32,7 @@ def estimate(content):
 
 
 def lifetimes(model, graph):
-    """[Tensor, ...] of what is computed, in the file's order; inputs live from the first operation on, outputs to the last."""
+    """[Tensor, ...] of what is computed, in the file's order; inputs live from the start and outputs to the end."""
     lives = {index: [0, 0] for index in graph.inputs}
     for step, operator in enumerate(graph.operators):
         for index in [*operator.inputs, *operator.outputs]:
