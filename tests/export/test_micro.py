@@ -60,7 +60,8 @@ def test_made_up_waves_in_every_type_of_sample_and_cell(run_of, c_front_end):
     run, place = run_of(), np.arange(8000)
     tone, impulse = np.sin(2 * np.pi * 440 * place / 8000), place == 4000
     square = np.where(place // 50 % 2, -1.0, 1.0)
-    clips = np.stack([0 * tone, impulse, square, tone, 1e-3 * tone]).astype("f")
+    noise = 0.003 * np.random.default_rng(0).standard_normal(8000)
+    clips = np.stack([0 * tone, impulse, square, tone, 1e-3 * tone, noise]).astype("f")
     clips = np.round(clips * 32767) / np.float32(32768)  # what 16 bits hold
     expected, c = build.network_input(run)(clips).numpy(), c_front_end(run)
     found = c("features", clips, np.float32)
@@ -68,7 +69,7 @@ def test_made_up_waves_in_every_type_of_sample_and_cell(run_of, c_front_end):
     sixteen_bits = (clips * 32768).astype(np.int16)
     np.testing.assert_array_equal(c("features_int16", sixteen_bits, np.float32), found)
     steps = tflite_file.quantised(found, {"quantization": STEPS, "dtype": np.int8})
-    assert (steps.min(), steps.max()) == (-128, 127) and len(set(steps)) > 50
+    assert (steps.min(), steps.max()) == (-128, 127) and len(set(steps)) > 30
     np.testing.assert_array_equal(c("input", clips, np.int8), steps)
     np.testing.assert_array_equal(c("input_int16", sixteen_bits, np.int8), steps)
 

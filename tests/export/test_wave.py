@@ -47,7 +47,7 @@ def test_an_int8_run_answers_as_its_front_end_and_its_model_file(int8_run, int8_
     found, expected = answers(content, clips), answers(int8_file, spectrograms)
     # What lies half way between two steps is rounded up by QUANTIZE, to the even step by numpy.
     assert np.mean(np.any(found != expected, axis=1)) < 0.1
-    assert np.ptp(found, axis=0).min() > 0.1
+    assert np.ptp(found, axis=0).max() > 0.5
 
 
 def test_it_holds_the_networks_operations_and_no_operation_from_outside_tflite(int8_run, int8_file):
