@@ -69,6 +69,10 @@ class LogMel(keras.layers.Layer):
     def call(self, wave):
         return self._run(wave, [weights for _, weights in self.groups])
 
+    def plain(self, wave):
+        """The same in operations alone, without loop and compiler, so that it can be converted to TFLite."""
+        return self._clips(wave, *[weights for _, weights in self.groups])
+
     def varied(self, wave, seed):
         """The same with the filter bank that (2,) int32 `seed` draws, one for all clips: for training."""
         rates = self.settings["fft_samples"], self.settings["sample_rate_hz"]

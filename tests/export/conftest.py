@@ -1,12 +1,24 @@
 """A network of a few layers with all that CP-Mobile has, quick to quantise, and clips it can tell apart."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
-from export import qat
+from asc_tf import recipe as recipes
+from asc_tf.run_folder import RunFolder
+from asc_tf.sections import Normalise, Part
+from export import qat, tflite
 from export.twin import twin
+
+# A front end that makes what the small network takes of a second.
+SMALL_LOG_MEL = {
+    "flavour": "htk", "sample_rate_hz": 8000, "window_samples": 600, "hop_samples": 1000, "fft_samples": 1024,
+    "bands": 12, "min_hz": 0.0, "max_hz": 4000.0,
+}  # fmt: skip
+CONSTANTS = Normalise(by="constants", mean=-4.5, deviation=5.0)
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +42,33 @@ def clips():
 def quantised(small, clips):
     """The small network quantised and calibrated on the clips, not trained; not to be changed."""
     return qat.quantise(twin(small()), clips[0])
+
+
+@pytest.fixture(scope="session")
+def int8_file(quantised):
+    """The bytes of its int8 TFLite file."""
+    return tflite.convert(quantised)
+
+
+@pytest.fixture
+def run_of(tiny, tmp_path):
+    """(settings of log_mel, normalise) -> a RunFolder of three classes with that front end, not trained."""
+
+    def made(settings=SMALL_LOG_MEL, normalise=CONSTANTS, feature="log_mel"):
+        recipe = dataclasses.replace(recipes.load(tiny), feature=Part(feature, settings), normalise=normalise)
+        run = RunFolder(tmp_path / "a run", recipe)
+        run.write("labels.txt", "high\nlow\nmiddle\n")
+        return run
+
+    return made
+
+
+@pytest.fixture
+def int8_run(run_of, int8_file):
+    """Such a run with the small network's int8 file."""
+    run = run_of()
+    run.write("export/model.tflite", int8_file)
+    return run
 
 
 def _small():

@@ -1,0 +1,30 @@
+/* How does a wave become what the network sees?
+ *
+ * wave:         ASC_TF_SAMPLES samples at ASC_TF_SAMPLE_RATE_HZ, one channel; float has full scale 1.
+ * spectrogram:  ASC_TF_CELLS floats (bands, frames, channels), channels last, normalised as in training.
+ * input:        the same in the steps of the network's int8 input.
+ * Nothing is allocated, and no call may begin before another has ended: the scratch is static.
+ */
+#ifndef ASC_TF_FEATURES_H_
+#define ASC_TF_FEATURES_H_
+
+#include <stdint.h>
+
+#include "asc_tf_settings.h"
+
+#define ASC_TF_CELLS (ASC_TF_BANDS * ASC_TF_FRAMES * ASC_TF_CHANNELS)
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void asc_tf_features(const float *wave, float *spectrogram);
+void asc_tf_features_int16(const int16_t *wave, float *spectrogram);
+void asc_tf_input(const float *wave, int8_t *input);
+void asc_tf_input_int16(const int16_t *wave, int8_t *input);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
