@@ -99,7 +99,7 @@ def check_quantisable(recipe):
     from asc_tf import build
     from export import qat
 
-    qat.check(build.network(recipe, classes=10, foldable=True))
+    qat.check(build.network(recipe, classes=10, foldable=True), recipe.quantise.float_layers)
 
 
 def quantise(run, source, data):
