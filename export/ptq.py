@@ -11,14 +11,17 @@ import itertools
 import numpy as np
 
 from asc_tf import build
+from asc_tf.data import batches
 from asc_tf.errors import UserError
 
 CLIPS_FILE = "export/calibration.csv"
+BATCH = 32  # clips whose activations are held at once
 
 
 def calibration(run, data):
     """[(clips, bands, frames, channels), ...] spectrograms of the clips that `chosen` takes, told in CLIPS_FILE.
 
+    Where training follows they are augmented as in training: ranges and means are those of what it hears.
     Raises UserError when the training split is empty.
     """
     recipe = run.recipe
@@ -27,7 +30,12 @@ def calibration(run, data):
     rows = data.train[places]
     columns = zip(data.names(rows), labels[places], devices[places], strict=True)
     run.write_rows(CLIPS_FILE, [{"clip": str(c), "label": str(a), "device": str(b)} for c, a, b in columns])
-    return list(build.evaluation_batches(run, build.source(recipe, data, rows), batch_size=32))
+    heard = batches.evaluation(build.source(recipe, data, rows), BATCH).enumerate()
+    if recipe.quantise.method == "ptq":
+        to_input = build.network_input(run)
+        return list(heard.map(lambda _, batch: to_input(batch["wave"])))
+    normalise = build.normaliser(run)
+    return list(heard.map(lambda step, batch: normalise(build.augmented(recipe, dict(batch), step)["mel"])))
 
 
 def chosen(labels, devices, *, count, seed):

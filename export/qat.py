@@ -11,10 +11,9 @@ import tf_keras
 
 from asc_tf.distillation import soft_targets
 from asc_tf.errors import UserError
-from export import _bias, _form, _ranges
+from export import _form, _ranges
 from export.twin import twin
 
-CORRECTED = 3  # batches on which the means of the channels are compared
 SLICE = 32  # clips calibrated at a time: every activation of the network is held at once
 
 
@@ -52,7 +51,6 @@ def quantise(network, calibration, float_layers=()):
     quantised = _scheme().apply(network, kept)
     _ranges.from_weights(quantised)
     _ranges.from_data(quantised, network, calibration)
-    _bias.correct(quantised, network, calibration[:CORRECTED])
     return quantised
 
 

@@ -30,10 +30,10 @@ def test_ranges_start_at_what_the_clips_show(small, clips):
 
 
 def test_a_single_outlier_does_not_coarsen_the_rest():
-    # A million values spread over 0..1 and one of 100: rounding over 0..100 loses 100^2 / 255^2 / 12 of each,
-    # cutting it off loses 99^2 once. In 97 shares of 0.01 the least loss is kept at 4 % of the range.
+    # A thousand million values spread over 0..1 and one of 100: a range of 100 s loses (100 s / 255)^2 / 12 of each
+    # by rounding, 12.8e6 s^2 in all, and (100 - 100 s)^2 by clipping, 1e4 (1 - s)^2: the least at the least s tried.
     counts = np.zeros(_ranges.BINS)
-    counts[: _ranges.BINS // 100], counts[-1] = 25_000, 1
+    counts[: _ranges.BINS // 100], counts[-1] = 25_000_000, 1
     assert _ranges._least_loss(counts, 0.0, 100.0) == (0.0, pytest.approx(4.0))
     assert _ranges._least_loss(np.ones(_ranges.BINS), -1.0, 2.0) == (-1.0, 2.0)
 
