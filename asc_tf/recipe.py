@@ -106,10 +106,8 @@ def _checked(tree, file):
     values = {key: _section(key, value) for key, value in tree.items()}
     if bool(values.get("teacher")) != ("distill" in values):
         raise UserError("[distill] and [[teacher]] belong together: one of them is missing.")
-    if "quantise" in values and values["quantise"].frozen_epochs > values["quantise"].epochs:
-        raise UserError("quantise: frozen_epochs must not exceed epochs.")
-    if "quantise" in values and values["quantise"].follow == "teachers" and "teacher" not in values:
-        raise UserError("quantise: follow = 'teachers', but the recipe has no [[teacher]]; write follow = 'float'.")
+    if "quantise" in values:
+        _check_quantise(values["quantise"], values.get("teacher"))
     if "start" in values and (values["start"].recipe is None) == (values["start"].run is None):
         raise UserError("start: give either the recipe whose run is started from, or the run; one of the two.")
     if "normalise" in values:
@@ -127,6 +125,20 @@ def _check_normalise(section):
         raise UserError('normalise: by = "constants" needs both mean and deviation.')
     if section.by == "bands" and given:
         raise UserError(f'normalise: by = "bands" measures its numbers: leave {" and ".join(given)} out.')
+
+
+def _check_quantise(section, teachers):
+    of_training = ("epochs", "frozen_epochs", "learning_rate", "follow")
+    given = [key for key in of_training if getattr(section, key) is not None]
+    if section.method == "ptq" and (given or section.label_weight):
+        raise UserError(f'quantise: method = "ptq" does not train: leave {", ".join(given) or "label_weight"} out.')
+    if section.method == "qat" and len(given) < len(of_training):
+        missing = [key for key in of_training if key not in given]
+        raise UserError(f'quantise: {", ".join(missing)} missing; or write method = "ptq", which does not train.')
+    if section.method == "qat" and section.frozen_epochs > section.epochs:
+        raise UserError("quantise: frozen_epochs must not exceed epochs.")
+    if section.follow == "teachers" and not teachers:
+        raise UserError("quantise: follow = 'teachers', but the recipe has no [[teacher]]; write follow = 'float'.")
 
 
 def _check_distill(section, teachers, data):

@@ -10,7 +10,7 @@
     quantise/              the same for quantisation-aware training
     teacher_outputs/       what this run says of clips to its students (distillation/teachers.py)
     ensemble.json          how its own teachers weigh, where the recipe has that fitted
-    export/                model.tflite, normalisation.json, parity.json, parity.txt
+    export/                model.tflite and model.json that tells how to use it, calibration.csv, parity.json and .txt
     metrics.json           written last: a run that has it is finished
 Every file is written under a temporary name and then renamed.
 """
@@ -78,6 +78,9 @@ class RunFolder:
     def write_json(self, name, value):
         self.write(name, json.dumps(value, indent=2) + "\n")
 
+    def read_json(self, name):
+        return json.loads(self.read_text(name))
+
     def write_rows(self, name, rows):
         """A CSV file of dicts with the same keys."""
         text = io.StringIO()
@@ -140,6 +143,17 @@ def load(path):
         raise UserError(f"{path}: is not a run folder (it has no recipe.toml).")
     run.recipe = recipes.load(run.path / "recipe.toml")
     return run
+
+
+def copy(run, path):
+    """A new folder with the weights of a run, and what belongs to them; UserError where it holds something."""
+    if Path(path).exists() and (not Path(path).is_dir() or any(Path(path).iterdir())):
+        raise UserError(f"{path}: exists already; choose another --out.")
+    new = RunFolder(path, run.recipe)
+    for name in ("recipe.toml", "labels.txt", "import.txt", "normalisation.npz", "weights/best.weights.h5"):
+        if run.has(name):
+            new.write(name, (run.path / name).read_bytes())
+    return new
 
 
 def _check_same(run, there):

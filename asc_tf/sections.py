@@ -133,18 +133,22 @@ class Hierarchy:
 
 @dataclass(frozen=True)
 class Quantise:
-    """Quantisation-aware training; observers and batch norm stand still in the last `frozen_epochs`.
+    """method: "qat", quantisation-aware training, or "ptq", none: the ranges are measured, the weights stay.
 
+    float_layers: names of layers that stay in float; global response norms always do.
+    Of "qat" alone: epochs, in the last `frozen_epochs` of which ranges and batch norm stand still, and
     follow: whose logits are distilled on: "float", those of the network itself before quantisation,
     hearing the same augmented clip, which keeps its decisions; or "teachers", the stored ones.
     """
 
-    epochs: int = limits(least=1)
-    frozen_epochs: int = limits(least=0)
-    learning_rate: float = limits(least=1e-9)
-    follow: Literal["float", "teachers"] = limits()
+    method: Literal["qat", "ptq"] = "qat"
+    epochs: int | None = limits(None, least=1)
+    frozen_epochs: int | None = limits(None, least=0)
+    learning_rate: float | None = limits(None, least=1e-9)
+    follow: Literal["float", "teachers"] | None = None
     label_weight: float = limits(0.0, least=0.0, most=1.0)
     calibration_clips: int = limits(256, least=1)
+    float_layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def train(recipe, out, *, resume=False, title="student", team=workers.ALONE):
     columns = teaching.columns(run, taught, data, **shared) if taught else {}
     source = build.source(recipe, data, data.train, columns)
     fit(run, source, data, title, team, former, taught)
-    team.first(lambda: finish(run, source, data))
+    team.first(lambda: finish(run, source, data, taught))
     return run
 
 
@@ -54,10 +54,10 @@ def joined(recipe, out):
     return run_folder.begun_by_another(out, recipe), build.data(recipe, quiet=True)
 
 
-def finish(run, source, data):
+def finish(run, source, data, taught):
     """Makes and evaluates what a trained run is for."""
     if run.recipe.quantise:
-        quantise(run, source, data)
+        quantise(run, source, data, taught)
     evaluate.evaluate(run, data)
 
 
@@ -177,14 +177,15 @@ def check_quantisable(recipe):
     from asc_tf import build
     from export import qat
 
-    qat.check(build.network(recipe, classes=10, foldable=True))
+    qat.check(build.network(recipe, classes=10, foldable=True), recipe.quantise.float_layers)
 
 
-def quantise(run, source, data):
+def quantise(run, source, data, taught):
     """Quantisation-aware training, int8 TFLite file and parity report, in the run's export folder."""
     from export import quantise as chain  # the one import upwards: a recipe that quantises ends in a file
 
-    chain.run(run, source, data)
+    followed = taught if run.recipe.quantise.follow == "teachers" else ()
+    chain.run(run, source, data, teaching.live(run, followed, len(data.classes)) if followed else None)
 
 
 def describe(recipe, data):

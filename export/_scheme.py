@@ -37,39 +37,49 @@ class DepthwiseWeights(tfmot.quantization.keras.quantizers.LastValueQuantizer):
 
 
 class Config(tfmot.quantization.keras.QuantizeConfig):
-    """What of a layer is quantised: nothing, or a depthwise kernel and what follows it."""
+    """What of a layer is quantised: "nothing", its "output", or a "depthwise" kernel and what its activation makes."""
 
-    def __init__(self, depthwise=False):
-        self.depthwise = depthwise
+    def __init__(self, what="nothing"):
+        self.what = what
 
     def get_config(self):
-        return {"depthwise": self.depthwise}
+        return {"what": self.what}
 
     def get_weights_and_quantizers(self, layer):
-        return [(layer.depthwise_kernel, DepthwiseWeights())] if self.depthwise else []
+        return [(layer.depthwise_kernel, DepthwiseWeights())] if self.what == "depthwise" else []
 
     def set_quantize_weights(self, layer, quantize_weights):
-        if self.depthwise:
+        if self.what == "depthwise":
             (layer.depthwise_kernel,) = quantize_weights
 
     def get_activations_and_quantizers(self, layer):
-        return []
+        # TFMOT itself exchanges the activation where a batch norm or ReLU follows, which then is quantised.
+        return [(layer.activation, _moving())] if self.what == "depthwise" else []
 
     def set_quantize_activations(self, layer, quantize_activations):
-        pass
+        if self.what == "depthwise":
+            (layer.activation,) = quantize_activations
 
     def get_output_quantizers(self, layer):
-        return []
+        return [_moving()] if self.what == "output" else []
+
+
+def _moving():
+    """TFMOT's own quantiser of activations."""
+    kind = tfmot.quantization.keras.quantizers.MovingAverageQuantizer
+    return kind(num_bits=8, per_axis=False, symmetric=False, narrow_range=False)
 
 
 class Registry(eight_bit.Default8BitQuantizeRegistry):
-    """The default registry with the two changes."""
+    """The default registry with the two changes, and a linear activation that rounds, for what leaves float layers."""
 
     def get_quantize_config(self, layer):
         if type(layer) is tf_keras.layers.DepthwiseConv2D:
-            return Config(depthwise=True)
+            return Config("depthwise")
         if type(layer) is tf_keras.layers.AveragePooling2D:
             return Config()
+        if type(layer) is tf_keras.layers.Activation and layer.activation is tf_keras.activations.linear:
+            return Config("output")
         return super().get_quantize_config(layer)
 
 
@@ -81,8 +91,21 @@ class Scheme(eight_bit.Default8BitQuantizeScheme):
 CUSTOM_OBJECTS = {kind.__name__: kind for kind in (DepthwiseWeights, Config)}
 
 
-def apply(network):
-    """The tf_keras functional network with a fake quantisation at every point where TFLite rounds."""
-    annotated = tfmot.quantization.keras.quantize_annotate_model(network)
+def apply(network, kept=()):
+    """The tf_keras functional network with a fake quantisation at every point where TFLite rounds.
+
+    kept: names of layers that stay in float.
+    """
+    annotated = tf_keras.models.clone_model(network, clone_function=lambda layer: _annotated(layer, layer.name in kept))
+    for name in kept:
+        annotated.get_layer(name).set_weights(network.get_layer(name).get_weights())
     with tfmot.quantization.keras.quantize_scope(CUSTOM_OBJECTS):
         return tfmot.quantization.keras.quantize_apply(annotated, Scheme())
+
+
+def _annotated(layer, kept):
+    if isinstance(layer, tf_keras.layers.InputLayer):
+        return layer
+    if kept:
+        return type(layer).from_config(layer.get_config())
+    return tfmot.quantization.keras.quantize_annotate_layer(layer)

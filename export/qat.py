@@ -2,7 +2,10 @@
 
 Source: TFMOT's quantisation-aware training (Jacob et al., 2018), with the ranges calibrated first.
 Way:    check(network) -> quantise(twin(network), clips) -> train(...) -> export.tflite.convert
+Without train it is post-training quantisation.
 """
+
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -10,46 +13,44 @@ import tf_keras
 
 from asc_tf.distillation import terms
 from asc_tf.errors import UserError
-from export import _ranges
+from export import _form, _ranges
 from export.twin import twin
 
 SLICE = 32  # clips calibrated at a time: every activation of the network is held at once
 
 
-def check(network):
+def check(network, float_layers=()):
     """Raises UserError, naming the layer, unless a Keras 3 network (in its foldable form) can be quantised.
 
+    float_layers: names of layers that are to stay in float.  Returns the names of all that will.
     Costs seconds and no data: call it before any training.
     """
-    for layer in network.layers:
-        if type(layer).__name__ == "GlobalResponseNorm":
+    float_network, scheme = twin(network), _scheme()
+    kept = _form.kept_float(float_network, float_layers)
+    for layer in _form.quantisable(float_network, kept).layers:
+        own = isinstance(layer, (tf_keras.layers.InputLayer, tf_keras.layers.BatchNormalization))
+        if not own and layer.name not in kept and not scheme.Registry().supports(layer):
             raise UserError(
-                f"quantise: layer '{layer.name}' is a GlobalResponseNorm, which has no 8-bit training yet; "
-                "set model.grn = false, or leave out [quantise]."
+                f"quantise: layer '{layer.name}' ({type(layer).__name__}) has no 8-bit form; keep it in float by "
+                f"quantise.float_layers, or leave out [quantise] and take the float16 file of export.tflite."
             )
-    scheme = _scheme()
-    float_network = twin(network)
-    makers = {id(layer.output): layer for layer in float_network.layers}
-    for layer in float_network.layers:
-        where = f"quantise: layer '{layer.name}' ({type(layer).__name__})"
-        if isinstance(layer, tf_keras.layers.BatchNormalization):
-            if not isinstance(makers[id(layer.input)], _ranges.CONVOLUTIONS):
-                raise UserError(f"{where} must directly follow a convolution to fold into it; build it foldable.")
-        elif not isinstance(layer, tf_keras.layers.InputLayer) and not scheme.Registry().supports(layer):
-            raise UserError(f"{where} has no 8-bit form.")
+    return kept
 
 
-def quantise(network, calibration):
-    """The tf_keras model that computes as the int8 file will, ready to be trained.
+def quantise(network, calibration, float_layers=()):
+    """The tf_keras model that computes as the int8 file will, ready to be trained or, as it is, converted.
 
-    network: a float tf_keras network, as `twin` makes it; its dead channels are revived in place.
+    network: a float tf_keras network, as `twin` makes it.
     calibration: float32 clips (n, bands, frames, channels), or an iterable of such batches.
-    Raises UserError when there are no clips or a value is not finite.
+    float_layers: names of layers that stay in float, beside those that always do.
+    Raises UserError when there are no clips, a value is not finite or a name does not exist.
     """
     if isinstance(calibration, np.ndarray):
         calibration = [calibration[start : start + SLICE] for start in range(0, len(calibration), SLICE)]
+    calibration, kept = list(calibration), _form.kept_float(network, float_layers)
+    network = _form.quantisable(network, kept)
     _ranges.revive(network)
-    quantised = _scheme().apply(network)
+    quantised = _scheme().apply(network, kept)
     _ranges.from_weights(quantised)
     _ranges.from_data(quantised, network, calibration)
     return quantised
@@ -75,19 +76,23 @@ def train(
     label_weight,
     temperature,
     on_epoch,
+    form="textbook",
+    live=None,
 ):
     """Trains epochs `first_epoch` to `epochs` - 1 (counted from 0) in place.
 
     batches: iterable of (spectrograms, targets), starting with the first step of `first_epoch`; targets
     {"label": (batch, classes) distributions, "teacher": (batch, classes) logits or absent}, or of mixed clips
-    as distillation.terms.total takes them.
-    Loss: label_weight x cross entropy + (1 - label_weight) x temperature^2 x KL(teacher || student), means
-    over the batch; cross entropy alone without a teacher.  learning_rate: step number -> float.
+    as distillation.terms.total takes them.  live: spectrograms -> targets asked for in every step, {"teacher": logits}.
+    Loss: label_weight x cross entropy + (1 - label_weight) x the distance from the teacher, of temperature and form
+    as soft_targets has them; cross entropy alone without a teacher.  learning_rate: step number -> float.
     In the last `frozen_epochs` batch norms and activation ranges stand still.
     on_epoch(epoch, loss): after each; `state` then holds all that the next epoch depends on.
     Raises UserError when the loss is not a number; whatever on_epoch has saved stands.
     """
-    steps = {frozen: _step(quantised, adam, not frozen, label_weight, temperature) for frozen in (False, True)}
+    weights = {"label": label_weight, "teacher": 1.0 - label_weight}
+    loss = functools.partial(_loss, weights=weights, temperature=temperature, form=form)
+    steps = {frozen: _step(quantised, adam, not frozen, live, loss) for frozen in (False, True)}
     batches = iter(batches)
     for epoch in range(first_epoch, epochs):
         frozen = epoch >= epochs - frozen_epochs
@@ -124,20 +129,22 @@ def _variables(quantised, adam):
     return [*quantised.variables, *variables]
 
 
-def _step(quantised, adam, training, label_weight, temperature):
+def _step(quantised, adam, training, live, loss):
     @tf.function(reduce_retracing=True)
     def step(x, targets):
+        targets = targets | (live(x) if live else {})
         with tf.GradientTape() as tape:
-            outputs = quantised(x, training=training)
-            taught = {"label": label_weight, "teacher": 1.0 - label_weight}
-            weights = taught if "teacher" in targets else {"label": 1.0}
-            found = terms.total({"logits": outputs}, targets, weights, temperature=temperature)
-            loss = tf.reduce_mean(found["loss"])
+            value = loss(quantised(x, training=training), targets)
         variables = quantised.trainable_variables
-        adam.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return loss
+        adam.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+        return value
 
     return step
+
+
+def _loss(logits, targets, *, weights, **soft):
+    found = terms.total({"logits": logits}, targets, weights if "teacher" in targets else {"label": 1.0}, **soft)
+    return tf.reduce_mean(found["loss"])
 
 
 def _scheme():

@@ -10,6 +10,7 @@ import keras
 import tf_keras
 
 from asc_tf.errors import UserError
+from export import _layers
 
 # The weights are copied, so how they would be started does not matter; Keras 3 spells these differently.
 LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
@@ -18,7 +19,7 @@ LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
 def twin(network):
     """The tf_keras functional model with the layers, names and weights of `network`.
 
-    network: a functional Keras 3 model of Keras's own layers, each used once.
+    network: a functional Keras 3 model of layers of Keras or of asc_tf, each used once.
     Raises UserError, naming the layer, when it holds anything else.
     """
     _check(network)
@@ -41,10 +42,13 @@ def _inputs(network):
 
 
 def _copy(layer):
-    kind = getattr(tf_keras.layers, type(layer).__name__)
+    kind, given = _layers.counterpart(type(layer)), layer.get_config()
     known = inspect.signature(kind.__init__).parameters
-    config = {key: value for key, value in layer.get_config().items() if key in known and not key.endswith(LEFT_OUT)}
-    return kind.from_config(config | {"name": layer.name})
+    if "settings" not in known:
+        given = {key: value for key, value in given.items() if key in known and not key.endswith(LEFT_OUT)}
+    if given.get("activation") in _layers.ACTIVATIONS:
+        given["activation"] = _layers.ACTIVATIONS[given["activation"]]
+    return kind(**given | {"name": layer.name, "dtype": "float32"})
 
 
 def _check(network):
@@ -53,7 +57,7 @@ def _check(network):
     made = set()
     for layer in network.layers:
         where = f"twin: layer '{layer.name}' ({type(layer).__name__})"
-        if not type(layer).__module__.startswith("keras.") or not hasattr(tf_keras.layers, type(layer).__name__):
+        if not _layers.counterpart(type(layer)):
             raise UserError(f"{where} has no counterpart in tf_keras, so the network cannot be quantised.")
         if not isinstance(layer, keras.layers.InputLayer):
             unknown = [x for x in keras.tree.flatten(layer.input) if id(x) not in made]

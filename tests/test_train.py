@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from asc_tf import evaluate, predict, run_folder, train
+from export import tflite
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
@@ -68,7 +70,7 @@ def test_the_whole_way(never_stopped, tiny, recordings, tmp_path, capsys):
     assert report["int8"]["cost"]["bytes"] < report["float"]["cost"]["bytes"] / 3
     for name in ("recipe.toml", "labels.txt", "log.csv", "weights/best.weights.h5", "confusion_int8.png"):
         assert (out / name).is_file(), name
-    exported = json.loads((out / "export/normalisation.json").read_text())
+    exported = json.loads((out / "export/model.json").read_text())["normalisation"]
     assert exported["mean"] == run_folder.load(out).read_arrays("normalisation.npz")["mean"].ravel().tolist()
     assert (out / "labels.txt").read_text().split() == ["high", "low", "middle"]
 
@@ -100,6 +102,41 @@ def test_the_whole_way(never_stopped, tiny, recordings, tmp_path, capsys):
         assert list(members) == runs
         assert all(members[run].items() <= figures.items() for run, figures in zip(runs, own, strict=True))
         assert together[name]["cost"]["bytes"] == sum(figures["cost"]["bytes"] for figures in own)
+
+
+def test_a_run_becomes_int8_anew_on_other_sounds_without_training(never_stopped, tiny, recordings, tmp_path, capsys):
+    fewer = tmp_path / "sounds"
+    for label in ("low", "high"):
+        shutil.copytree(recordings / label, fewer / label)
+    sounds = [f'dataset.root="{fewer}"', 'quantise={method="ptq",calibration_clips=9}']
+    overrides = [part for text in sounds for part in ("--set", text)]
+    command = [str(never_stopped), "--out", str(tmp_path / "runs/ptq"), "--on", str(tiny), *overrides]
+    assert tflite.main(command) == 0
+    shown = capsys.readouterr().out
+    assert "zero point" in shown and "of the DCASE challenge" in shown
+    run = run_folder.load(tmp_path / "runs/ptq")
+    card = run.read_json("export/model.json")
+    assert card["labels"] == ["high", "low", "middle"] and card["float_layers"] == []
+    assert run.read_json("export/parity.json")["int8"]["agreement"] >= 0.9
+    rows = (run.path / "export/calibration.csv").read_text().splitlines()
+    assert (
+        rows[0] == "clip,label,device" and sorted(row.split(",")[1] for row in rows[1:]) == ["high"] * 4 + ["low"] * 5
+    )
+    assert tflite.main([str(run.path), "--float16"]) == 0
+    assert (run.path / "export/model_float16.tflite").stat().st_size > 0
+    assert not run.has("quantise/state.npz") and not run.has("metrics.json")
+
+    # What would be made of guesses is not made.
+    for extra, message in (
+        (["--set", "quantise.label_weight=0.5"], "its classes are not the run's"),
+        (["--set", 'quantise.float_layers=["b2_ad"]'], "Did you mean 'b2_add'"),
+        (["--set", "quantise.follow=teachers"], "its teachers are asked by asc_tf.train only"),
+        (["--out", str(never_stopped)], "exists already; choose another --out"),
+    ):
+        taught = [*sounds[:1], 'quantise={epochs=1,frozen_epochs=1,learning_rate=1e-4,follow="float"}']
+        overrides = [part for text in taught for part in ("--set", text)]
+        assert tflite.main([str(run.path), "--on", str(tiny), *overrides, *extra]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_same_seed_same_weights_bit_for_bit(never_stopped, tiny, tmp_path):

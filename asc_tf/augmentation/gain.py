@@ -11,17 +11,18 @@ from asc_tf.errors import UserError
 ON = "wave"
 
 
-def apply(batch, seed, sample_rate_hz, *, max_db: float, whole_db: bool = False, p: float = 1.0):
-    """With probability p a clip is multiplied by 10^(g / 20), g ~ U(-max_db, max_db).
+def apply(batch, seed, sample_rate_hz, *, max_db: float, mean_db: float = 0.0, whole_db: bool = False, p: float = 1.0):
+    """With probability p a clip is multiplied by 10^(g / 20), g ~ mean_db + U(-max_db, max_db).
 
-    whole_db: g is a whole number from -max_db to max_db - 1, as in the released code.
+    mean_db: below 0 where a device's recordings are quieter than these.
+    whole_db: g is rounded down to a whole number, as in the released code.
     """
     _draws.check_share("gain", p)
     if max_db < 0:
         raise UserError(f"augmentation/gain: max_db = {max_db} must not be negative.")
     hit_seed, gain_seed = _draws.split(seed, 2)
     count = [tf.shape(batch["wave"])[0], 1]
-    gain_db = _draws.uniform(count, gain_seed, -max_db, max_db)
+    gain_db = mean_db + _draws.uniform(count, gain_seed, -max_db, max_db)
     if whole_db:
         gain_db = tf.floor(gain_db)
     gain_db = tf.where(_draws.uniform(count, hit_seed) < p, gain_db, 0.0)

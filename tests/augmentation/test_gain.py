@@ -19,6 +19,10 @@ def test_gains_are_uniform():
     assert found.mean() == pytest.approx(0, abs=0.2) and found.std() == pytest.approx(24 / 12**0.5, rel=0.02)
 
 
+def test_quieter_on_the_average():
+    np.testing.assert_allclose(gains_db(mean_db=-24.0), gains_db() - 24, atol=1e-3)
+
+
 def test_as_released_they_are_whole_and_never_the_highest():
     values, counts = np.unique(np.round(gains_db(whole_db=True), 3), return_counts=True)
     np.testing.assert_array_equal(values, np.arange(-12, 12))

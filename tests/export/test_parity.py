@@ -26,3 +26,9 @@ def test_other_or_no_clips_are_refused():
         parity.compare({"float": FLOAT, "int8": INT8[:3]}, [0, 0, 1, 1])
     with pytest.raises(ValueError, match="at least one"):
         parity.compare({"float": FLOAT[:0]}, [])
+
+
+def test_without_labels_there_is_agreement_alone():
+    figures = parity.compare({"float": FLOAT, "int8": INT8}, None)
+    assert figures["int8"].keys() == {"agreement", "largest_change"} and figures["int8"]["agreement"] == 0.75
+    assert parity.table(figures).splitlines()[2].split() == ["int8", "-", "75.00%", "0.500"]

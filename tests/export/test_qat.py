@@ -21,11 +21,21 @@ def test_ranges_start_at_what_the_clips_show(small, clips):
     network = small()
     x = clips[0] * 20  # far beyond TFMOT's +-6
     ranges = _ranges_of(qat.quantise(twin(network), x))
-    assert ranges["input/input_min"] == x.min() and ranges["input/input_max"] == x.max()
     assert ranges["quant_logits/output_max"] == pytest.approx(np.max(network(x)), rel=1e-5)
-    relu = keras.Model(network.input, network.get_layer("stem_relu").output)(x)
+    assert x.min() <= ranges["input/input_min"] < 0.7 * x.min()
+    assert 0.7 * x.max() < ranges["input/input_max"] <= x.max()
+    relu = np.max(keras.Model(network.input, network.get_layer("stem_relu").output)(x))
     assert ranges["quant_stem_relu/output_min"] == 0
-    assert ranges["quant_stem_relu/output_max"] == pytest.approx(np.max(relu), rel=1e-5)
+    assert 0.5 * relu < ranges["quant_stem_relu/output_max"] <= relu * 1.00001
+
+
+def test_a_single_outlier_does_not_coarsen_the_rest():
+    # A thousand million values spread over 0..1 and one of 100: a range of 100 s loses (100 s / 255)^2 / 12 of each
+    # by rounding, 12.8e6 s^2 in all, and (100 - 100 s)^2 by clipping, 1e4 (1 - s)^2: the least at the least s tried.
+    counts = np.zeros(_ranges.BINS)
+    counts[: _ranges.BINS // 100], counts[-1] = 25_000_000, 1
+    assert _ranges._least_loss(counts, 0.0, 100.0) == (0.0, pytest.approx(4.0))
+    assert _ranges._least_loss(np.ones(_ranges.BINS), -1.0, 2.0) == (-1.0, 2.0)
 
 
 def test_every_weight_has_a_range_a_channel(small, quantised):
@@ -113,19 +123,29 @@ def test_no_clips_and_clips_without_numbers_are_refused(small, clips):
 
 
 def test_check_passes_what_can_be_quantised_and_names_what_cannot(small):
-    qat.check(small())
+    assert qat.check(small()) == []
     settings = {"width": 8, "growth": 1.0, "expansion": 1.0, "strides": [[1, 1], [1, 2]] + [[1, 1]] * 4}
-    qat.check(cp_mobile.build((16, 8, 1), 3, **settings, grn=False, foldable=True))
-    with pytest.raises(UserError, match="'b2_depthwise_bn' .*build it foldable"):
-        qat.check(cp_mobile.build((16, 8, 1), 3, **settings, grn=False))
-    with pytest.raises(UserError, match="'b1_grn' is a GlobalResponseNorm"):
-        qat.check(cp_mobile.build((16, 8, 1), 3, **settings, grn=True, foldable=True))
+    network = cp_mobile.build((16, 8, 1), 3, **settings, grn=True, foldable=True)
+    assert qat.check(network) == [f"b{number}_grn" for number in range(1, 7)]
+    with pytest.raises(UserError, match="there is no layer 'b1_grm'. Did you mean 'b1_grn'"):
+        qat.check(network, ["b1_grm"])
+    with pytest.raises(UserError, match="'logits' makes the int8 output"):
+        qat.check(network, ["logits"])
     inputs = keras.Input((4, 4, 1))
-    with pytest.raises(UserError, match="'odd' \\(ELU\\) has no 8-bit form"):
-        qat.check(keras.Model(inputs, keras.layers.ELU(name="odd")(inputs)))
+    with pytest.raises(UserError, match="'odd' \\(ELU\\) has no 8-bit form; keep it in float"):
+        qat.check(keras.Model(inputs, keras.layers.ReLU()(keras.layers.ELU(name="odd")(inputs))))
 
 
-def _trained(small, clips, *, epochs, frozen_epochs, start=(0, None), states=None, teacher=True, calibration=None):
+def test_a_live_teacher_is_asked_in_every_step(small, clips, trained):
+    network = small()
+    live = {"live": lambda x: {"teacher": network(x)}, "teacher": False}
+    _, losses = _trained(small, clips, epochs=1, frozen_epochs=0, **live)
+    assert losses == pytest.approx(trained[1][:1], rel=1e-5)
+
+
+def _trained(
+    small, clips, *, epochs, frozen_epochs, start=(0, None), states=None, teacher=True, calibration=None, live=None
+):
     """(quantised network, losses) after eight batches an epoch."""
     x, labels = clips
     network, (first_epoch, state) = small(), start
@@ -152,6 +172,7 @@ def _trained(small, clips, *, epochs, frozen_epochs, start=(0, None), states=Non
         label_weight=0.5,
         temperature=2.0,
         on_epoch=on_epoch,
+        live=live,
     )
     return quantised, losses
 

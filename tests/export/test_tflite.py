@@ -33,6 +33,15 @@ def test_answers_like_the_quantised_and_the_float_network(file, quantised, small
     assert np.mean(logits.argmax(axis=1) == small()(clips[0]).numpy().argmax(axis=1)) >= 0.97
 
 
+def test_float16_is_the_float_network_in_half_of_the_bytes(small, clips):
+    network = small()
+    file = tflite_file.Network(tflite.float16(twin(network)))
+    expected = network(clips[0]).numpy()
+    assert np.abs(file(clips[0]) - expected).max() < 2e-3 * np.abs(expected).max()
+    # Two bytes a weight and a bias: 232 and 27, once batch norms are folded.
+    assert file.parameter_bytes == 2 * (232 + 27)
+
+
 def test_native_strides_change_no_integer(quantised, clips, monkeypatch, file):
     monkeypatch.setattr(tflite, "with_native_strides", lambda content: content)
     pooled = tflite.convert(quantised)

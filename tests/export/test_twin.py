@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tf_keras
 
+from asc_tf import registry
 from asc_tf.errors import UserError
-from asc_tf.models import cp_mobile
 from export.twin import twin
 
 
@@ -39,10 +39,43 @@ def test_leaves_the_original_alone(small):
 
 
 def test_names_a_layer_that_tf_keras_lacks():
-    strides = [[1, 1]] * 6
-    network = cp_mobile.build((16, 8, 1), 3, width=8, growth=1.0, expansion=1.0, strides=strides, grn=True)
-    with pytest.raises(UserError, match="'b1_grn' \\(GlobalResponseNorm\\)"):
-        twin(network)
+    class Own(keras.layers.Layer):
+        def call(self, x):
+            return x
+
+    inputs = keras.Input((4,))
+    with pytest.raises(UserError, match="'odd' \\(Own\\) has no counterpart"):
+        twin(keras.Model(inputs, Own(name="odd")(inputs)))
+
+
+STRIDES = [[1, 1], [1, 2]] + [[1, 1]] * 4
+CP_MOBILE = {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES}
+DROPOUT = [0.1] * 5
+# Every network of the zoo has a twin; one that cannot have one belongs in a list of its own, with the reason.
+ZOO = {
+    "ait_student": [{"width": 4, "embedding": 8, "dropout": DROPOUT}],
+    "cp_mobile": [
+        CP_MOBILE | {"grn": grn, "foldable": form} for grn, form in ((True, False), (True, True), (False, True))
+    ],
+    "cp_resnet": [{"width": 10, "rho": 8}, {"width": 4, "rho": 7, "size": "large"}],
+    "dymn": [{"width": 0.1, "temperature": 30.0}],
+    "mobilenet_audio": [{"width": 0.1}],
+    "residual_inception": [{"width": 4, "embedding": 8, "dropout": DROPOUT}],
+}
+
+
+def test_no_network_of_the_zoo_is_forgotten():
+    assert sorted(ZOO) == registry.names("model")
+
+
+@pytest.mark.parametrize(("family", "settings"), [(name, settings) for name, all_ in ZOO.items() for settings in all_])
+def test_every_network_of_the_zoo_has_a_twin(family, settings):
+    network, rng = registry.entry("model", family)((33, 18, 2), 4, **settings), np.random.default_rng(0)
+    network.set_weights([value + rng.uniform(0, 0.1, value.shape) for value in network.get_weights()])
+    x = rng.normal(size=(3, 33, 18, 2)).astype("float32")
+    expected = np.array(network(x))
+    assert expected.std() > 1e-3
+    np.testing.assert_allclose(twin(network)(x), expected, atol=1e-5 * max(1, np.abs(expected).max()))
 
 
 def test_names_an_operation_that_is_no_layer():
