@@ -1,0 +1,60 @@
+"""How long does one clip take, and how much memory, on this computer?
+
+Measured in a process of its own: `python -m export._footprint RUN FORM THREADS` prints one line of JSON.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+WARM_UP, TIMED = 10, 100
+
+
+def measure(run, form, threads):
+    """{"latency_ms": the median of 100 calls with one clip, "memory_bytes": what loading and calling added at most}.
+
+    form: "float" for the Keras network, or the name of a file in the run's export folder.
+    """
+    command = [sys.executable, "-m", "export._footprint", str(Path(run.path).resolve()), form, str(threads)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+def _measured(path, form, threads):
+    import numpy as np
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    before = _most_bytes()
+    network, shape = _loaded(path, form, threads)
+    clip = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
+    times = []
+    for _ in range(WARM_UP + TIMED):
+        start = time.perf_counter()
+        network(clip)
+        times.append(time.perf_counter() - start)
+    latency_ms = 1000 * float(np.median(times[WARM_UP:]))
+    return {"latency_ms": latency_ms, "memory_bytes": _most_bytes() - before}
+
+
+def _loaded(path, form, threads):
+    from asc_tf import build, epochs, run_folder, tflite_file
+
+    run = run_folder.load(path)
+    if form == "float":
+        network = epochs.load_best(run, build.network(run.recipe, len(run.labels)))
+        return build.forward(network), network.input_shape[1:]
+    file = tflite_file.Network(run.path / "export" / form, threads=threads)
+    return file, file.input_shape
+
+
+def _most_bytes():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measured(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
