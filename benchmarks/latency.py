@@ -12,6 +12,7 @@ microcontrollers (CMSIS-NN) and on accelerators for int8.
 """
 
 import argparse
+import functools
 import statistics
 import time
 
@@ -32,12 +33,12 @@ def forms(threads):
     loaded = recipe.load("quickstart", SETTINGS)
     clips = np.random.default_rng(0).standard_normal((64, *build.input_shape(loaded)), "f")
     network = twin(build.network(loaded, CLASSES, foldable=True))
-    files = {"ours, float TFLite": tflite.in_float_only(network)}
+    files = {"ours, float16 TFLite": tflite.float16(network)}
     files["ours, int8 TFLite"] = tflite.convert(qat.quantise(network, clips))
     found = {}
     for name, content in files.items():
         file = tflite_file.Network(content, threads=threads)
-        found[name] = lambda file=file: file(clips[:1])
+        found[name] = functools.partial(file, clips[:1])
     return found | (torch_forms(loaded, clips, threads) if present("torch") else {})
 
 
@@ -55,7 +56,7 @@ def torch_forms(loaded, clips, threads):
         prepared = quantize_fx.prepare_fx(network, get_default_qconfig_mapping("x86"), (one,))
         prepared(x)
         for name, form in (("torch, float", network), ("torch, int8", quantize_fx.convert_fx(prepared))):
-            found[name] = lambda form=form.to(memory_format=torch.channels_last): _called(form, one)
+            found[name] = functools.partial(_called, form.to(memory_format=torch.channels_last), one)
     return found
 
 

@@ -11,6 +11,21 @@ import time
 from pathlib import Path
 
 WARM_UP, TIMED = 10, 100
+WHAT_TO_EXPECT = [
+    "Times are of this computer. On x86 processors without VNNI int8 is slower than float TFLite; it pays on Arm,",
+    "microcontrollers and accelerators for int8. Memory: what loading the form and calling it added to a process.",
+]
+
+
+def costs(run, form):
+    """{"bytes", "latency_ms": {"1", "2"} by threads, "memory_bytes"} of a form, see `measure`."""
+    found = {threads: measure(run, form, threads) for threads in (1, 2)}
+    file = run.path / ("weights/best.weights.h5" if form == "float" else f"export/{form}")
+    return {
+        "bytes": file.stat().st_size,
+        "latency_ms": {str(threads): one["latency_ms"] for threads, one in found.items()},
+        "memory_bytes": found[1]["memory_bytes"],
+    }
 
 
 def measure(run, form, threads):

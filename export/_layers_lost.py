@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from asc_tf import tflite_file
+from asc_tf import build, tflite_file
+from export import quantise
 from export._ranges import PREFIX
 
 # What computes nothing of its own: it belongs to the operation that reads it.
@@ -38,6 +39,23 @@ def errors(content, network, spectrograms):
     return found
 
 
+def of_run(run, data, count):
+    """The errors of a run's int8 file on `count` clips spread over its test split."""
+    rows = data.test[np.unique(np.linspace(0, len(data.test) - 1, count).astype(int))]
+    spectrograms = list(build.evaluation_batches(run, build.source(run.recipe, data, rows)))
+    content = tflite_file.read(run.path / quantise.FILE)
+    return errors(content, quantise.trained(run), np.concatenate(spectrograms))
+
+
+def told(layers, count):
+    """The `count` layers that add most, as lines of text."""
+    worst = sorted(layers, key=lambda layer: -layer["own_error"])[:count]
+    lines = [f"  {x['layer']:24}{x['operation']:20}{x['own_error']:8.2%} of {x['error']:8.2%}" for x in worst]
+    return (
+        ["What int8 loses most, of a layer's root mean square: here alone, of all up to here", *lines] if lines else []
+    )
+
+
 def _named(model, graph, network):
     """[(output tensor, layer, operation, input tensors), ...]: of each layer its last operation.
 
@@ -60,9 +78,7 @@ def _named(model, graph, network):
             found += [read] if read in known else before(read)
         return list(dict.fromkeys(found))
 
-    return [
-        (out, layer, tflite_file.operator_name(model, makers[out]), before(out)) for layer, out in last.items()
-    ]
+    return [(out, layer, tflite_file.operator_name(model, makers[out]), before(out)) for layer, out in last.items()]
 
 
 def _layer(name, known):

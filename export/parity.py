@@ -1,18 +1,27 @@
-"""Does the int8 file decide as the float network did?
+"""`python -m export.parity RUN`: do the files of a run decide as its float network does, and what do they cost?
 
-Input:   the logits of several forms of one network on the same clips.   Output: figures and a text table.
+On the test split: the float Keras network, the quantised one, the TFLite files, the one that takes the wave, and the C
+front end before the int8 network, where the run has them and gcc is there. Prints the table and writes
+export/parity.json, .txt and .png: accuracy also by class and device, agreement, log loss, the error of every layer
+of the int8 file, size, latency on one and two threads, memory.
 """
+
+import argparse
+import sys
 
 import numpy as np
 
-from asc_tf import metrics
+from asc_tf import command_line, metrics, run_folder
+
+LAYER_CLIPS = 64  # on which the layers' errors are measured
+WORST = 5  # layers in the printed table
 
 
 def compare(outputs, labels):
-    """{name: {"accuracy", "agreement", "largest_change"}} of each form against the first.
+    """{name: {"accuracy", "log_loss", "agreement", "largest_change"}} of each form against the first.
 
     outputs: {name: (clips, classes) logits}, the float network first.  labels: (clips,) class numbers, or None.
-    accuracy: share of right clips, absent without labels.  agreement: share of clips with the first form's class.
+    accuracy, log_loss: absent without labels.  agreement: share of clips with the first form's class.
     largest_change: of a class's probability in any clip.
     Raises ValueError when the forms were not given the same clips, or none.
     """
@@ -24,19 +33,76 @@ def compare(outputs, labels):
 
 
 def table(figures):
-    """The figures of `compare` as text, one line a form."""
+    """The figures of `compare`, and the costs where they were measured, as text, one line a form."""
     width = max(map(len, figures))
-    lines = [f"{'':{width}}  accuracy  agreement  largest change of p"]
+    costs = (
+        "   KiB  ms, 1 thread  2 threads  memory, MB" if any("latency_ms" in row for row in figures.values()) else ""
+    )
+    lines = [f"{'':{width}}  accuracy  log loss  agreement  largest change of p{costs}"]
     for name, row in figures.items():
-        accuracy = f"{row['accuracy']:8.2%}" if "accuracy" in row else f"{'-':>8}"
-        lines.append(f"{name:{width}}  {accuracy}  {row['agreement']:9.2%}  {row['largest_change']:19.3f}")
+        judged = f"{row['accuracy']:8.2%}  {row['log_loss']:8.3f}" if "accuracy" in row else f"{'-':>8}  {'-':>8}"
+        line = f"{name:{width}}  {judged}  {row['agreement']:9.2%}  {row['largest_change']:19.3f}"
+        lines.append(line + (_costs(row) if "latency_ms" in row else ""))
     return "\n".join(lines)
 
 
 def _figures(logits, first, labels):
-    change = np.abs(metrics.softmax(logits) - metrics.softmax(first))
-    accuracy = {} if labels is None else {"accuracy": float(np.mean(logits.argmax(axis=1) == np.asarray(labels)))}
-    return accuracy | {
+    probabilities = metrics.softmax(logits)
+    judged = {}
+    if labels is not None:
+        labels = np.asarray(labels)
+        judged["accuracy"] = float(np.mean(logits.argmax(axis=1) == labels))
+        judged["log_loss"] = metrics.log_loss(labels, probabilities)
+    return judged | {
         "agreement": float(np.mean(logits.argmax(axis=1) == first.argmax(axis=1))),
-        "largest_change": float(change.max()),
+        "largest_change": float(np.abs(probabilities - metrics.softmax(first)).max()),
     }
+
+
+def _costs(row):
+    one, two = (row["latency_ms"][threads] for threads in ("1", "2"))
+    return f"{row['bytes'] / 1024:6.0f}  {one:12.2f}  {two:9.2f}  {row['memory_bytes'] / 1e6:10.1f}"
+
+
+def report(run, data):
+    """Compares all forms of a run, measures what they cost, and writes the three files; returns what parity.json holds.
+
+    data: the run's build.Data.  Takes half a minute for the costs, each in a process of its own.
+    """
+    from asc_tf import evaluate
+    from asc_tf.report import parity as drawing
+    from export import _footprint, _forms, _layers_lost, quantise
+
+    labels = data.labels(data.test)
+    outputs = _forms.outputs(run, data)
+    found = compare(outputs, labels)
+    for name, logits in outputs.items():
+        figures = evaluate.figures(data, data.test, labels, metrics.softmax(logits))
+        found[name] |= {key: value for key, value in figures.items() if key.startswith("by_")}
+        if name == "float" or name in _forms.FILES:
+            found[name] |= _footprint.costs(run, _forms.FILES.get(name, name))
+    layers = _layers_lost.of_run(run, data, LAYER_CLIPS) if "int8" in found else []
+    lines = [table(found), *_layers_lost.told(layers, WORST), *_footprint.WHAT_TO_EXPECT]
+    print("\n".join(lines), flush=True)
+    run.write("export/parity.txt", "\n".join(lines) + "\n")
+    run.write_json(quantise.PARITY, found | {"layers": layers})
+    run.write("export/parity.png", lambda path: drawing.draw(found, layers, path))
+    return found | {"layers": layers}
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m export.parity", description=__doc__.split("\n", 1)[1])
+    parser.add_argument("run", help="a trained run folder; with what export.tflite and export.micro made of it")
+    options = parser.parse_args(arguments)
+
+    def action():
+        from asc_tf import build
+
+        run = run_folder.load(options.run)
+        report(run, build.data(run.recipe))
+
+    return command_line.start("export.parity", action)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,7 +9,10 @@ INT8 = np.log([[0.25, 0.75], [0.6, 0.4], [0.25, 0.75], [0.9, 0.1]])
 
 def test_figures_of_a_hand_count():
     figures = parity.compare({"float": FLOAT, "int8": INT8}, [0, 0, 1, 1])
-    assert figures["float"] == {"accuracy": 0.75, "agreement": 1.0, "largest_change": 0.0}
+    log_loss = -np.log([0.75, 0.5, 0.75, 0.1]).mean()
+    assert figures["float"] == {
+        "accuracy": 0.75, "log_loss": pytest.approx(log_loss), "agreement": 1.0, "largest_change": 0.0,
+    }  # fmt: skip
     assert figures["int8"]["accuracy"] == 0.5
     assert figures["int8"]["agreement"] == 0.75
     assert figures["int8"]["largest_change"] == pytest.approx(0.5)
@@ -17,8 +20,8 @@ def test_figures_of_a_hand_count():
 
 def test_table_has_a_line_a_form():
     lines = parity.table(parity.compare({"float": FLOAT, "int8": INT8}, [0, 0, 1, 1])).splitlines()
-    assert lines[1].split() == ["float", "75.00%", "100.00%", "0.000"]
-    assert lines[2].split() == ["int8", "50.00%", "75.00%", "0.500"]
+    assert lines[1].split() == ["float", "75.00%", "0.893", "100.00%", "0.000"]
+    assert lines[2].split() == ["int8", "50.00%", "1.122", "75.00%", "0.500"]
 
 
 def test_other_or_no_clips_are_refused():
@@ -31,4 +34,4 @@ def test_other_or_no_clips_are_refused():
 def test_without_labels_there_is_agreement_alone():
     figures = parity.compare({"float": FLOAT, "int8": INT8}, None)
     assert figures["int8"].keys() == {"agreement", "largest_change"} and figures["int8"]["agreement"] == 0.75
-    assert parity.table(figures).splitlines()[2].split() == ["int8", "-", "75.00%", "0.500"]
+    assert parity.table(figures).splitlines()[2].split() == ["int8", "-", "-", "75.00%", "0.500"]
