@@ -15,9 +15,9 @@ from asc_tf.errors import UserError
 
 def evaluate(run, data=None):
     """Evaluates a run; returns what metrics.json holds."""
-    from asc_tf import build
+    from asc_tf import dataset
 
-    data = data or build.data(run.recipe)
+    data = data or dataset.load(run.recipe)
     return tell(run, data, scored(run, data))
 
 
@@ -27,12 +27,12 @@ def fuse(runs, method, out):
     out: the RunFolder that gets metrics.json, with the scores of each member too, and the confusion matrices.
     The int8 files are fused where every run has one.  Raises UserError for runs that were not tested alike.
     """
-    from asc_tf import build, metrics
+    from asc_tf import dataset, metrics
 
     for run in runs:
-        if build.multi_label(run.recipe):
+        if dataset.multi_label(run.recipe):
             raise UserError(f"{run.path}: its clips have several classes, whose probabilities are not fused here.")
-    data = [build.data(run.recipe) for run in runs]
+    data = [dataset.load(run.recipe) for run in runs]
     for run, own in zip(runs, data, strict=True):
         check_tested_alike(runs[0], data[0], run, own)
     labels, found, members = data[0].labels(data[0].test), {}, {}
@@ -60,13 +60,13 @@ def check_tested_alike(one, ones_data, other, others_data):
 
 def scored(run, data):
     """{model: (its cost, (segments, classes) probabilities of the test split)} of all models in the run."""
-    from asc_tf import build, metrics
+    from asc_tf import build, dataset, metrics
 
     spectrograms = build.evaluation_batches(run, build.source(run.recipe, data, data.test))
     return {
         name: (
             cost,
-            metrics.probabilities(build.outputs(scorer, spectrograms), multi_label=build.multi_label(run.recipe)),
+            metrics.probabilities(build.outputs(scorer, spectrograms), multi_label=dataset.multi_label(run.recipe)),
         )
         for name, (scorer, cost) in models(run, len(data.classes)).items()
     }

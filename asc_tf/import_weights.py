@@ -26,12 +26,12 @@ def import_weights(checkpoint, recipe, out, *, labels=()):
     labels: the classes in the order of the network's outputs, where not those of the recipe's dataset.
     Raises UserError where the file cannot be read, does not fit the network, or `out` holds something.
     """
-    from asc_tf import build
+    from asc_tf import build, dataset
     from asc_tf.checkpoints import files, state_dict, to_keras
 
     _check(recipe, out, labels)
     tensors, ignored = state_dict.found(files.load(checkpoint), checkpoint)
-    labels = labels or build.classes(recipe)
+    labels = labels or dataset.classes(recipe)
     network = build.network(recipe, len(labels))
     match = to_keras.match(network, {key: tensor.shape for key, tensor in tensors.items()}, _torch_name(recipe))
     report = _report(checkpoint, match, ignored)

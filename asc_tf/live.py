@@ -15,7 +15,7 @@ def teachers(run, members, combine=lambda logits: ops.mean(logits, axis=1)):
     """A function from batches of what the run's network hears to {"teacher", "embedding 0", ...} of its teachers.
 
     members: (teacher's run, its network with the chosen weights, layer of its embedding or None) of every teacher,
-             with the [feature] of the run, which build.check makes sure of.  They never learn here.
+             with the [feature] of the run, which fitting.check makes sure of.  They never learn here.
     combine: (batch, members, classes) logits to the one teacher's (batch, classes); their mean by default.
     """
     asked = [_asked(run, *member) for member in members]

@@ -15,7 +15,7 @@ def predict(run, files, *, tflite=False):
     """
     import tensorflow as tf
 
-    from asc_tf import build, metrics
+    from asc_tf import build, dataset, metrics
     from asc_tf.data import batches
     from asc_tf.errors import UserError
 
@@ -29,7 +29,7 @@ def predict(run, files, *, tflite=False):
             unreadable.append(str(error))
             continue
         slices = tf.data.Dataset.from_tensor_slices(waves).batch(batches.CHUNK).map(to_input)
-        found[file] = metrics.probabilities(build.outputs(scorer, slices), multi_label=build.multi_label(run.recipe))
+        found[file] = metrics.probabilities(build.outputs(scorer, slices), multi_label=dataset.multi_label(run.recipe))
     return found, unreadable
 
 

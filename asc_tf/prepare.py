@@ -14,12 +14,12 @@ from asc_tf import recipe as recipes
 
 def prepare(recipe):
     """Prepares a recipe's clips, looking at every file."""
-    from asc_tf import build
+    from asc_tf import dataset
 
-    clips = build.listing(recipe)
-    prepared = build.prepare(recipe, clips)
+    clips = dataset.listing(recipe)
+    prepared = dataset.prepare(recipe, clips)
     counts = f"{len(clips):,} files, {len(prepared):,} segments"
-    print(f"{recipe.name}: {counts} at {build.sample_rate_hz(recipe)} Hz")
+    print(f"{recipe.name}: {counts} at {dataset.sample_rate_hz(recipe)} Hz")
 
 
 def download(name, folder):

@@ -58,16 +58,16 @@ def features(file, out, *, start_s, seconds):
 
 def data(name_or_file, overrides, out):
     """Prints the counts of a recipe's clips; draws the sheet into the PNG `out` unless it is None."""
-    from asc_tf import build
+    from asc_tf import dataset, fitting
     from asc_tf import recipe as recipes
     from asc_tf.report import spectrograms, tables
 
     recipe = recipes.load(name_or_file, overrides)
-    listing = build.listing(recipe)
+    listing = dataset.listing(recipe)
     print(tables.counts(listing))
     if out:
-        build.check(recipe)
-        _write(out, lambda: spectrograms.sheet(sheet(recipe, build.data(recipe)), out, title=recipe.name))
+        fitting.check(recipe)
+        _write(out, lambda: spectrograms.sheet(sheet(recipe, dataset.load(recipe)), out, title=recipe.name))
 
 
 def sheet(recipe, data):
@@ -79,11 +79,11 @@ def sheet(recipe, data):
     import numpy as np
     import tensorflow as tf
 
-    from asc_tf import build
+    from asc_tf import build, dataset
     from asc_tf.data import batches
     from asc_tf.features import axes
 
-    if build.multi_label(recipe):
+    if dataset.multi_label(recipe):
         raise UserError(f"{recipe.file}: --out draws a clip of every class, but clips have several here; leave it out.")
     rng, labels = np.random.default_rng(recipe.seed), data.labels(data.train)
     rows = np.array([rng.choice(data.train[labels == label]) for label in np.unique(labels)])

@@ -38,10 +38,10 @@ def former(run, data, train):
     """The finished RunFolder that a run starts from, trained by `train` (as train.train) if it is not there yet.
 
     It is trained on its own dataset with the seed of this run, in a folder beside this run's.  None without [start],
-    and for a run that goes on from its own state.  data: the run's build.Data.
+    and for a run that goes on from its own state.  data: the run's dataset.Data.
     Raises UserError where the head is kept but the classes differ.
     """
-    from asc_tf import build
+    from asc_tf import dataset
 
     recipe = run.recipe
     if not recipe.start or run.has("state.npz"):
@@ -49,7 +49,7 @@ def former(run, data, train):
     found = _imported(recipe) if recipe.start.run else None
     before = found.recipe if found else recipes.named(recipe, recipe.start.recipe)
     if recipe.start.keep_head:
-        _check_classes(recipe, data.classes, found.labels if found else build.classes(before))
+        _check_classes(recipe, data.classes, found.labels if found else dataset.classes(before))
     own_seed = dataclasses.replace(before, seed=recipe.seed)
     return found or reuse.run(run.path.parent, own_seed, train, title="start")
 

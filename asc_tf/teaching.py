@@ -13,7 +13,7 @@ from asc_tf.run_folder import RunFolder
 
 
 class Taught(NamedTuple):
-    """One run that teaches.  layer: of its embedding, or None.  data: its build.Data, prepared at its own rate."""
+    """One run that teaches.  layer: of its embedding, or None.  data: its dataset.Data, prepared at its own rate."""
 
     run: RunFolder
     layer: str | None
@@ -26,14 +26,14 @@ def runs(run, teachers, data, train):
     teachers: the recipes of run.recipe.teacher on the run's own data.  train: as train.train.
     team: the workers.Team at work; its chief asks the teachers, the others read what it has stored.
     """
-    from asc_tf import build
+    from asc_tf import dataset
 
     found = []
     for teacher, entry in zip(teachers, run.recipe.teacher, strict=True):
         recipes = [dataclasses.replace(teacher, seed=seed) for seed in range(1, entry.runs + 1)]
         made = [reuse.run(run.path.parent, recipe, train, title="teacher") for recipe in recipes]
-        same = build.sample_rate_hz(teacher) == build.sample_rate_hz(run.recipe)
-        own = data if same else build.data(teacher, quiet=True)
+        same = dataset.sample_rate_hz(teacher) == dataset.sample_rate_hz(run.recipe)
+        own = data if same else dataset.load(teacher, quiet=True)
         found += [Taught(one, entry.layer, own) for one in made]
     return found
 
@@ -113,7 +113,7 @@ def _asker(one, rows, crops):
     """A function of a slice of the rows that yields the teacher's answers, batch after batch."""
     import numpy as np
 
-    from asc_tf import build
+    from asc_tf import build, dataset
     from asc_tf.data.crops import shifts
 
     recipe = one.run.recipe
@@ -122,7 +122,7 @@ def _asker(one, rows, crops):
     def ask(some):
         sources = [
             build.source(recipe, one.data, rows[some], shift=shift)
-            for shift in shifts(crops, build.segment_samples(recipe))
+            for shift in shifts(crops, dataset.segment_samples(recipe))
         ]
         for heard in zip(*(build.evaluation_batches(one.run, source) for source in sources), strict=True):
             said = [network()(spectrograms) for spectrograms in heard]

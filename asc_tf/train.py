@@ -36,11 +36,11 @@ def train(recipe, out, *, resume=False, title="student", team=workers.ALONE):
 
 
 def begun(recipe, out, *, resume):
-    """(RunFolder, build.Data) of a run, all that stands before its training written."""
-    from asc_tf import build
+    """(RunFolder, dataset.Data) of a run, all that stands before its training written."""
+    from asc_tf import build, dataset
 
     run = run_folder.create(out, recipe, resume=resume)
-    data = build.data(recipe)
+    data = dataset.load(recipe)
     run.write("labels.txt", "\n".join(data.classes) + "\n")
     describe(recipe, data)
     build.measure_normalisation(run, data)
@@ -49,9 +49,9 @@ def begun(recipe, out, *, resume):
 
 def joined(recipe, out):
     """What `begun` gave the chief, for workers that write nothing."""
-    from asc_tf import build
+    from asc_tf import dataset
 
-    return run_folder.begun_by_another(out, recipe), build.data(recipe, quiet=True)
+    return run_folder.begun_by_another(out, recipe), dataset.load(recipe, quiet=True)
 
 
 def finish(run, source, data, taught):
@@ -63,13 +63,13 @@ def finish(run, source, data, taught):
 
 def check(recipe, team=workers.ALONE):
     """Raises UserError for what is wrong in a recipe and in all that it needs; returns its teachers' recipes."""
-    from asc_tf import build
+    from asc_tf import build, fitting
 
     teachers = [build.taught(recipe, recipes.named(recipe, teacher.recipe)) for teacher in recipe.teacher]
     for teacher in teachers:
         check(teacher, team)
     team.check(recipe)
-    build.check(recipe, teachers)
+    fitting.check(recipe, teachers)
     if recipe.quantise:
         check_quantisable(recipe)
     if recipe.start:

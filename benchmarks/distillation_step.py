@@ -16,7 +16,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from asc_tf import build, live, recipe, run_folder, train
+from asc_tf import build, dataset, live, recipe, run_folder, train
 from asc_tf.data import batches
 
 CLASSES = tuple("abcdefghij")
@@ -50,7 +50,7 @@ def folder(loaded):
 def source(loaded, logits=None):
     """Ten batches of noise."""
     rng, count = np.random.default_rng(0), 10 * loaded.train.batch_size
-    waves = rng.integers(-8000, 8000, (count, build.segment_samples(loaded)), np.int16)
+    waves = rng.integers(-8000, 8000, (count, dataset.segment_samples(loaded)), np.int16)
     labels, devices = rng.integers(len(CLASSES), size=count), np.full(count, "")
     return batches.Source(
         waves.__getitem__,

@@ -180,7 +180,7 @@ def main():
         folder = Path(folder)
         responses = made_files(folder, options.shared)
 
-        from asc_tf import build
+        from asc_tf import build, dataset
         from asc_tf import recipe as recipes
         from asc_tf.augmentation import _impulse
 
@@ -192,7 +192,7 @@ def main():
             f"train.batch_size={BATCH}",
         ]
         recipe = recipes.load("esc10_cp_mobile", changes)
-        data = build.data(recipe, quiet=True)
+        data = dataset.load(recipe, quiet=True)
         source = build.source(recipe, data, data.train)
         if options.only != "size":
             files = sorted((folder / "clips").rglob("*.wav"))

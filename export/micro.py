@@ -23,14 +23,14 @@ def export(run, folder):
     Raises UserError before anything is written: no int8 file, a front end without a form in C, an operation
     without a kernel.
     """
-    from asc_tf import build, tflite_file
+    from asc_tf import dataset, tflite_file
     from export import _arena, _c_front_end, _front_end, _tflm
 
     content = tflite_file.read(run.path / "export/model.tflite")
     ends, operations = quantisation(content), _tflm.checked(content)
     layer = _front_end.exportable(run.recipe, "plain C")
     name, arena_bytes = identifier(run.path.resolve().name), _arena.estimate(content)
-    numbers = _c_front_end.settings(run, layer, build.segment_samples(run.recipe), ends[0])
+    numbers = _c_front_end.settings(run, layer, dataset.segment_samples(run.recipe), ends[0])
     arrays = _c_front_end.tables(run, layer)
     registered = [f"  resolver.{_tflm.method(operation)}();" for operation in operations]
     example = {"@NAME@": name, "@COUNT@": str(len(operations)), "@RESOLVER@": "\n".join(registered)}

@@ -67,7 +67,7 @@ def _costs(row):
 def report(run, data):
     """Compares all forms of a run, measures what they cost, and writes the three files; returns what parity.json holds.
 
-    data: the run's build.Data.  Takes half a minute for the costs, each in a process of its own.
+    data: the run's dataset.Data.  Takes half a minute for the costs, each in a process of its own.
     """
     from asc_tf import evaluate
     from asc_tf.report import parity as drawing
@@ -96,10 +96,10 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
 
     def action():
-        from asc_tf import build
+        from asc_tf import dataset
 
         run = run_folder.load(options.run)
-        report(run, build.data(run.recipe))
+        report(run, dataset.load(run.recipe))
 
     return command_line.start("export.parity", action)
 

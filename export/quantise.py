@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from asc_tf import build, epochs, schedules, tflite_file
+from asc_tf import build, dataset, epochs, schedules, tflite_file
 from asc_tf.errors import UserError
 from asc_tf.train import whole_steps
 from export import _card, parity, ptq, qat, tflite
@@ -25,7 +25,7 @@ MADE = (STATE, "quantise/log.csv", FILE, CARD, PARITY, "export/parity.txt", ptq.
 def run(run, source, data, live=None):
     """Makes FILE, CARD and the parity report of a trained RunFolder, unless they are there.
 
-    source: the batches.Source that the network was trained on.  data: the run's build.Data.
+    source: the batches.Source that the network was trained on.  data: the run's dataset.Data.
     live: spectrograms -> {"teacher": logits}, the teachers themselves, where they teach live.
     """
     if not run.has(PARITY):
@@ -63,7 +63,7 @@ def again(run, recipe):
     taken = {key: getattr(recipe, key) for key in ("seed", "dataset", "data", "augmentation", "train", "quantise")}
     tuned = type(run)(run.path, dataclasses.replace(run.recipe, **taken))
     qat.check(network(tuned), recipe.quantise.float_layers)
-    data = build.data(tuned.recipe)
+    data = dataset.load(tuned.recipe)
     source = build.source(tuned.recipe, data, data.train)
     if data.classes != run.labels:
         source = _without_labels(recipe, source, len(run.labels))

@@ -11,7 +11,7 @@ import re
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from asc_tf import build, epochs, tflite_file
+from asc_tf import build, dataset, epochs, tflite_file
 from asc_tf.errors import UserError
 from export import _front_end, _join, tflite
 
@@ -24,7 +24,7 @@ def convert(run):
 def front_end(run):
     """The bytes of its first part alone: wave to what the network sees, (1, bands, frames, channels) float32."""
     layer = _front_end.exportable(run.recipe, "TFLite's built-in operations")
-    normalise, samples = build.normaliser(run), build.segment_samples(run.recipe)
+    normalise, samples = build.normaliser(run), dataset.segment_samples(run.recipe)
     return converted(lambda wave: normalise(layer.plain(wave)), (1, samples), [])
 
 

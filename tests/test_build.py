@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from asc_tf import build, recipe, run_folder
+from asc_tf import build, dataset, fitting, recipe, run_folder
 from asc_tf.errors import UserError
 
 
@@ -23,7 +23,7 @@ def first(dataset):
 
 
 def test_training_batches_are_a_function_of_recipe_and_step(loaded, run):
-    data = build.data(loaded, quiet=True)
+    data = dataset.load(loaded, quiet=True)
     source = build.source(loaded, data, data.train)
     x, y = first(build.training_batches(run(), source, first_step=3, last_step=4))
     assert x.shape == (16, 64, 33, 1) and y["label"].shape == (16, 3)
@@ -34,7 +34,7 @@ def test_training_batches_are_a_function_of_recipe_and_step(loaded, run):
 
 
 def test_workers_hear_the_waves_that_one_would(loaded, run, monkeypatch):
-    data = build.data(loaded, quiet=True)
+    data = dataset.load(loaded, quiet=True)
     source = build.source(loaded, data, data.train)
     monkeypatch.setattr(build.batches.chunk_size, "__defaults__", (4,))
     on_waves_alone = run('augmentation=[{name="time_roll", max_shift_s=0.1}]')
@@ -47,7 +47,7 @@ def test_workers_hear_the_waves_that_one_would(loaded, run, monkeypatch):
 
 
 def test_evaluation_batches_keep_the_order_and_are_not_augmented(loaded, run):
-    data = build.data(loaded, quiet=True)
+    data = dataset.load(loaded, quiet=True)
     spectrograms = np.concatenate(list(build.evaluation_batches(run(), build.source(loaded, data, data.test), 7)))
     assert len(spectrograms) == len(data.test)
     file = data.listing.root / data.column("file", data.test)[0]
@@ -59,7 +59,7 @@ MIXED = 'augmentation=[{name="wave_mixup",p=0.7,alpha=2},{name="mixup",alpha=0.3
 
 
 def test_mixed_clips_reach_the_network_with_all_their_teachers(loaded, run):
-    data = build.data(loaded, quiet=True)
+    data = dataset.load(loaded, quiet=True)
     teacher = np.random.default_rng(0).standard_normal((len(data.train), 3))
     source = build.source(loaded, data, data.train, {"teacher": teacher})
     x, y = first(build.training_batches(run(MIXED), source, first_step=0, last_step=1))
@@ -72,16 +72,16 @@ def test_mixed_clips_reach_the_network_with_all_their_teachers(loaded, run):
 
 
 def test_a_recipe_that_mixes_twice_is_checked_with_its_teachers(tiny):
-    build.check(recipe.load(tiny, [MIXED]))
+    fitting.check(recipe.load(tiny, [MIXED]))
     with pytest.raises(UserError, match="fmix: alpha = 0"):
-        build.check(recipe.load(tiny, [MIXED.replace("alpha=1,", "alpha=0,")]))
+        fitting.check(recipe.load(tiny, [MIXED.replace("alpha=1,", "alpha=0,")]))
 
 
 BANDS = 'normalise={by="bands"}'
 
 
 def test_bands_are_measured_on_the_training_clips_alone(loaded, run):
-    data = build.data(loaded, quiet=True)
+    data = dataset.load(loaded, quiet=True)
     measured = run(BANDS)
     with pytest.raises(UserError, match="train the run first"):
         build.evaluation_batches(measured, build.source(loaded, data, data.train))
@@ -96,7 +96,7 @@ def test_bands_are_measured_on_the_training_clips_alone(loaded, run):
 
 
 def test_training_evaluation_and_prediction_normalise_alike(loaded, run):
-    data = build.data(loaded, quiet=True)
+    data = dataset.load(loaded, quiet=True)
     source = build.source(loaded, data, data.train)
     constants = 'normalise={by="constants", mean=-4.5, deviation=5.0}'
     for batches in (
@@ -108,7 +108,7 @@ def test_training_evaluation_and_prediction_normalise_alike(loaded, run):
 
 
 def test_a_run_that_goes_on_keeps_what_it_measured(loaded, run):
-    data = build.data(loaded, quiet=True)
+    data = dataset.load(loaded, quiet=True)
     begun = run(BANDS)
     stale = {"mean": np.zeros((64, 1, 1)), "deviation": np.ones((64, 1, 1))}
     begun.write_arrays("normalisation.npz", stale)
@@ -122,7 +122,7 @@ def test_a_run_that_goes_on_keeps_what_it_measured(loaded, run):
 
 def test_all_clips_of_a_step_share_one_drawn_filter_bank(loaded, run, monkeypatch):
     """As many chunks as a step has, the same clip throughout, no other augmentation: all spectrograms are equal."""
-    data = build.data(loaded, quiet=True)
+    data = dataset.load(loaded, quiet=True)
     source = build.source(loaded, data, np.full(64, data.train[0]))
     monkeypatch.setattr(build.batches, "CHUNK", 4)
     drawing = run("augmentation=[]", 'feature.flavour="kaldi"', "feature.max_hz=3500", "feature.max_hz_range=1000")
@@ -135,7 +135,7 @@ def test_all_clips_of_a_step_share_one_drawn_filter_bank(loaded, run, monkeypatc
 
 
 def test_parts_of_the_data_share_no_file(loaded):
-    data = build.data(loaded, quiet=True)
+    data = dataset.load(loaded, quiet=True)
     parts = [set(data.column("file", rows)) for rows in (data.train, data.validation, data.test)]
     assert all(parts) and sum(map(len, parts)) == len(set.union(*parts)) == 60
 
@@ -155,7 +155,7 @@ GROUPS = 'hierarchy={groups={a=["high","low"],b=["middle"]}, branches="two", lay
 def test_a_recipe_with_all_terms_is_checked_without_data(tiny):
     teacher = recipe.load(tiny.parent / "tiny_teacher.toml")
     for live in ("distill.live=false", "distill.live=true"):
-        build.check(recipe.load(tiny, [MIXED, GROUPS, live, "dataset.root=nowhere", *LAYERS]), [teacher])
+        fitting.check(recipe.load(tiny, [MIXED, GROUPS, live, "dataset.root=nowhere", *LAYERS]), [teacher])
 
 
 @pytest.mark.parametrize(
@@ -170,13 +170,13 @@ def test_a_recipe_with_all_terms_is_checked_without_data(tiny):
 def test_terms_that_cannot_be_made_are_found_without_data(tiny, change, message):
     wrong = recipe.load(tiny, [*LAYERS, change, "dataset.root=nowhere"])
     with pytest.raises(UserError, match=message) as error:
-        build.check(wrong, [recipe.load(tiny.parent / "tiny_teacher.toml")])
+        fitting.check(wrong, [recipe.load(tiny.parent / "tiny_teacher.toml")])
     assert str(error.value).startswith(str(tiny)) and "\n" not in str(error.value)
 
 
 def test_groups_that_do_not_part_the_dataset_are_found_before_it_is_prepared(tiny):
     with pytest.raises(UserError, match="tiny.toml: hierarchy.groups: class 'low' is in 0 groups"):
-        build.data(recipe.load(tiny, [GROUPS.replace(',"low"', "")]))
+        dataset.load(recipe.load(tiny, [GROUPS.replace(',"low"', "")]))
 
 
 @pytest.mark.parametrize(
@@ -190,5 +190,5 @@ def test_groups_that_do_not_part_the_dataset_are_found_before_it_is_prepared(tin
 )
 def test_values_that_cannot_work_are_found_without_data(tiny, override, message):
     with pytest.raises(UserError, match=message) as error:
-        build.check(recipe.load(tiny, [override, "dataset.root=nowhere"]))
+        fitting.check(recipe.load(tiny, [override, "dataset.root=nowhere"]))
     assert str(error.value).startswith(str(tiny)) and "\n" not in str(error.value)

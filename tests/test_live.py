@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from asc_tf import build, live, recipe, run_folder
+from asc_tf import build, dataset, fitting, live, recipe, run_folder
 from asc_tf.errors import UserError
 
 MINE, THEIRS = ('normalise={by="constants", mean=-3, deviation=2}', 'normalise={by="bands"}')
@@ -22,7 +22,7 @@ def runs(tiny):
 
 def test_a_live_teacher_says_of_a_clip_as_it_is_what_would_be_stored(runs):
     student, teacher = runs
-    data = build.data(student.recipe, quiet=True)
+    data = dataset.load(student.recipe, quiet=True)
     networks = [build.network(recipe.load(teacher.recipe.file, [f"seed={n}", "model.width=12"]), 3) for n in (1, 2)]
     clips = lambda run: build.evaluation_batches(run, build.source(run.recipe, data, data.test))  # noqa: E731
     stored = [build.outputs(build.forward(network), clips(teacher)) for network in networks]
@@ -46,8 +46,8 @@ LIVE = "distill.live=true"
 def test_a_live_teacher_of_another_front_end_is_refused_without_data(tiny):
     mine = recipe.load(tiny, [LIVE])
     teacher = recipe.load(tiny.parent / "tiny_teacher.toml")
-    build.check(mine, [teacher])
+    fitting.check(mine, [teacher])
     other = recipe.load(tiny.parent / "tiny_teacher.toml", ["feature.hop_samples=125"])
     with pytest.raises(UserError, match="distill.live: tiny_teacher hears another \\[feature\\]"):
-        build.check(mine, [other])
-    build.check(recipe.load(tiny), [other])  # stored logits are of the clip
+        fitting.check(mine, [other])
+    fitting.check(recipe.load(tiny), [other])  # stored logits are of the clip

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asc_tf import build, registry, show
+from asc_tf import build, dataset, registry, show
 from asc_tf import recipe as recipes
 from asc_tf.features import axes
 
@@ -74,7 +74,7 @@ high/high1.wav,test,,paris
 
 def test_the_sheet_shows_every_class_as_it_is_and_as_it_is_trained_on(tiny):
     recipe = recipes.load(str(tiny))
-    data = build.data(recipe, quiet=True)
+    data = dataset.load(recipe, quiet=True)
     rows = show.sheet(recipe, data)
     assert [name.split(":")[0] for name, _, _ in rows] == list(data.classes)
     for name, hz, pictures in rows:

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from asc_tf import build, predict, recipe, run_folder, starting, train
+from asc_tf import build, fitting, predict, recipe, run_folder, starting, train
 from asc_tf.errors import UserError
 
 LABELS = ("Low hum", "Middle, so to speak", "high", "Any")
@@ -184,4 +184,4 @@ def test_clips_with_several_classes_are_neither_distilled_nor_quantised(tiny, se
     overrides = ['dataset={name="audioset", root="nowhere", train="both"}', f"{section}={value}"]
     overrides += ["distill={temperature=1, label_weight=0.5}"] if section == "teacher" else []
     with pytest.raises(UserError, match=rf"\[{section}\] is for datasets of one class a clip"):
-        build.check(recipe.load(tiny.parent / "tiny_teacher.toml", overrides))
+        fitting.check(recipe.load(tiny.parent / "tiny_teacher.toml", overrides))

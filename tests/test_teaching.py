@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from asc_tf import build, recipe, run_folder, teaching
+from asc_tf import build, dataset, recipe, run_folder, teaching
 from asc_tf.data import crops
 from asc_tf.distillation import ensembles
 from asc_tf.errors import UserError
@@ -36,7 +36,7 @@ def taught_by(tiny_in, tmp_path_factory):
     def make(name, *overrides):
         loaded = recipe.load(file, overrides)
         teacher = build.taught(loaded, recipe.load(loaded.teacher[0].recipe, beside=file.parent))
-        run, data = run_folder.RunFolder(file.parent / "runs" / name, loaded), build.data(loaded, quiet=True)
+        run, data = run_folder.RunFolder(file.parent / "runs" / name, loaded), dataset.load(loaded, quiet=True)
         return run, teaching.runs(run, [teacher], data, untrained), data
 
     return make

@@ -9,7 +9,7 @@ import pytest
 import real_sound
 from real_sound import CASES
 
-from asc_tf import build, tflite_file
+from asc_tf import build, dataset, tflite_file
 from asc_tf.errors import UserError
 from asc_tf.sections import Normalise
 from export import _arena, _c_front_end, _front_end, _tflm, micro, wave
@@ -29,7 +29,7 @@ def c_front_end(tmp_path):
     """(run) -> a function (what, clips, type of the answer) of its front end, generated and compiled."""
 
     def made(run):
-        layer, samples = _front_end.exportable(run.recipe, "plain C"), build.segment_samples(run.recipe)
+        layer, samples = _front_end.exportable(run.recipe, "plain C"), dataset.segment_samples(run.recipe)
         numbers = _c_front_end.settings(run, layer, samples, STEPS)
         (tmp_path / "asc_tf_settings.h").write_text(_c_front_end.settings_text(numbers, "TEST_SETTINGS_H_"))
         (tmp_path / "asc_tf_tables.h").write_text(_c_front_end.tables_text(_c_front_end.tables(run, layer)))
