@@ -169,3 +169,40 @@ def test_a_batch_that_cannot_be_shared_is_refused():
     recipe = SimpleNamespace(file="some.toml", train=SimpleNamespace(batch_size=16))
     with pytest.raises(UserError, match=r"some.toml: train.batch_size = 16 is shared by 3 devices"):
         team.check(recipe)
+
+
+def team(worker, failed, monkeypatch):
+    """One of two workers, of whom those `failed` have told a mistake."""
+    monkeypatch.setattr(workers.Team, "_failed", lambda self, failure: failed)
+    return workers.Team(None, worker, {"worker:0": "a:1", "worker:1": "b:2"})
+
+
+def test_the_mistake_of_one_ends_all(monkeypatch):
+    def wrong():
+        raise UserError("mine")
+
+    with pytest.raises(UserError, match="mine"):
+        team(0, [0], monkeypatch).first(wrong)
+    with pytest.raises(UserError, match=r"worker 0 \(a:1\) has stopped"):
+        team(1, [0], monkeypatch).first(wrong)
+    assert team(0, [], monkeypatch).first(lambda: "chief", then=wrong) == "chief"
+    assert team(1, [], monkeypatch).first(wrong, then=lambda: "other") == "other"
+
+
+@pytest.mark.parametrize(
+    ("message", "who"),
+    [
+        # As TensorFlow 2.17 says it: of a heartbeat that the chief missed, and of a connection that broke.
+        (
+            "{{function_node __wrapped__CollectiveReduceV2_device_/job:worker/replica:0/task:0/device:CPU:0}} Error "
+            "reported from /job:worker/task:1: Task /job:worker/replica:0/task:1 heartbeat timeout.",
+            r"worker 1 \(b:2\) was lost",
+        ),
+        ("Collective ops is aborted by: Socket closed", "another worker was lost"),
+    ],
+)
+def test_who_was_lost_is_told(monkeypatch, message, who):
+    import tensorflow as tf
+
+    with pytest.raises(UserError, match=rf"^{who}.*--resume\.$"), team(0, [], monkeypatch).at_work():
+        raise tf.errors.UnavailableError(None, None, message)
