@@ -85,3 +85,12 @@ def test_arrays_survive(tmp_path, quickstart):
     run.write_arrays("state.npz", arrays)
     for key, value in run.read_arrays("state.npz").items():
         np.testing.assert_array_equal(value, arrays[key])
+
+
+def test_a_worker_sees_the_run_that_the_chief_began(tmp_path, quickstart):
+    with pytest.raises(UserError, match="disk that all workers share"):
+        run_folder.begun_by_another(tmp_path / "run", quickstart)
+    run_folder.create(tmp_path / "run", quickstart, resume=False)
+    assert run_folder.begun_by_another(tmp_path / "run", quickstart).recipe == quickstart
+    with pytest.raises(UserError, match="another recipe"):
+        run_folder.begun_by_another(tmp_path / "run", recipe.load("quickstart", ["model.width=24"]))

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -19,9 +20,8 @@ from asc_tf.errors import UserError
 from asc_tf.models import cp_mobile
 
 ROOT = Path(__file__).parent.parent
-# A strong decay would show if norms and biases, which are spared, were not known again; draws on spectrograms are
-# each worker's own, and on waves those of a chunk, which is smaller in a worker's part of a small batch.
-SAME = ["--distribute", "--set", "train.weight_decay=0.5", "--set", "augmentation=[]"]
+# A strong decay would show if the biases, which are spared, were not known again.
+STRONG = ["--distribute", "--set", "train.weight_decay=0.5", "--set", "train.learning_rate=1e-2"]
 
 
 def started(program, own=(), config=None):
@@ -65,11 +65,19 @@ def state(run):
 
 @pytest.fixture(scope="module")
 def recipes(tiny_in, tmp_path_factory):
-    """The folder of a student's recipe and its teacher's, of few epochs."""
+    """The folder of a student's recipe and its teacher's, of few epochs and nothing drawn.
+
+    Draws on spectrograms are each worker's own, and those on waves are a chunk's, which small batches make smaller.
+    """
     folder = tmp_path_factory.mktemp("several")
     tiny_in(folder)
+    shorter = {"epochs = 30": "epochs = 4", "batch_size = 16": "batch_size = 32", "_rate = 1e-2": "_rate = 1e-3"}
     for file in folder.glob("*.toml"):
-        file.write_text(file.read_text().replace("epochs = 30", "epochs = 4"))
+        text = re.sub(r"\[\[augmentation\]\].*(?=\[model\])", "", file.read_text(), flags=re.DOTALL)
+        for old, new in shorter.items():
+            assert old in text
+            text = text.replace(old, new)
+        file.write_text(text)
     return folder
 
 
@@ -83,14 +91,14 @@ def here(program, *, norm):
 @pytest.fixture(scope="module")
 def alone(recipes):
     """A run, without batch norm, of this process alone."""
-    assert here([recipes / "tiny_teacher.toml", "--out", recipes / "alone", *SAME], norm=False) == 0
+    assert here([recipes / "tiny_teacher.toml", "--out", recipes / "alone", *STRONG], norm=False) == 0
     return recipes / "alone"
 
 
 @pytest.fixture(scope="module")
 def two_workers(recipes, alone):
     """The same run by two workers.  The second may not write, though the chief had prepared the clips already."""
-    program = [recipes / "tiny_teacher.toml", "--out", recipes / "two", *SAME]
+    program = [recipes / "tiny_teacher.toml", "--out", recipes / "two", *STRONG]
     team = team_of_two(program, ([], ["--no-writes", recipes]))
     (status, told, errors), (other_status, other_told, other_errors) = team
     assert status == 0, errors
@@ -111,7 +119,7 @@ def test_two_workers_train_as_one(alone, two_workers):
 
 @pytest.mark.slow
 def test_two_devices_train_as_one(recipes, alone):
-    program = [recipes / "tiny_teacher.toml", "--out", recipes / "devices", *SAME]
+    program = [recipes / "tiny_teacher.toml", "--out", recipes / "devices", *STRONG]
     status, told, errors = ended(started(program, ["--devices", 2]))
     assert status == 0 and "2 devices share" in told, errors
     np.testing.assert_allclose(losses(recipes / "devices"), losses(alone), rtol=0, atol=1e-5)
@@ -119,7 +127,7 @@ def test_two_devices_train_as_one(recipes, alone):
 
 @pytest.mark.slow
 def test_a_lost_worker_ends_the_others_and_the_run_goes_on(recipes, two_workers):
-    program = [recipes / "tiny_teacher.toml", "--out", recipes / "lost", *SAME]
+    program = [recipes / "tiny_teacher.toml", "--out", recipes / "lost", *STRONG]
     chief, other = team_of_two(program, ([], ["--die-in-epoch", 2]))
     assert other[0] == -signal.SIGKILL and chief[0] == 2
     (line,) = [line for line in chief[2].splitlines() if line.startswith("train: ")]
@@ -161,3 +169,40 @@ def test_a_batch_that_cannot_be_shared_is_refused():
     recipe = SimpleNamespace(file="some.toml", train=SimpleNamespace(batch_size=16))
     with pytest.raises(UserError, match=r"some.toml: train.batch_size = 16 is shared by 3 devices"):
         team.check(recipe)
+
+
+def team(worker, failed, monkeypatch):
+    """One of two workers, of whom those `failed` have told a mistake."""
+    monkeypatch.setattr(workers.Team, "_failed", lambda self, failure: failed)
+    return workers.Team(None, worker, {"worker:0": "a:1", "worker:1": "b:2"})
+
+
+def test_the_mistake_of_one_ends_all(monkeypatch):
+    def wrong():
+        raise UserError("mine")
+
+    with pytest.raises(UserError, match="mine"):
+        team(0, [0], monkeypatch).first(wrong)
+    with pytest.raises(UserError, match=r"worker 0 \(a:1\) has stopped"):
+        team(1, [0], monkeypatch).first(wrong)
+    assert team(0, [], monkeypatch).first(lambda: "chief", then=wrong) == "chief"
+    assert team(1, [], monkeypatch).first(wrong, then=lambda: "other") == "other"
+
+
+@pytest.mark.parametrize(
+    ("message", "who"),
+    [
+        # As TensorFlow 2.17 says it: of a heartbeat that the chief missed, and of a connection that broke.
+        (
+            "{{function_node __wrapped__CollectiveReduceV2_device_/job:worker/replica:0/task:0/device:CPU:0}} Error "
+            "reported from /job:worker/task:1: Task /job:worker/replica:0/task:1 heartbeat timeout.",
+            r"worker 1 \(b:2\) was lost",
+        ),
+        ("Collective ops is aborted by: Socket closed", "another worker was lost"),
+    ],
+)
+def test_who_was_lost_is_told(monkeypatch, message, who):
+    import tensorflow as tf
+
+    with pytest.raises(UserError, match=rf"^{who}.*--resume\.$"), team(0, [], monkeypatch).at_work():
+        raise tf.errors.UnavailableError(None, None, message)
