@@ -60,12 +60,20 @@ def _revive_pair(convolution, norm):
 
 def from_weights(quantised):
     """Sets every weight range to plus and minus the largest magnitude, a channel where there is one a channel."""
-    for layer, _, low, high in filter(_is_weight, _ranges(quantised)):
-        (kernel,) = [weight for weight in layer.weights if _last(weight).endswith("kernel")]
+    for _, kernel, low, high in kernels(quantised):
         largest = np.abs(kernel.numpy().reshape(-1, low.shape.num_elements())).max(axis=0)
         largest = np.maximum(largest.reshape(low.shape), DEAD)
         low.assign(-largest)
         high.assign(largest)
+
+
+def kernels(quantised):
+    """[(layer, its kernel, min variable, max variable), ...] of the layers with quantised weights."""
+    found = []
+    for layer, _, low, high in filter(_is_weight, _ranges(quantised)):
+        (kernel,) = [weight for weight in layer.weights if _last(weight).endswith("kernel")]
+        found.append((layer, kernel, low, high))
+    return found
 
 
 def from_data(quantised, network, batches):

@@ -13,7 +13,7 @@ import tf_keras
 
 from asc_tf.distillation import terms
 from asc_tf.errors import UserError
-from export import _form, _ranges
+from export import _form, _ranges, _rounding
 from export.twin import twin
 
 SLICE = 32  # clips calibrated at a time: every activation of the network is held at once
@@ -53,6 +53,7 @@ def quantise(network, calibration, float_layers=()):
     quantised = _scheme().apply(network, kept)
     _ranges.from_weights(quantised)
     _ranges.from_data(quantised, network, calibration)
+    _rounding.keep_means(quantised, network, calibration)
     return quantised
 
 

@@ -140,7 +140,7 @@ def test_a_live_teacher_is_asked_in_every_step(small, clips, trained):
     network = small()
     live = {"live": lambda x: {"teacher": network(x)}, "teacher": False}
     _, losses = _trained(small, clips, epochs=1, frozen_epochs=0, **live)
-    assert losses == pytest.approx(trained[1][:1], rel=1e-5)
+    assert losses == pytest.approx(trained[1][:1], rel=1e-4)
 
 
 def _trained(
