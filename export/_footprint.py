@@ -20,7 +20,7 @@ WHAT_TO_EXPECT = [
 def costs(run, form):
     """{"bytes", "latency_ms": {"1", "2"} by threads, "memory_bytes"} of a form, see `measure`."""
     found = {threads: measure(run, form, threads) for threads in (1, 2)}
-    file = run.path / ("weights/best.weights.h5" if form == "float" else f"export/{form}")
+    file = run.path / ("weights/best.weights.h5" if form == "float" else form)
     return {
         "bytes": file.stat().st_size,
         "latency_ms": {str(threads): one["latency_ms"] for threads, one in found.items()},
@@ -31,7 +31,7 @@ def costs(run, form):
 def measure(run, form, threads):
     """{"latency_ms": the median of 100 calls with one clip, "memory_bytes": what loading and calling added at most}.
 
-    form: "float" for the Keras network, or the name of a file in the run's export folder.
+    form: "float" for the Keras network, or a TFLite file in the run.
     """
     command = [sys.executable, "-m", "export._footprint", str(Path(run.path).resolve()), form, str(threads)]
     answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[1])
@@ -63,7 +63,7 @@ def _loaded(path, form, threads):
     if form == "float":
         network = epochs.load_best(run, build.network(run.recipe, len(run.labels)))
         return build.forward(network), network.input_shape[1:]
-    file = tflite_file.Network(run.path / "export" / form, threads=threads)
+    file = tflite_file.Network(run.path / form, threads=threads)
     return file, file.input_shape
 
 

@@ -14,12 +14,8 @@ from asc_tf.errors import UserError
 from export import micro, qat, quantise
 from export.twin import twin
 
-# name in the table: file in the export folder
-FILES = {
-    "int8": "model.tflite",
-    "float16": "model_float16.tflite",
-    "waveform": "wave_to_scene.tflite",
-}
+# name in the table: file in the run
+FILES = {"int8": quantise.FILE, "float16": quantise.FLOAT16, "waveform": quantise.WAVE}
 
 
 def outputs(run, data):
@@ -30,10 +26,10 @@ def outputs(run, data):
     if run.has(quantise.STATE):
         found["qat"] = build.outputs(build.forward(_quantised(run, spectrograms)), spectrograms)
     for name, file in FILES.items():
-        if run.has(f"export/{file}"):
+        if run.has(file):
             heard = _waves(source) if name == "waveform" else spectrograms
-            found[name] = build.outputs(tflite_file.Network(run.path / "export" / file), heard)
-    if run.has("export/model.tflite") and shutil.which("gcc"):
+            found[name] = build.outputs(tflite_file.Network(run.path / file), heard)
+    if run.has(quantise.FILE) and shutil.which("gcc"):
         try:
             found["C front end"] = _with_c(run, source)
         except UserError as error:
@@ -56,7 +52,7 @@ def _waves(source):
 
 def _with_c(run, source):
     """(clips, classes) logits of the int8 file behind the front end in C, compiled here."""
-    network = tflite_file.Network(run.path / "export/model.tflite")
+    network = tflite_file.Network(run.path / quantise.FILE)
     with tempfile.TemporaryDirectory() as folder:
         micro.export(run, folder)
         library = Path(folder) / "features.so"

@@ -16,10 +16,11 @@ from export import _card, parity, ptq, qat, tflite
 from export.twin import twin
 
 STATE = "quantise/state.npz"
-FILE, FLOAT16, CARD, PARITY = (
-    f"export/{name}" for name in ("model.tflite", "model_float16.tflite", "model.json", "parity.json")
+FILE, FLOAT16, WAVE, CARD, PARITY = (
+    f"export/{name}"
+    for name in ("model.tflite", "model_float16.tflite", "wave_to_scene.tflite", "model.json", "parity.json")
 )
-MADE = (STATE, "quantise/log.csv", FILE, CARD, PARITY, "export/parity.txt", ptq.CLIPS_FILE)
+MADE = (STATE, "quantise/log.csv", FILE, WAVE, CARD, PARITY, "export/parity.txt", ptq.CLIPS_FILE)
 
 
 def run(run, source, data, live=None):

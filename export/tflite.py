@@ -163,9 +163,9 @@ def main(arguments=None):
             return
         quantise.again(run, recipes.load(options.on or run.path / "recipe.toml", options.overrides))
         try:
-            run.write(wave.NAME, wave.convert(run))
+            run.write(quantise.WAVE, wave.convert(run))
         except UserError as error:
-            print(f"WARNING: there is no {wave.NAME}: {error}", flush=True)
+            print(f"WARNING: there is no {quantise.WAVE}: {error}", flush=True)
         beyond.extend(_card.over(run.read_json(quantise.CARD)))
 
     return command_line.start("export.tflite", action) or int(bool(beyond))
