@@ -10,7 +10,7 @@ def test_the_folder_is_the_registry():
         *("device_impulse", "filter_augment", "fmix", "freq_mask", "freq_mixstyle", "gain", "mixup", "playback"),
         *("time_mask", "time_roll", "wave_mixup"),
     ]
-    assert registry.names("dataset") == ["esc", "folder", "made_up", "tau"]
+    assert registry.names("dataset") == ["audioset", "esc", "folder", "made_up", "tau"]
     assert {"cp_mobile", "cp_resnet"} <= set(registry.names("model"))
 
 
