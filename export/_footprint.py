@@ -29,7 +29,7 @@ def costs(run, form):
 
 
 def measure(run, form, threads):
-    """{"latency_ms": the median of 100 calls with one clip, "memory_bytes": what loading and calling added at most}.
+    """{"latency_ms": the median of 100 calls with one clip, "memory_bytes": what loading and calling added}.
 
     form: "float" for the Keras network, or a TFLite file in the run.
     """
@@ -44,7 +44,7 @@ def _measured(path, form, threads):
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    before = _most_bytes()
+    before = _resident_bytes()
     network, shape = _loaded(path, form, threads)
     clip = np.random.default_rng(0).standard_normal((1, *shape)).astype(np.float32)
     times = []
@@ -53,7 +53,7 @@ def _measured(path, form, threads):
         network(clip)
         times.append(time.perf_counter() - start)
     latency_ms = 1000 * float(np.median(times[WARM_UP:]))
-    return {"latency_ms": latency_ms, "memory_bytes": _most_bytes() - before}
+    return {"latency_ms": latency_ms, "memory_bytes": _resident_bytes() - before}
 
 
 def _loaded(path, form, threads):
@@ -67,8 +67,9 @@ def _loaded(path, form, threads):
     return file, file.input_shape
 
 
-def _most_bytes():
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def _resident_bytes():
+    """Of this process now; the most it ever had would be what importing TensorFlow took for a moment."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 if __name__ == "__main__":
