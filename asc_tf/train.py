@@ -182,10 +182,13 @@ def check_quantisable(recipe):
 
 def quantise(run, source, data, taught):
     """Quantisation-aware training, int8 TFLite file and parity report, in the run's export folder."""
-    from export import quantise as chain  # the one import upwards: a recipe that quantises ends in a file
+    from export import files, parity  # the one way upwards: a recipe that quantises ends in a file
+    from export import quantise as chain
 
-    followed = taught if run.recipe.quantise.follow == "teachers" else ()
-    chain.run(run, source, data, teaching.live(run, followed, len(data.classes)) if followed else None)
+    if not run.has(files.PARITY):
+        followed = taught if run.recipe.quantise.follow == "teachers" else ()
+        chain.make(run, source, data, teaching.live(run, followed, len(data.classes)) if followed else None)
+        parity.report(run, data, thorough=False)
 
 
 def describe(recipe, data):

@@ -1,5 +1,6 @@
 """What does every form of a run say of the same clips: Keras, quantised Keras, TFLite files, C front end?"""
 
+import contextlib
 import ctypes
 import shutil
 import subprocess
@@ -7,59 +8,59 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from asc_tf import build, tflite_file
 from asc_tf.data import batches
 from asc_tf.errors import UserError
-from export import micro, qat, quantise
-from export.twin import twin
+from export import files, micro, quantise
 
 # name in the table: file in the run
-FILES = {"int8": quantise.FILE, "float16": quantise.FLOAT16, "waveform": quantise.WAVE}
+FILES = {"int8": files.INT8, "float16": files.FLOAT16, "waveform": files.WAVE}
+ALL = ("float", "qat", *FILES, "C front end")
 
 
-def outputs(run, data):
-    """{form: (clips, classes) logits} of the test split, the float network first."""
+def outputs(run, data, names=ALL):
+    """{form: (clips, classes) logits} of the test split, in the order of the names, where the run has them."""
     source = build.source(run.recipe, data, data.test)
-    spectrograms = build.evaluation_batches(run, source)
-    found = {"float": build.outputs(build.forward(quantise.trained(run)), spectrograms)}
-    if run.has(quantise.STATE):
-        found["qat"] = build.outputs(build.forward(_quantised(run, spectrograms)), spectrograms)
-    for name, file in FILES.items():
-        if run.has(file):
-            heard = _waves(source) if name == "waveform" else spectrograms
-            found[name] = build.outputs(tflite_file.Network(run.path / file), heard)
-    if run.has(quantise.FILE) and shutil.which("gcc"):
-        try:
-            found["C front end"] = _with_c(run, source)
-        except UserError as error:
-            print(f"no C front end: {error}", flush=True)
-    return found
+    waves = batches.evaluation(source, batches.CHUNK).map(lambda batch: batch["wave"])
+    heard = tf.data.Dataset.zip(waves, build.evaluation_batches(run, source, batches.CHUNK))
+    with contextlib.ExitStack() as stack:
+        forms = {name: form for name in names if (form := _form(run, name, stack))}
+        found = {name: [] for name in forms}
+        for wave, spectrogram in heard:
+            for name, (logits, takes_waves) in forms.items():
+                found[name].append(np.asarray(logits(wave if takes_waves else spectrogram)))
+    return {name: np.concatenate(logits) for name, logits in found.items()}
 
 
-def _quantised(run, spectrograms):
-    """The quantised network as it was when the int8 file was made of it; the ranges of any clips are replaced."""
-    calibration = [np.asarray(next(iter(spectrograms)))[: qat.SLICE]]
-    network = qat.quantise(twin(quantise.trained(run)), calibration, run.recipe.quantise.float_layers)
-    saved = run.read_arrays(quantise.STATE)
-    qat.restore(network, qat.optimizer(network), {key: value for key, value in saved.items() if key != "losses"})
-    return network
+def _form(run, name, stack):
+    """(what gives logits, whether it takes waves instead of spectrograms), or None where the run has it not."""
+    if name == "float":
+        return build.forward(quantise.trained(run)), False
+    if name == "qat":
+        return (build.forward(quantise.trained_in_8_bits(run)), False) if run.has(files.STATE) else None
+    if name == "C front end":
+        return _with_c(run, stack)
+    file = FILES[name]
+    return (tflite_file.Network(run.path / file), name == "waveform") if run.has(file) else None
 
 
-def _waves(source):
-    return batches.evaluation(source, batches.CHUNK).map(lambda batch: batch["wave"])
-
-
-def _with_c(run, source):
-    """(clips, classes) logits of the int8 file behind the front end in C, compiled here."""
-    network = tflite_file.Network(run.path / quantise.FILE)
-    with tempfile.TemporaryDirectory() as folder:
+def _with_c(run, stack):
+    """The int8 file behind the front end in C, compiled here into a folder that the stack removes."""
+    if not (run.has(files.INT8) and shutil.which("gcc")):
+        return None
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    try:
         micro.export(run, folder)
-        library = Path(folder) / "features.so"
-        command = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(library), f"{folder}/asc_tf_features.c", "-lm"]
-        subprocess.run(command, check=True)
-        features = ctypes.CDLL(str(library)).asc_tf_features
-    return build.outputs(lambda waves: network(_spectrograms(features, waves, network.input_shape)), _waves(source))
+    except UserError as error:
+        print(f"no C front end: {error}", flush=True)
+        return None
+    library = Path(folder) / "features.so"
+    command = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(library), f"{folder}/asc_tf_features.c", "-lm"]
+    subprocess.run(command, check=True)
+    features, network = ctypes.CDLL(str(library)).asc_tf_features, tflite_file.Network(run.path / files.INT8)
+    return lambda waves: network(_spectrograms(features, waves, network.input_shape)), True
 
 
 def _spectrograms(features, waves, shape):

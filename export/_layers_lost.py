@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from asc_tf import build, tflite_file
-from export import quantise
+from export import files, quantise
 from export._ranges import PREFIX
 
 # What computes nothing of its own: it belongs to the operation that reads it.
@@ -43,7 +43,7 @@ def of_run(run, data, count):
     """The errors of a run's int8 file on `count` clips spread over its test split."""
     rows = data.test[np.unique(np.linspace(0, len(data.test) - 1, count).astype(int))]
     spectrograms = list(build.evaluation_batches(run, build.source(run.recipe, data, rows)))
-    content = tflite_file.read(run.path / quantise.FILE)
+    content = tflite_file.read(run.path / files.INT8)
     return errors(content, quantise.trained(run), np.concatenate(spectrograms))
 
 

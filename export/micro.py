@@ -24,9 +24,9 @@ def export(run, folder):
     without a kernel.
     """
     from asc_tf import dataset, tflite_file
-    from export import _arena, _c_front_end, _front_end, _tflm
+    from export import _arena, _c_front_end, _front_end, _tflm, files
 
-    content = tflite_file.read(run.path / "export/model.tflite")
+    content = tflite_file.read(run.path / files.INT8)
     ends, operations = quantisation(content), _tflm.checked(content)
     layer = _front_end.exportable(run.recipe, "plain C")
     name, arena_bytes = identifier(run.path.resolve().name), _arena.estimate(content)

@@ -12,9 +12,11 @@ import sys
 import numpy as np
 
 from asc_tf import command_line, metrics, run_folder
+from export import files
 
 LAYER_CLIPS = 64  # on which the layers' errors are measured
 WORST = 5  # layers in the printed table
+CHAIN = ("float", "qat", "int8")  # the forms that training itself leaves
 
 
 def compare(outputs, labels):
@@ -64,29 +66,37 @@ def _costs(row):
     return f"{row['bytes'] / 1024:6.0f}  {one:12.2f}  {two:9.2f}  {row['memory_bytes'] / 1e6:10.1f}"
 
 
-def report(run, data):
-    """Compares all forms of a run, measures what they cost, and writes the three files; returns what parity.json holds.
+def report(run, data, *, thorough=True):
+    """Compares the forms of a run and writes what they show; returns what parity.json holds.
 
-    data: the run's dataset.Data.  Takes half a minute for the costs, each in a process of its own.
+    data: the dataset.Data of the recipe that quantised it.  Where its classes are not the run's there are no labels
+    to judge by, only agreement.
+    thorough: every form, what each costs (half a minute, each in a process of its own), the layers' errors and the
+    plot; else the float network, the quantised one and the int8 file, as it is after training.
     """
     from asc_tf import evaluate
     from asc_tf.report import parity as drawing
-    from export import _footprint, _forms, _layers_lost, quantise
+    from export import _card, _footprint, _forms, _layers_lost
 
-    labels = data.labels(data.test)
-    outputs = _forms.outputs(run, data)
-    found = compare(outputs, labels)
-    for name, logits in outputs.items():
-        figures = evaluate.figures(data, data.test, labels, metrics.softmax(logits))
-        found[name] |= {key: value for key, value in figures.items() if key.startswith("by_")}
-        if name == "float" or name in _forms.FILES:
+    labels = data.labels(data.test) if data.classes == run.labels else None
+    outputs = _forms.outputs(run, data, _forms.ALL if thorough else CHAIN)
+    found, layers = compare(outputs, labels), []
+    if labels is not None:
+        for name, logits in outputs.items():
+            figures = evaluate.figures(data, data.test, labels, metrics.softmax(logits))
+            found[name] |= {key: value for key, value in figures.items() if key.startswith("by_")}
+    if thorough:
+        for name in [name for name in found if name == "float" or name in _forms.FILES]:
             found[name] |= _footprint.costs(run, _forms.FILES.get(name, name))
-    layers = _layers_lost.of_run(run, data, LAYER_CLIPS) if "int8" in found else []
-    lines = [table(found), *_layers_lost.told(layers, WORST), *_footprint.WHAT_TO_EXPECT]
+        layers = _layers_lost.of_run(run, data, LAYER_CLIPS) if "int8" in found else []
+    in_float = run.read_json(files.CARD)["float_layers"] if run.has(files.CARD) else []
+    lines = [table(found), *_layers_lost.told(layers, WORST), *_card.in_float(in_float)]
+    lines += _footprint.WHAT_TO_EXPECT if thorough else []
     print("\n".join(lines), flush=True)
-    run.write("export/parity.txt", "\n".join(lines) + "\n")
-    run.write_json(quantise.PARITY, found | {"layers": layers})
-    run.write("export/parity.png", lambda path: drawing.draw(found, layers, path))
+    run.write(files.PARITY_TABLE, "\n".join(lines) + "\n")
+    run.write_json(files.PARITY, found | ({"layers": layers} if thorough else {}))
+    if thorough:
+        run.write(files.PARITY_PLOT, lambda path: drawing.draw(found, layers, path))
     return found | {"layers": layers}
 
 
@@ -97,8 +107,9 @@ def main(arguments=None):
 
     def action():
         from asc_tf import dataset
+        from export import quantise
 
-        run = run_folder.load(options.run)
+        run = quantise.quantised(run_folder.load(options.run))
         report(run, dataset.load(run.recipe))
 
     return command_line.start("export.parity", action)

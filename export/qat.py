@@ -41,16 +41,20 @@ def quantise(network, calibration, float_layers=()):
     """The tf_keras model that computes as the int8 file will, ready to be trained or, as it is, converted.
 
     network: a float tf_keras network, as `twin` makes it.
-    calibration: float32 clips (n, bands, frames, channels), or an iterable of such batches.
+    calibration: float32 clips (n, bands, frames, channels), or an iterable of such batches; None where `restore`
+    will set the ranges.
     float_layers: names of layers that stay in float, beside those that always do.
     Raises UserError when there are no clips, a value is not finite or a name does not exist.
     """
-    if isinstance(calibration, np.ndarray):
-        calibration = [calibration[start : start + SLICE] for start in range(0, len(calibration), SLICE)]
-    calibration, kept = list(calibration), _form.kept_float(network, float_layers)
+    kept = _form.kept_float(network, float_layers)
     network = _form.quantisable(network, kept)
     _ranges.revive(network)
     quantised = _scheme().apply(network, kept)
+    if calibration is None:
+        return quantised
+    if isinstance(calibration, np.ndarray):
+        calibration = [calibration[start : start + SLICE] for start in range(0, len(calibration), SLICE)]
+    calibration = list(calibration)
     _ranges.from_weights(quantised)
     _ranges.from_data(quantised, network, calibration)
     _rounding.keep_means(quantised, network, calibration)
@@ -117,12 +121,6 @@ def restore(quantised, adam, saved):
     """Sets a model and its optimizer to a saved state of the same network."""
     for place, variable in enumerate(_variables(quantised, adam)):
         variable.assign(saved[f"{place:04d}"])
-
-
-def logits(quantised, spectrograms):
-    """(clips, classes) float32 of a tf_keras network over batches of spectrograms."""
-    call = tf.function(lambda x: quantised(x, training=False), reduce_retracing=True)
-    return np.concatenate([call(tf.convert_to_tensor(x, tf.float32)).numpy() for x in spectrograms])
 
 
 def _variables(quantised, adam):

@@ -1,57 +1,44 @@
 """How does a trained run become a checked int8 file?
 
-Quantisation-aware training of the run's network with its teacher still talking, or none of it; conversion to
-TFLite; and the parity report of float, quantised and TFLite network on the test split. Every epoch leaves a
-state in the run's quantise folder, from which an interrupted run goes on.
+Quantisation-aware training of the run's network with its teacher still talking, or none of it, and conversion to
+TFLite. Every epoch leaves a state in the run's quantise folder, from which an interrupted run goes on.
 """
 
 import dataclasses
 
 import numpy as np
 
-from asc_tf import build, dataset, epochs, schedules, tflite_file
+from asc_tf import build, dataset, epochs, schedules
+from asc_tf import recipe as recipes
 from asc_tf.errors import UserError
 from asc_tf.train import whole_steps
-from export import _card, parity, ptq, qat, tflite
+from export import _card, files, ptq, qat, tflite
 from export.twin import twin
 
-STATE = "quantise/state.npz"
-FILE, FLOAT16, WAVE, CARD, PARITY = (
-    f"export/{name}"
-    for name in ("model.tflite", "model_float16.tflite", "wave_to_scene.tflite", "model.json", "parity.json")
-)
-MADE = (STATE, "quantise/log.csv", FILE, WAVE, CARD, PARITY, "export/parity.txt", ptq.CLIPS_FILE)
 
-
-def run(run, source, data, live=None):
-    """Makes FILE, CARD and the parity report of a trained RunFolder, unless they are there.
+def make(run, source, data, live=None):
+    """Makes the int8 file and its card of a trained RunFolder, whatever is there; training goes on where it stopped.
 
     source: the batches.Source that the network was trained on.  data: the run's dataset.Data.
     live: spectrograms -> {"teacher": logits}, the teachers themselves, where they teach live.
     """
-    if not run.has(PARITY):
-        make(run, source, data, live)
-
-
-def make(run, source, data, live=None):
-    """The same, whatever is there; training goes on from STATE."""
     network = trained(run)
-    quantised = qat.quantise(twin(network), ptq.calibration(run, data), run.recipe.quantise.float_layers)
+    in_8_bits = qat.quantise(twin(network), ptq.calibration(run, data), run.recipe.quantise.float_layers)
     if run.recipe.quantise.method == "qat":
-        train(run, quantised, source, build.forward(network), live)
-    content = tflite.convert(quantised)
-    run.write(FILE, content)
-    in_float = tflite.in_float(content, tflite.kept_float(quantised))
+        train(run, in_8_bits, source, build.forward(network), live)
+    content = tflite.convert(in_8_bits)
+    run.write(files.INT8, content)
+    in_float = tflite.in_float(content, tflite.kept_float(in_8_bits))
     card = _card.card(run, content, in_float)
-    run.write_json(CARD, card)
+    run.write_json(files.CARD, card)
     print("\n".join(_card.told(card) + [f"WARNING: {text}" for text in _card.over(card)]), flush=True)
-    report(run, network, quantised, data, in_float)
 
 
 def again(run, recipe):
     """Makes them anew with the clips, the augmentation, the batch size and the [quantise] of another recipe.
 
     Its classes may be others: where only the float network is followed, sounds without labels are enough.
+    Returns the run as `quantised` does, and that recipe's dataset.Data.
     Raises UserError where the recipe does not quantise, or asks for labels or teachers that are not there.
     """
     if not recipe.quantise:
@@ -68,9 +55,16 @@ def again(run, recipe):
     source = build.source(tuned.recipe, data, data.train)
     if data.classes != run.labels:
         source = _without_labels(recipe, source, len(run.labels))
-    for name in MADE:
+    for name in files.OF_INT8:
         (run.path / name).unlink(missing_ok=True)
+    run.write(files.RECIPE, recipes.to_toml(tuned.recipe))
     make(tuned, source, data)
+    return tuned, data
+
+
+def quantised(run):
+    """The same folder as a run of the recipe that its int8 file is made by."""
+    return type(run)(run.path, recipes.load(run.path / files.RECIPE)) if run.has(files.RECIPE) else run
 
 
 def network(run):
@@ -83,9 +77,17 @@ def trained(run):
     return epochs.load_best(run, network(run))
 
 
+def trained_in_8_bits(run):
+    """The network of quantisation-aware training as it was when the int8 file was made of it."""
+    network = qat.quantise(twin(trained(run)), None, run.recipe.quantise.float_layers)
+    saved = run.read_arrays(files.STATE)
+    qat.restore(network, qat.optimizer(network), {key: value for key, value in saved.items() if key != "losses"})
+    return network
+
+
 def float16(run):
-    """Makes FLOAT16 of a trained RunFolder: half of the float file's bytes, computed in float, no clips needed."""
-    run.write(FLOAT16, tflite.float16(twin(trained(run))))
+    """Makes files.FLOAT16 of a trained RunFolder: half of the float file's bytes, computed in float, needs no clips."""
+    run.write(files.FLOAT16, tflite.float16(twin(trained(run))))
 
 
 def _without_labels(recipe, source, classes):
@@ -101,16 +103,16 @@ def train(run, quantised, source, float_logits, live=None):
     steps = whole_steps(recipe, source)
     before = recipe.train.epochs * steps  # its batches follow those of the float training
     adam, rows = qat.optimizer(quantised), []
-    if run.has(STATE):
-        saved = run.read_arrays(STATE)
+    if run.has(files.STATE):
+        saved = run.read_arrays(files.STATE)
         rows = [{"epoch": n + 1, "loss": float(loss)} for n, loss in enumerate(saved.pop("losses"))]
         qat.restore(quantised, adam, saved)
 
     def on_epoch(epoch, loss):
         rows.append({"epoch": epoch + 1, "loss": loss})
         print(f"int8 training  epoch {epoch + 1:3d}/{settings.epochs}  loss {loss:.4f}", flush=True)
-        run.write_rows("quantise/log.csv", rows)
-        run.write_arrays(STATE, qat.state(quantised, adam) | {"losses": np.array([row["loss"] for row in rows])})
+        run.write_rows(files.LOG, rows)
+        run.write_arrays(files.STATE, qat.state(quantised, adam) | {"losses": np.array([row["loss"] for row in rows])})
 
     rate = schedules.warmup_cosine(learning_rate=settings.learning_rate, warmup_steps=0, steps=settings.epochs * steps)
     first_step, last_step = before + len(rows) * steps, before + settings.epochs * steps
@@ -139,20 +141,3 @@ def followed_in(whom, training_batches, float_logits, live):
         return training_batches, live
     labelled = training_batches.map(lambda x, targets: (x, {"label": targets["label"]}))
     return labelled, lambda x: {"teacher": float_logits(x)}
-
-
-def report(run, network, quantised, data, in_float):
-    """Writes and prints how far the three networks agree on the test split."""
-    spectrograms = build.evaluation_batches(run, build.source(run.recipe, data, data.test))
-    found = parity.compare(
-        {
-            "float": build.outputs(build.forward(network), spectrograms),
-            "qat": build.outputs(build.forward(quantised), spectrograms),
-            "int8": build.outputs(tflite_file.Network(run.path / FILE), spectrograms),
-        },
-        data.labels(data.test) if data.classes == run.labels else None,
-    )
-    lines = [parity.table(found), *_card.in_float(in_float)]
-    print("\n".join(lines), flush=True)
-    run.write("export/parity.txt", "\n".join(lines) + "\n")
-    run.write_json(PARITY, found)

@@ -154,19 +154,20 @@ def main(arguments=None):
     options, beyond = parser.parse_args(arguments), []
 
     def action():
-        from export import _card, quantise, wave
+        from export import _card, files, parity, quantise, wave
 
         run = run_folder.load(options.run)
         run = run_folder.copy(run, options.out) if options.out else run
         if options.float16:
             quantise.float16(run)
             return
-        quantise.again(run, recipes.load(options.on or run.path / "recipe.toml", options.overrides))
+        run, data = quantise.again(run, recipes.load(options.on or run.path / "recipe.toml", options.overrides))
+        parity.report(run, data, thorough=False)
         try:
-            run.write(quantise.WAVE, wave.convert(run))
+            run.write(files.WAVE, wave.convert(run))
         except UserError as error:
-            print(f"WARNING: there is no {quantise.WAVE}: {error}", flush=True)
-        beyond.extend(_card.over(run.read_json(quantise.CARD)))
+            print(f"WARNING: there is no {files.WAVE}: {error}", flush=True)
+        beyond.extend(_card.over(run.read_json(files.CARD)))
 
     return command_line.start("export.tflite", action) or int(bool(beyond))
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from asc_tf import evaluate, predict, run_folder, train
-from export import tflite
+from export import parity, tflite
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
@@ -64,9 +64,10 @@ def its_teacher(run):
 def test_the_whole_way(never_stopped, tiny, recordings, tmp_path, capsys):
     out = never_stopped
     report = json.loads((out / "metrics.json").read_text())
-    parity = json.loads((out / "export/parity.json").read_text())
+    forms = json.loads((out / "export/parity.json").read_text())
     assert report["float"]["macro_accuracy"] > 0.9 and report["int8"]["macro_accuracy"] > 0.9
-    assert parity["int8"]["agreement"] >= 0.97
+    assert list(forms) == ["float", "qat", "int8"] and set(forms["qat"]["by_class"]) == {"high", "low", "middle"}
+    assert forms["int8"]["agreement"] >= 0.97
     assert report["int8"]["cost"]["bytes"] < report["float"]["cost"]["bytes"] / 3
     for name in ("recipe.toml", "labels.txt", "log.csv", "weights/best.weights.h5", "confusion_int8.png"):
         assert (out / name).is_file(), name
@@ -121,9 +122,22 @@ def test_a_run_becomes_int8_anew_on_other_sounds_without_training(never_stopped,
     header, *rows = (run.path / "export/calibration.csv").read_text().splitlines()
     labels = [row.split(",")[1] for row in rows]
     assert header == "clip,label,device" and sorted(map(labels.count, ("high", "low"))) == [4, 5]
-    assert tflite.main([str(run.path), "--float16"]) == 0
-    assert (run.path / "export/model_float16.tflite").stat().st_size > 0
     assert not run.has("quantise/state.npz") and not run.has("metrics.json")
+
+    # All its forms on the clips it was quantised with, whose classes are not the run's: how far they agree.
+    assert tflite.main([str(run.path), "--float16"]) == 0
+    capsys.readouterr()
+    assert parity.main([str(run.path)]) == 0
+    shown, found = capsys.readouterr().out, run.read_json("export/parity.json")
+    forms = ["float", "int8", "float16", "waveform", "C front end"]
+    assert list(found) == [*forms, "layers"] and [line[:11].strip() for line in shown.splitlines()[1:6]] == forms
+    assert min(found[form]["agreement"] for form in forms) >= 0.9
+    assert found["float16"]["agreement"] == 1 and "accuracy" not in found["int8"]
+    assert found["int8"]["bytes"] == (run.path / "export/model.tflite").stat().st_size
+    for form in forms[:4]:
+        assert min(found[form]["latency_ms"].values()) > 0 and found[form]["memory_bytes"] > 0
+    assert "What int8 loses most" in shown and len(found["layers"]) > 10
+    assert (run.path / "export/parity.png").read_bytes().startswith(b"\x89PNG")
 
     # What would be made of guesses is not made.
     for extra, message in (

@@ -10,12 +10,13 @@ from matplotlib import pyplot  # noqa: E402  (the backend must be chosen first: 
 def draw(forms, layers, path):
     """A PNG: bars of every form's accuracy by class, and of every layer's error.
 
-    forms: {name: {"by_class": {class: accuracy}, ...}}.  layers: as export/_layers_lost.py gives them, or empty.
+    forms: {name: {"by_class": {class: accuracy}, ...}}, or without "by_class" where the clips have no known class.
+    layers: as export/_layers_lost.py gives them, or empty.
     """
     figure, (left, right) = pyplot.subplots(
         1, 2, figsize=(13, max(4, 1 + 0.2 * len(layers))), gridspec_kw={"width_ratios": (3, 2)}
     )
-    classes = list(next(iter(forms.values()))["by_class"])
+    classes = list(next(iter(forms.values())).get("by_class", []))
     places, width = np.arange(len(classes)), 0.8 / len(forms)
     for number, (name, figures) in enumerate(forms.items()):
         left.bar(places + number * width, [100 * figures["by_class"][c] for c in classes], width, label=name)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from models import from_torch
 
-from asc_tf import complexity, tflite_file
+from asc_tf import build, complexity, tflite_file
 from asc_tf.cost import memory, tflite_rule
 from asc_tf.cost.rows import total
 from asc_tf.models import cp_mobile
@@ -52,7 +52,7 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
     file = tflite_file.Network(tflite.convert(quantised))
     clips, labels = _scenes(400, seed=2)
     figures = parity.compare(
-        {"float": foldable.predict(clips, verbose=0), "qat": qat.logits(quantised, [clips]), "int8": file(clips)},
+        {"float": foldable.predict(clips, verbose=0), "qat": build.forward(quantised)(clips), "int8": file(clips)},
         labels.argmax(axis=1),
     )
     print(parity.table(figures))
