@@ -7,8 +7,8 @@ from asc_tf.errors import UserError
 def test_the_folder_is_the_registry():
     assert registry.names("feature") == ["cqt", "gammatone", "log_mel"]
     assert registry.names("augmentation") == [
-        *("device_impulse", "filter_augment", "fmix", "freq_mask", "freq_mixstyle", "gain", "mixup", "playback"),
-        *("time_mask", "time_roll", "wave_mixup"),
+        *("device_impulse", "filter_augment", "fmix", "freq_mask", "freq_mixstyle", "gain", "mixup", "noise"),
+        *("playback", "time_mask", "time_roll", "wave_mixup"),
     ]
     assert registry.names("dataset") == ["audioset", "esc", "folder", "made_up", "tau"]
     assert {"cp_mobile", "cp_resnet"} <= set(registry.names("model"))

@@ -22,6 +22,7 @@ SETTINGS = {
     "freq_mixstyle": ({"p": 1.0, "alpha": 0.4}, {"p": 0.0, "alpha": 0.4}),
     "gain": ({"max_db": 12.0}, {"max_db": 0.0}),
     "mixup": ({"alpha": 0.3}, {"alpha": 0.3, "p": 0.0}),
+    "noise": ({"min_dbfs": -40.0, "max_dbfs": -20.0}, {"min_dbfs": -40.0, "max_dbfs": -20.0, "p": 0.0}),
     "playback": ({"p": 0.7} | PLAYED, {"p": 0.0} | PLAYED),
     "time_mask": ({"max_frames": 10, "fill": -11.5}, {"max_frames": 0, "fill": -11.5}),
     "time_roll": ({"max_shift_s": 0.1}, {"max_shift_s": 0.0}),

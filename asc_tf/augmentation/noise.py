@@ -1,0 +1,28 @@
+"""What does a microphone hear where nothing sounds? Adds white noise of a random level to every clip.
+
+Source: none of the published systems; usual in speech recognition.  Recordings put together in a studio hold digital
+silence, which no microphone gives: log-mels at their floor, all alike.
+"""
+
+import tensorflow as tf
+
+from asc_tf.augmentation import _draws
+from asc_tf.errors import UserError
+
+ON = "wave"
+
+
+def apply(batch, seed, sample_rate_hz, *, min_dbfs: float, max_dbfs: float, p: float = 1.0):
+    """With probability p a clip gets Gaussian noise of root mean square 10^(g / 20), g ~ U(min_dbfs, max_dbfs).
+
+    min_dbfs, max_dbfs: decibels relative to a root mean square of 1, so below 0.
+    """
+    _draws.check_share("noise", p)
+    if not min_dbfs <= max_dbfs <= 0:
+        raise UserError(f"augmentation/noise: min_dbfs = {min_dbfs} and max_dbfs = {max_dbfs} must rise, to 0 at most.")
+    hit_seed, level_seed, noise_seed = _draws.split(seed, 3)
+    wave = batch["wave"]
+    count = [tf.shape(wave)[0], 1]
+    level = 10 ** (_draws.uniform(count, level_seed, min_dbfs, max_dbfs) / 20)
+    level = tf.where(_draws.uniform(count, hit_seed) < p, level, 0.0)
+    return batch | {"wave": wave + level * tf.random.stateless_normal(tf.shape(wave), noise_seed)}
