@@ -59,13 +59,16 @@ def told(layers, count):
 def _named(model, graph, network):
     """[(output tensor, layer, operation, input tensors), ...]: of each layer its last operation.
 
-    What lies between two layers' outputs, as within a layer of several operations, is gone through.
+    What lies between two layers' outputs, as within a layer of several operations, is gone through.  A layer whose
+    last operation is fused with the next layer's, as a global response norm's with its ReLU, has no output of its own.
     """
     makers = {operator.outputs[0]: operator for operator in graph.operators}
     names = {layer.name for layer in network.layers}
+    joined = [graph.tensors[operator.outputs[0]].name.decode().split(";") for operator in graph.operators]
+    fused = {_layer(part, names) for _, *parts in joined for part in parts}
     last = {}
-    for operator in graph.operators:
-        layer = _layer(graph.tensors[operator.outputs[0]].name.decode(), names)
+    for operator, (part, *_) in zip(graph.operators, joined, strict=True):
+        layer = _layer(part, names - fused)
         passing = tflite_file.operator_name(model, operator) in PASSING
         if layer and not passing and _shape(graph, operator.outputs[0]) == network.get_layer(layer).output.shape[1:]:
             last[layer] = operator.outputs[0]
@@ -82,8 +85,8 @@ def _named(model, graph, network):
 
 
 def _layer(name, known):
-    """`stem_relu` of `net/quant_stem_relu/Relu;net/quant_stem_bn/FusedBatchNormV3`; None where there is no layer."""
-    parts = [part.removeprefix(PREFIX) for part in name.split(";")[0].split("/")]
+    """`stem_relu` of `net/quant_stem_relu/Relu`; None where there is no layer."""
+    parts = [part.removeprefix(PREFIX) for part in name.split("/")]
     return next((part for part in parts if part in known), None)
 
 

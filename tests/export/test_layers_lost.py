@@ -3,7 +3,9 @@
 import numpy as np
 from tensorflow.lite.tools import flatbuffer_utils
 
-from export import _layers_lost
+from asc_tf.models import cp_mobile
+from export import _layers_lost, qat, tflite
+from export.twin import twin
 
 
 def test_every_layer_is_found_and_adds_little(small, int8_file, clips):
@@ -13,6 +15,20 @@ def test_every_layer_is_found_and_adds_little(small, int8_file, clips):
     }  # fmt: skip
     assert found["depthwise_stride"]["operation"] == "DEPTHWISE_CONV_2D"
     assert 0 < max(row["own_error"] for row in found.values()) < 0.05
+
+
+def test_a_norm_in_float_that_is_fused_with_its_relu_is_judged_with_it():
+    settings = {"width": 8, "growth": 1.5, "expansion": 2.0, "strides": [[1, 1]] * 6, "grn": True}
+    network = cp_mobile.build((32, 17, 1), 3, **settings, foldable=True)
+    rng = np.random.default_rng(0)
+    for layer in network.layers:
+        if layer.name.endswith(("_grn", "_bn")):  # as if trained: an offset of nothing leaves no name in the file
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    x = rng.normal(size=(32, 32, 17, 1)).astype("f")
+    content = tflite.convert(qat.quantise(twin(network), x))
+    found = {row["layer"]: row["own_error"] for row in _layers_lost.errors(content, network, x)}
+    assert {"b1_relu", "b6_relu", "logits"} <= found.keys() and not any(name.endswith("_grn") for name in found)
+    assert max(found.values()) < 0.1
 
 
 def test_a_spoilt_layer_stands_out(small, int8_file, clips):
