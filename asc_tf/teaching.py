@@ -24,7 +24,6 @@ def runs(run, teachers, data, train):
     """The Taught of every teacher run, trained to its end or reused, in the order of the recipe.
 
     teachers: the recipes of run.recipe.teacher on the run's own data.  train: as train.train.
-    team: the workers.Team at work; its chief asks the teachers, the others read what it has stored.
     """
     from asc_tf import dataset
 
