@@ -1,12 +1,13 @@
 """What does distillation bring on real sounds? ESC-10, one fold held out, several seeds, one table.
 
 Run:     python benchmarks/distillation.py [--seeds 1 2 3] [--runs runs/distillation] [--choose] [--set KEY=VALUE ...]
-Output:  benchmarks/distillation.md, written anew after every run that ends: macro accuracy of seconds and of whole
-         clips, mean and standard deviation over the seeds, and the gain over the student alone, seed by seed.
+Output:  benchmarks/distillation.md: macro accuracy of seconds and of whole clips, mean and standard deviation over the
+         seeds, and the gain over the student alone, seed by seed; benchmarks/distillation/tried.md at its end.
 Needs:   the folder that dataset.root of benchmarks/distillation/*.toml names, else --set dataset.root=FOLDER.
 
 Three teachers and fifteen students take about an hour and a half on two cores.
-Finished runs are reused and a stopped one goes on, so the same command continues after an interruption.
+Finished runs are reused and a stopped one goes on, so the same command continues after an interruption; after a
+change of the recipes name another folder by --runs.
 --choose tests fold 3 and leaves fold 4 out altogether, prints the table and writes nothing: what the recipes say was
 chosen that way. All students of a row learn from the same teachers, seeds 1 to 3 of teacher.toml.
 """
@@ -87,7 +88,28 @@ def spread(values, sign=""):
     return f"{np.mean(values):{sign}.1f}{deviation} ({', '.join(f'{value:{sign}.1f}' for value in values)})"
 
 
-def report(rows, teachers, options):
+def evidence(folder):
+    """What there is to be learnt from the teachers that three of them teach by: sentences."""
+    from asc_tf import dataset, evaluate, metrics, run_folder
+
+    runs = [run_folder.load(file.parent) for file in sorted(folder.glob("teacher-*/metrics.json"))]
+    data = dataset.load(runs[0].recipe, quiet=True)
+    tested = [evaluate.scored(run, data)["float"][1] for run in runs]
+    together = 100 * metrics.macro_accuracy(data.labels(data.test), metrics.fused(tested, "mean"))
+    stored = [np.load(run.path / "teacher_outputs/train-1_crops/0000000.npz")["logits"] for run in runs]
+    said, labels = np.mean(np.stack(stored).astype(np.float32), axis=0), data.labels(data.train)
+    probabilities = metrics.softmax(said)
+    entropy = -np.sum(probabilities * np.log(np.maximum(probabilities, 1e-12)), axis=1).mean()
+    return (
+        f"The {len(runs)} teachers together, by the mean of their probabilities, reach {together:.1f} %: what can be "
+        "gained from them lies below that. Of the seconds they teach by, which they were trained on, "
+        f"their mean logits name the label's class in {100 * np.mean(said.argmax(axis=1) == labels):.1f} %, with a "
+        f"log loss of {metrics.log_loss(labels, probabilities):.2f} and an entropy of {entropy:.2f} nat: little "
+        "that the labels do not say, but at a high temperature."
+    )
+
+
+def report(rows, teachers, options, found):
     clips = next(iter(next(iter(rows.values())).values()))
     changed = f" `--set {' --set '.join(options.overrides)}`" if options.overrides else ""
     return f"""# What does distillation bring on real sounds?
@@ -98,7 +120,10 @@ Mean ± standard deviation over the seeds (each seed).
 Macro accuracy over the ten classes. Networks, epochs and weights were chosen on folds 1 to 3 (`--choose`).
 
 {table(rows, teachers)}
-"""
+
+{found}
+
+{(HERE / "tried.md").read_text(encoding="utf-8")}"""
 
 
 def main():
@@ -121,9 +146,11 @@ def main():
             out = folder / f"row{number}-seed{seed}"
             rows.setdefault(name, {})[seed] = run(out, "student", [*overrides, *changes, f"seed={seed}"])
             made = [json.loads(file.read_text())["float"] for file in sorted(folder.glob("teacher-*/metrics.json"))]
-            if not options.choose and not options.only:
-                (HERE.parent / "distillation.md").write_text(report(rows, made, options), encoding="utf-8")
     print(table(rows, made))
+    found = evidence(folder) if made else ""
+    print(found)
+    if not options.choose and not options.only:
+        (HERE.parent / "distillation.md").write_text(report(rows, made, options, found), encoding="utf-8")
 
 
 if __name__ == "__main__":

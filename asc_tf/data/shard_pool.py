@@ -51,6 +51,9 @@ def _lock(handle, folder, quiet):
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        # Python starts a worker by running the script again, up to `if __name__ == "__main__":`.
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise RuntimeError(f"{folder}: a worker must not wait for those that started it") from None
         if not quiet:
             print(f"prepare: waiting for another run that works on {folder}", file=sys.stderr)
         fcntl.flock(handle, fcntl.LOCK_EX)

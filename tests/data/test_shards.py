@@ -227,12 +227,12 @@ if __name__ == "__main__":
 """
 
 
-def program(tmp_path, listing, before="pass"):
+def program(tmp_path, listing, before="pass", text=PROGRAM):
     """Another Python that prepares the listing, in a process group of its own."""
     out = str(tmp_path / "out")
     names = {"tests": str(Path(__file__).parent), "root": str(listing.root), "files": len(listing.clips), "out": out}
     file = tmp_path / "program.py"
-    file.write_text(PROGRAM.format(**names, before=before))
+    file.write_text(text.format(**names, before=before))
     return subprocess.Popen(
         [sys.executable, file],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -293,6 +293,14 @@ def test_ctrl_c_stops_at_once_keeps_what_is_done_and_leaves_no_trace(tmp_path):
     names = inside(tmp_path / "out")
     assert "shard-00000.json" in names and "index.npz" not in names
     assert not [name for name in names if name.endswith(".part")]
+
+
+def test_a_script_that_its_workers_would_run_again_is_told_what_it_lacks(tmp_path):
+    listing = recorded(tmp_path / "in", files=240)
+    process = program(tmp_path, listing, text=PROGRAM.replace('if __name__ == "__main__":', "if True:"))
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == 1 and "a script without `if __name__ == '__main__':`" in errors.splitlines()[-1]
+    until_gone(process.pid)
 
 
 def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path):
