@@ -54,7 +54,8 @@ def called(module, *arguments, accepted=(0,)):
         raise SystemExit(f"{module} ended with status {status}.")
 
 
-def report(rows, seeds):
+def report(rows, options):
+    only = f" --only {' '.join(map(str, options.only))}" if options.only else ""
     lines = [
         "| | float, % | int8 less float after QAT, points | after PTQ | promised |",
         "|---|---|---|---|---|",
@@ -73,7 +74,7 @@ def report(rows, seeds):
     return "\n".join(
         [
             "# How much accuracy do 8 bits cost?\n",
-            f"Made by `python benchmarks/int8.py`; seeds {', '.join(map(str, seeds))}; mean ± standard deviation "
+            f"Made by `python benchmarks/int8.py{only}`; seeds {', '.join(map(str, options.seeds))}; mean ± deviation "
             "(each seed). CP-Mobile of the two recipes, tested on fold 4 of ESC-10 and on made-up scenes, which say "
             "nothing about real ones.\n",
             *lines,
@@ -87,7 +88,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--runs", type=Path, default=Path("runs/int8"))
-    parser.add_argument("--only", nargs="+", type=int, help="rows by number, from 0; prints the table, writes nothing")
+    parser.add_argument("--only", nargs="+", type=int, help="rows by number, from 0: the table has those alone")
     options = parser.parse_args()
     rows = {}
     for seed in options.seeds:
@@ -96,9 +97,9 @@ def main():
                 continue
             folder = options.runs.resolve() / f"row{number}-seed{seed}"
             rows.setdefault(name, []).append(measured(folder, recipe, [*changes, f"seed={seed}"]))
-            if not options.only:
-                Path(__file__).with_suffix(".md").write_text(report(rows, options.seeds), encoding="utf-8")
-    print(report(rows, options.seeds))
+            text = report(rows, options)
+            Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
+    print(text)
 
 
 if __name__ == "__main__":
