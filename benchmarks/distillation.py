@@ -88,8 +88,8 @@ def spread(values, sign=""):
     return f"{np.mean(values):{sign}.1f}{deviation} ({', '.join(f'{value:{sign}.1f}' for value in values)})"
 
 
-def evidence(folder):
-    """What there is to be learnt from the teachers that three of them teach by: sentences."""
+def evidence(folder, alone):
+    """What there is to be learnt from the teachers, in sentences.  alone: what students reach by themselves, %."""
     from asc_tf import dataset, evaluate, metrics, run_folder
 
     runs = [run_folder.load(file.parent) for file in sorted(folder.glob("teacher-*/metrics.json"))]
@@ -101,8 +101,8 @@ def evidence(folder):
     probabilities = metrics.softmax(said)
     entropy = -np.sum(probabilities * np.log(np.maximum(probabilities, 1e-12)), axis=1).mean()
     return (
-        f"The {len(runs)} teachers together, by the mean of their probabilities, reach {together:.1f} %: what can be "
-        "gained from them lies below that. Of the seconds they teach by, which they were trained on, "
+        f"The {len(runs)} teachers together, by the mean of their probabilities, reach {together:.1f} %, "
+        f"{together - alone:+.1f} points from the student alone: all that could be gained by copying them. Of the seconds they teach by, which they were trained on, "
         f"their mean logits name the label's class in {100 * np.mean(said.argmax(axis=1) == labels):.1f} %, with a "
         f"log loss of {metrics.log_loss(labels, probabilities):.2f} and an entropy of {entropy:.2f} nat: little "
         "that the labels do not say, but at a high temperature."
@@ -147,7 +147,8 @@ def main():
             rows.setdefault(name, {})[seed] = run(out, "student", [*overrides, *changes, f"seed={seed}"])
             made = [json.loads(file.read_text())["float"] for file in sorted(folder.glob("teacher-*/metrics.json"))]
     print(table(rows, made))
-    found = evidence(folder) if made else ""
+    alone = [seconds(metrics) for metrics in rows.get("student alone", {}).values()]
+    found = evidence(folder, np.mean(alone)) if made and alone else ""
     print(found)
     if not options.choose and not options.only:
         (HERE.parent / "distillation.md").write_text(report(rows, made, options, found), encoding="utf-8")
