@@ -102,7 +102,8 @@ def evidence(folder, alone):
     entropy = -np.sum(probabilities * np.log(np.maximum(probabilities, 1e-12)), axis=1).mean()
     return (
         f"The {len(runs)} teachers together, by the mean of their probabilities, reach {together:.1f} %, "
-        f"{together - alone:+.1f} points from the student alone: all that could be gained by copying them. Of the seconds they teach by, which they were trained on, "
+        f"{together - alone:+.1f} points from the student alone: all that could be gained by "
+        "copying them. Of the seconds they teach by, which they were trained on, "
         f"their mean logits name the label's class in {100 * np.mean(said.argmax(axis=1) == labels):.1f} %, with a "
         f"log loss of {metrics.log_loss(labels, probabilities):.2f} and an entropy of {entropy:.2f} nat: little "
         "that the labels do not say, but at a high temperature."
