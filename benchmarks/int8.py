@@ -42,7 +42,7 @@ def measured(folder, recipe, overrides):
     report = json.loads((folder / "metrics.json").read_text())
     for which in ("seen", "unseen"):
         if f"{which} devices" in report["float"]:
-            found[which] = [100 * report[form][f"{which} devices"] for form in ("float", "int8")]
+            found[which] = [100 * report[form][f"{which} devices"]["accuracy"] for form in ("float", "int8")]
     return found
 
 
