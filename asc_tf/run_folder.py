@@ -7,7 +7,7 @@
     state.npz              everything needed to resume: weights, optimizer, epoch, log
     weights/               best.weights.h5 (by validation), last.weights.h5
     import.txt             where the keys of a checkpoint went, in a run that was imported instead of trained
-    quantise/              the same for quantisation-aware training
+    quantise/              the same for quantisation-aware training; recipe.toml where another recipe quantised the run
     teacher_outputs/       what this run says of clips to its students (distillation/teachers.py)
     ensemble.json          how its own teachers weigh, where the recipe has that fitted
     export/                model.tflite and model.json that tells how to use it, calibration.csv, parity.json and .txt

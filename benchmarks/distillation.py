@@ -45,14 +45,14 @@ ROWS = {
 CHOOSING = ["dataset.test_fold=3", "dataset.left_out_folds=[4]"]
 
 
-def run(folder, recipe, overrides):
-    """What metrics.json of the run holds, which is made, or gone on with, if it is not finished."""
+def trained(folder, recipe, overrides):
+    """What metrics.json of a recipe's run holds, which is made, or gone on with, if it is not finished."""
     metrics = folder / "metrics.json"
     if not metrics.is_file():
         print(f"\n{folder}", flush=True)
-        command = [sys.executable, "-m", "asc_tf.train", str(HERE / f"{recipe}.toml"), "--out", str(folder), "--resume"]
+        command = [sys.executable, "-m", "asc_tf.train", str(recipe), "--out", str(folder), "--resume"]
         subprocess.run([*command, *(part for text in overrides for part in ("--set", text))], check=True, cwd=ROOT)
-    return json.loads(metrics.read_text())["float"]
+    return json.loads(metrics.read_text())
 
 
 def table(rows, teachers):
@@ -118,7 +118,7 @@ def report(rows, teachers, options, found):
 Made by `python benchmarks/distillation.py`{changed}; seeds {", ".join(map(str, options.seeds))}; {clips["clips"]}
 seconds of fold 4, {clips["by_file"]["clips"]} clips. Folds 1 to 3 train.
 Mean ± standard deviation over the seeds (each seed).
-Macro accuracy over the ten classes. Networks, epochs and weights were chosen on folds 1 to 3 (`--choose`).
+Macro accuracy over the ten classes. Networks, epochs and weights were chosen on folds 1 to 3.
 
 {table(rows, teachers)}
 
@@ -145,7 +145,8 @@ def main():
             if options.only and number not in options.only:
                 continue
             out = folder / f"row{number}-seed{seed}"
-            rows.setdefault(name, {})[seed] = run(out, "student", [*overrides, *changes, f"seed={seed}"])
+            found = trained(out, HERE / "student.toml", [*overrides, *changes, f"seed={seed}"])
+            rows.setdefault(name, {})[seed] = found["float"]
             made = [json.loads(file.read_text())["float"] for file in sorted(folder.glob("teacher-*/metrics.json"))]
     print(table(rows, made))
     alone = [seconds(metrics) for metrics in rows.get("student alone", {}).values()]

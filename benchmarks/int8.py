@@ -15,7 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from distillation import ROOT, spread
+from distillation import ROOT, spread, trained
 
 GRN = "model.grn=true"
 # name: recipe, what it changes, (most points that int8 may lose after QAT, after PTQ)
@@ -29,29 +29,22 @@ ROWS = {
 
 def measured(folder, recipe, overrides):
     """{"float", "qat", "ptq", "seen", "unseen"}: accuracies in percent of one run, made or gone on with."""
-    if not (folder / "metrics.json").is_file():
-        called("asc_tf.train", recipe, "--out", folder, "--resume", *(part for o in overrides for part in ("--set", o)))
+    report = trained(folder, recipe, overrides)
     without = folder.with_name(f"{folder.name}-ptq")
     if not (without / "export/parity.json").is_file():
         if without.is_dir():
             raise SystemExit(f"{without}: was left unfinished; remove it and start again.")
-        called("export.tflite", folder, "--out", without, "--set", 'quantise={method="ptq"}', accepted=(0, 1))
+        command = [sys.executable, "-m", "export.tflite", str(folder), "--out", str(without)]
+        status = subprocess.run([*command, "--set", 'quantise={method="ptq"}'], cwd=ROOT, check=False).returncode
+        if status not in (0, 1):  # 1: made, but over the challenge's limits
+            raise SystemExit(f"{without}: export.tflite ended with status {status}.")
     qat, ptq = (json.loads((run / "export/parity.json").read_text()) for run in (folder, without))
     found = {"float": qat["float"], "qat": qat["int8"], "ptq": ptq["int8"]}
     found = {name: 100 * figures["accuracy"] for name, figures in found.items()}
-    report = json.loads((folder / "metrics.json").read_text())
     for which in ("seen", "unseen"):
         if f"{which} devices" in report["float"]:
             found[which] = [100 * report[form][f"{which} devices"]["accuracy"] for form in ("float", "int8")]
     return found
-
-
-def called(module, *arguments, accepted=(0,)):
-    """Runs a program of the project; status 1 of export.tflite says that a file is over the challenge's limits."""
-    print(f"\n{module} {' '.join(map(str, arguments))}", flush=True)
-    status = subprocess.run([sys.executable, "-m", module, *map(str, arguments)], cwd=ROOT, check=False).returncode
-    if status not in accepted:
-        raise SystemExit(f"{module} ended with status {status}.")
 
 
 def report(rows, options):

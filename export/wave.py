@@ -11,9 +11,9 @@ import re
 import tensorflow as tf
 from tensorflow.lite.python.convert_phase import ConverterError
 
-from asc_tf import build, dataset, epochs, tflite_file
+from asc_tf import build, dataset, tflite_file
 from asc_tf.errors import UserError
-from export import _front_end, _join, tflite
+from export import _front_end, _join, files, quantise, tflite
 
 
 def convert(run):
@@ -41,9 +41,9 @@ def converted(call, shape, variables):
 
 
 def _network(run):
-    if run.has("export/model.tflite"):
-        return tflite_file.read(run.path / "export/model.tflite")
-    network = epochs.load_best(run, build.network(run.recipe, len(run.labels), foldable=True))
+    if run.has(files.INT8):
+        return tflite_file.read(run.path / files.INT8)
+    network = quantise.trained(run)
     variables = [variable.value for variable in network.variables]
     return tflite.with_native_strides(
         converted(lambda x: network(x, training=False), (1, *network.input_shape[1:]), variables)
