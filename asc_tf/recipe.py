@@ -130,8 +130,9 @@ def _check_normalise(section):
 def _check_quantise(section, teachers):
     of_training = ("epochs", "frozen_epochs", "learning_rate", "follow")
     given = [key for key in of_training if getattr(section, key) is not None]
-    if section.method == "ptq" and (given or section.label_weight):
-        raise UserError(f'quantise: method = "ptq" does not train: leave {", ".join(given) or "label_weight"} out.')
+    beside = [key for key in ("label_weight", "temperature") if getattr(section, key)]
+    if section.method == "ptq" and given + beside:
+        raise UserError(f'quantise: method = "ptq" does not train: leave {", ".join(given + beside)} out.')
     if section.method == "qat" and len(given) < len(of_training):
         missing = [key for key in of_training if key not in given]
         raise UserError(f'quantise: {", ".join(missing)} missing; or write method = "ptq", which does not train.')

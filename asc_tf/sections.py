@@ -139,6 +139,8 @@ class Quantise:
     Of "qat" alone: epochs, in the last `frozen_epochs` of which ranges and batch norm stand still, and
     follow: whose logits are distilled on: "float", those of the network itself before quantisation,
     hearing the same augmented clip, which keeps its decisions; or "teachers", the stored ones.
+    temperature: of the logits followed, that of [distill] or 1 where it is left out. From about 20 on every logit
+    counts alike; at 1 those of the likely classes do, which leaves little to learn from a clip that is certain.
     """
 
     method: Literal["qat", "ptq"] = "qat"
@@ -147,6 +149,7 @@ class Quantise:
     learning_rate: float | None = limits(None, least=1e-9)
     follow: Literal["float", "teachers"] | None = None
     label_weight: float = limits(0.0, least=0.0, most=1.0)
+    temperature: float | None = limits(None, least=0.1)
     calibration_clips: int = limits(256, least=1)
     float_layers: tuple[str, ...] = ()
 

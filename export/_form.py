@@ -4,6 +4,9 @@ TFLite rounds behind convolutions that have swallowed their batch norm.  A batch
 before it is moved past averages and dropout, joined with the next one, folded into a dense layer, or else becomes
 a 1x1 depthwise convolution.  Folding it into a following convolution would not be exact where that pads with
 zeros.  Its statistics are thereby frozen; scale and shift go on learning.
+
+What a convolution hands to float layers alone is rounded with one scale for all its channels, for want of more in
+TFLite, but its channels can be made equally large before and be given their size back in float: `ChannelSizes`.
 """
 
 import numpy as np
@@ -18,7 +21,19 @@ CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
 PASSED = (layers.AveragePooling2D, layers.GlobalAveragePooling2D, layers.Dropout)
 # Squares, a root and a quotient: 8 bits lose the small channels (98 instead of 103 of 110 real seconds agreed).
 NEEDS_FLOAT = ("GlobalResponseNorm",)
+SIZES = "_sizes"  # ends the name of a layer that gives the channels of the one before their sizes back
 SMALLEST_SCALE = 1e-4  # of a channel: below, its bias in units of input scale x weight scale passes 32 bits
+
+
+@tf_keras.utils.register_keras_serializable("asc_tf")
+class ChannelSizes(layers.Layer):
+    """(batch, bands, frames, channels) times a factor for each channel, 1 until it is set, never trained."""
+
+    def build(self, input_shape):
+        self.factors = self.add_weight("factors", shape=input_shape[-1:], initializer="ones", trainable=False)
+
+    def call(self, x):
+        return x * self.factors
 
 
 def kept_float(network, named=()):
@@ -44,7 +59,8 @@ def kept_float(network, named=()):
 def quantisable(network, kept=()):
     """The tf_keras network in a form that quantises: outputs equal to rounding, the names of what is left kept.
 
-    kept: names of the layers in float, as kept_float finds them; a rounding layer follows each that needs one.
+    kept: names of the layers in float, as kept_float finds them; a rounding layer follows each that needs one, and
+    ChannelSizes each batch norm, folded into its convolution, that they alone read.
     """
     made, waiting, makers = {}, {}, _makers(network)
     for layer in network.layers:
@@ -60,7 +76,7 @@ def quantisable(network, kept=()):
             made[result] = _copy(layer, made[source], _behind(waiting[source], layer))
         else:
             inputs = tf.nest.map_structure(lambda x: _settled(made, waiting, x), layer.input)
-            made[result] = _rounded(layer, _copy(layer, inputs), kept, network)
+            made[result] = _bordered(layer, _copy(layer, inputs), kept, network, makers)
     return tf_keras.Model(made[id(network.input)], _settled(made, waiting, network.output), name=network.name)
 
 
@@ -105,12 +121,21 @@ def _settled(made, waiting, tensor):
     return made[id(tensor)]
 
 
-def _rounded(layer, output, kept, network):
-    """What a float layer made, rounded by a layer of its own unless its reader does."""
+def _bordered(layer, output, kept, network, makers):
+    """A layer's output as it passes from 8 bits to float or back: with its channels' sizes, or rounded."""
     following = readers(network, layer)
-    if layer.name not in kept or all(other.name in kept or isinstance(other, layers.ReLU) for other in following):
+    if layer.name not in kept:
+        leaves = _folds(layer, makers) and following and all(_in_float(other, kept, network) for other in following)
+        return ChannelSizes(name=layer.name + SIZES)(output) if leaves else output
+    if all(other.name in kept or isinstance(other, layers.ReLU) for other in following):
         return output
     return layers.Activation("linear", name=f"{layer.name}_rounded")(output)
+
+
+def _in_float(layer, kept, network):
+    """Whether a layer is kept and is no sum that a ReLU follows, of which TFMOT and the converter make int8."""
+    relu = any(isinstance(other, layers.ReLU) for other in readers(network, layer))
+    return layer.name in kept and not (relu and isinstance(layer, layers.Add))
 
 
 def _copy(layer, inputs, weights=None):

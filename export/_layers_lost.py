@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from asc_tf import build, tflite_file
 from export import files, quantise
+from export._form import SIZES
 from export._ranges import PREFIX
 
 # What computes nothing of its own: it belongs to the operation that reads it.
@@ -85,8 +86,8 @@ def _named(model, graph, network):
 
 
 def _layer(name, known):
-    """`stem_relu` of `net/quant_stem_relu/Relu`; None where there is no layer."""
-    parts = [part.removeprefix(PREFIX) for part in name.split("/")]
+    """`stem_relu` of `net/quant_stem_relu/Relu`, a batch norm of its channels' sizes; None where there is no layer."""
+    parts = [part.removeprefix(PREFIX).removesuffix(SIZES) for part in name.split("/")]
     return next((part for part in parts if part in known), None)
 
 

@@ -21,6 +21,7 @@ PREFIX = "quant_"
 LEVELS = 255  # steps between the 256 values of 8 bits
 BINS = 4096  # of the histogram of a tensor's values
 SHARES = np.linspace(0.04, 1, 97)  # of the range from least to largest value, tried
+HEADROOM = 1.3  # for sounds unlike those calibrated with, where it costs little: between channels of one size
 
 
 def revive(network):
@@ -58,6 +59,33 @@ def _revive_pair(convolution, norm):
     return int(dead.sum())
 
 
+def level(network, batches):
+    """Makes the channels before every ChannelSizes equally large, -1 to 1 over the batches, and sets its factors.
+
+    network: tf_keras functional model in its quantisable form, changed in place; its outputs stay as they were.
+    """
+    pairs = [(layer, _maker(network, layer)) for layer in network.layers if isinstance(layer, _form.ChannelSizes)]
+    if not pairs:
+        return
+    part = tf_keras.Model(network.inputs, [norm.output for _, norm in pairs])
+
+    @tf.function(reduce_retracing=True)
+    def largest(x):
+        return [tf.reduce_max(tf.abs(y), (0, 1, 2)) for y in tf.nest.flatten(part(x, training=False))]
+
+    seen = [largest(tf.convert_to_tensor(x, tf.float32)) for x in batches]
+    for (sizes, norm), of_layer in zip(pairs, zip(*seen, strict=True), strict=True):
+        factors = np.maximum(np.max(of_layer, axis=0), SMALLEST_RANGE)
+        gamma, beta, *statistics = norm.get_weights()
+        norm.set_weights([gamma / factors, beta / factors, *statistics])
+        sizes.set_weights([factors])
+
+
+def _maker(network, layer):
+    (maker,) = [other for other in network.layers if other.output is layer.input]
+    return maker
+
+
 def from_weights(quantised):
     """Sets every weight range to plus and minus the largest magnitude, a channel where there is one a channel."""
     for _, kernel, low, high in kernels(quantised):
@@ -81,8 +109,9 @@ def from_data(quantised, network, batches):
 
     quantised: of `network` by the scheme.  batches: list of (clips, bands, frames, channels).
     The network's outputs are not clipped: their largest are what probabilities are made of.
-    Raises UserError when there are no clips or a value is not finite.
+    Raises UserError when a value is not finite.
     """
+    levelled = {id(layer.input) for layer in network.layers if isinstance(layer, _form.ChannelSizes)}
     ranges = [entry for entry in _ranges(quantised) if not _is_weight(entry)]
     points = [_point(network, *entry[:2]) for entry in ranges]
     measured = tf_keras.Model(network.inputs, points)
@@ -90,7 +119,10 @@ def from_data(quantised, network, batches):
     for point, (_, _, low, high), counts, (least, most) in zip(
         points, ranges, _histograms(measured, batches, limits), limits, strict=True
     ):
-        least, most = (least, most) if point is network.output else _least_loss(counts, least, most)
+        if id(point) in levelled:
+            least, most = HEADROOM * least, HEADROOM * most
+        elif point is not network.output:
+            least, most = _least_loss(counts, least, most)
         low.assign(least)
         high.assign(max(most, least + SMALLEST_RANGE))
 
@@ -131,8 +163,6 @@ def _extremes(network, batches):
     def extremes(x):
         return tf.stack([[tf.reduce_min(y), tf.reduce_max(y)] for y in network(x, training=False)])
 
-    if not batches:
-        raise UserError("quantise: there are no clips to calibrate the ranges with.")
     seen = np.array([extremes(tf.convert_to_tensor(x, tf.float32)) for x in batches])
     if not np.isfinite(seen).all():
         raise UserError("quantise: the network's outputs on the calibration clips are not finite numbers.")

@@ -28,7 +28,7 @@ def check(network, float_layers=()):
     float_network, scheme = twin(network), _scheme()
     kept = _form.kept_float(float_network, float_layers)
     for layer in _form.quantisable(float_network, kept).layers:
-        own = isinstance(layer, (tf_keras.layers.InputLayer, tf_keras.layers.BatchNormalization))
+        own = isinstance(layer, (tf_keras.layers.InputLayer, tf_keras.layers.BatchNormalization, _form.ChannelSizes))
         if not own and layer.name not in kept and not scheme.Registry().supports(layer):
             raise UserError(
                 f"quantise: layer '{layer.name}' ({type(layer).__name__}) has no 8-bit form; keep it in float by "
@@ -48,13 +48,13 @@ def quantise(network, calibration, float_layers=()):
     """
     kept = _form.kept_float(network, float_layers)
     network = _form.quantisable(network, kept)
+    kept += [layer.name for layer in network.layers if isinstance(layer, _form.ChannelSizes)]
     _ranges.revive(network)
-    quantised = _scheme().apply(network, kept)
     if calibration is None:
-        return quantised
-    if isinstance(calibration, np.ndarray):
-        calibration = [calibration[start : start + SLICE] for start in range(0, len(calibration), SLICE)]
-    calibration = list(calibration)
+        return _scheme().apply(network, kept)
+    calibration = _batches(calibration)
+    _ranges.level(network, calibration)
+    quantised = _scheme().apply(network, kept)
     _ranges.from_weights(quantised)
     _ranges.from_data(quantised, network, calibration)
     _rounding.keep_means(quantised, network, calibration)
@@ -121,6 +121,15 @@ def restore(quantised, adam, saved):
     """Sets a model and its optimizer to a saved state of the same network."""
     for place, variable in enumerate(_variables(quantised, adam)):
         variable.assign(saved[f"{place:04d}"])
+
+
+def _batches(calibration):
+    if isinstance(calibration, np.ndarray):
+        calibration = [calibration[start : start + SLICE] for start in range(0, len(calibration), SLICE)]
+    batches = list(calibration)
+    if not batches:
+        raise UserError("quantise: there are no clips to calibrate the ranges with.")
+    return batches
 
 
 def _variables(quantised, adam):

@@ -129,10 +129,16 @@ def train(run, quantised, source, float_logits, live=None):
         frozen_epochs=settings.frozen_epochs,
         learning_rate=lambda step: float(rate(step)),
         label_weight=settings.label_weight,
-        temperature=recipe.distill.temperature if recipe.distill else 1.0,
+        temperature=temperature(recipe),
         form=recipe.distill.form if settings.follow == "teachers" else "textbook",
         on_epoch=on_epoch,
     )
+
+
+def temperature(recipe):
+    """That of the logits followed in quantisation-aware training."""
+    of_distillation = recipe.distill.temperature if recipe.distill else 1.0
+    return of_distillation if recipe.quantise.temperature is None else recipe.quantise.temperature
 
 
 def followed_in(whom, training_batches, float_logits, live):

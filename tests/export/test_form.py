@@ -12,7 +12,8 @@ from export.twin import twin
 
 STRIDES = [[1, 1], [1, 2]] + [[1, 1]] * 4
 CP_MOBILE = {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES, "foldable": True}
-GRNS = [f"b{number}_grn" for number in range(1, 7)]
+# Where no sum stands between, the projection's channels are given their sizes back before the norm.
+GRNS = ["b1_grn", "b2_grn", "b3_grn", "b4_project_bn_sizes", "b4_grn", "b5_grn", "b6_project_bn_sizes", "b6_grn"]
 # family, settings, the layers that are in float without being named
 FAMILIES = [
     ("ait_student", {"width": 8, "embedding": 8, "dropout": [0.1] * 5}, []),

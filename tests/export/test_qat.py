@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from asc_tf import build
+from asc_tf import build, tflite_file
 from asc_tf.errors import UserError
 from asc_tf.models import cp_mobile
-from export import _ranges, qat
+from export import _ranges, qat, tflite
 from export.twin import twin
 
 
@@ -57,6 +57,30 @@ def test_iterables_of_batches_calibrate_as_one_array_does(small, clips, quantise
     in_parts = qat.quantise(twin(small()), iter([x[:10], tf.constant(x[10:])]))
     whole, parts = _ranges_of(quantised), _ranges_of(in_parts)
     assert all(np.allclose(whole[name], parts[name], rtol=1e-6) for name in whole)
+
+
+def test_channels_that_float_layers_read_are_rounded_each_with_a_scale_of_its_own():
+    sizes, x = np.array([1.0, 0.01, 3.0], "float32"), np.random.default_rng(1).normal(size=(64, 4, 4, 3)).astype("f")
+    inputs = keras.Input((4, 4, 3))
+    norm = keras.layers.BatchNormalization(name="norm", epsilon=0.0)
+    y = norm(keras.layers.Conv2D(3, 1, use_bias=False, name="conv")(inputs))
+    y = keras.layers.LayerNormalization(name="next")(keras.layers.Add(name="sum")([y, y]))
+    network = keras.Model(inputs, keras.layers.Dense(2, name="logits")(keras.layers.GlobalAveragePooling2D()(y)))
+    network.get_layer("conv").set_weights([np.eye(3, dtype="f").reshape(1, 1, 3, 3)])
+    norm.set_weights([sizes, 0.1 * sizes, np.zeros(3), np.ones(3)])
+    quantised = qat.quantise(twin(network), x, ["sum", "next"])
+    largest = np.abs(sizes * x + 0.1 * sizes).max(axis=(0, 1, 2))
+    np.testing.assert_allclose(quantised.get_layer("norm_sizes").get_weights()[0], largest, rtol=1e-5)
+    ranges = _ranges_of(quantised)
+    assert -1.3001 < ranges["quant_norm/output_min"] < -0.9 and ranges["quant_norm/output_max"] == pytest.approx(1.3)
+    rounded = x
+    for name in [layer.name for layer in quantised.layers[1:]][:4]:  # input, convolution, norm, sizes
+        rounded = quantised.get_layer(name)(rounded)
+    # A step of 2 x 1.3 / 255 of each channel's largest, the input's own rounding beside it; one of 3 would be 1.2.
+    assert (np.abs(rounded - (sizes * x + 0.1 * sizes)).max(axis=(0, 1, 2)) / largest < 0.02).all()
+    file = tflite_file.Network(tflite.convert(quantised))
+    assert tflite.in_float(file.content, tflite.kept_float(quantised)) == ["norm_sizes", "sum", "next"]
+    np.testing.assert_allclose(file(x), quantised(x), atol=0.02)
 
 
 @pytest.mark.parametrize("kind", ["weights", "gamma", "product"])
