@@ -7,12 +7,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from asc_tf import dataset, registry
+from asc_tf import dataset
 from asc_tf.data import audio, batches, crops
 from asc_tf.distillation import ensembles
 from asc_tf.distillation.student import Student
 from asc_tf.errors import UserError
 from asc_tf.features import _normalise
+from asc_tf.recipe import registry
 
 NORMALISATION = "normalisation.npz"
 

@@ -7,11 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from asc_tf import registry
-from asc_tf.data import shards
-from asc_tf.data.listing import validation_part
+from asc_tf.data.datasets.listing import validation_part
+from asc_tf.data.prepared import shards
 from asc_tf.distillation import hierarchy
 from asc_tf.errors import UserError
+from asc_tf.recipe import registry
 
 
 def sample_rate_hz(recipe):
@@ -97,7 +97,7 @@ def multi_label(recipe):
 def load(recipe, *, quiet=False):
     """The recipe's dataset, prepared where it is not yet.  Raises UserError for anything that is wrong with it.
 
-    A large set that is prepared is taken for unchanged where its folders are (see data/set_key.py).
+    A large set that is prepared is taken for unchanged where its folders are (see data/prepared/cache_key.py).
     """
     with _no_collection():
         clips = listing(recipe)

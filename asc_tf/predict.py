@@ -1,70 +1,8 @@
-"""`python -m asc_tf.predict RUN FILE ...`: which scene is this, second by second and as a whole?"""
+"""`python -m asc_tf.predict`: the program of asc_tf.evaluation.predict."""
 
-import argparse
-import json
 import sys
-from pathlib import Path
 
-from asc_tf import command_line, run_folder
-
-
-def predict(run, files, *, tflite=False):
-    """{file: (seconds, classes) probabilities}; the file's own are their mean.
-
-    A file that cannot be read raises UserError after the others were predicted.
-    """
-    import tensorflow as tf
-
-    from asc_tf import build, dataset, metrics
-    from asc_tf.data import batches
-    from asc_tf.errors import UserError
-
-    scorer = model(run, tflite=tflite)
-    to_input = build.network_input(run)
-    found, unreadable = {}, []
-    for file in files:
-        try:
-            waves = build.waves(run.recipe, file)
-        except UserError as error:
-            unreadable.append(str(error))
-            continue
-        slices = tf.data.Dataset.from_tensor_slices(waves).batch(batches.CHUNK).map(to_input)
-        found[file] = metrics.probabilities(build.outputs(scorer, slices), multi_label=dataset.multi_label(run.recipe))
-    return found, unreadable
-
-
-def model(run, *, tflite):
-    """What gives logits: the run's float network, or its int8 file."""
-    from asc_tf import build, epochs, tflite_file
-
-    if not tflite:
-        return build.forward(epochs.load_best(run, build.network(run.recipe, len(run.labels))))
-    return tflite_file.Network(run.path / "export/model.tflite")
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m asc_tf.predict", description=__doc__)
-    parser.add_argument("run", help="a run folder")
-    parser.add_argument("files", nargs="+", help="audio files of any rate, length and channel count")
-    parser.add_argument("--tflite", action="store_true", help="use the int8 TFLite file instead of the Keras network")
-    parser.add_argument("--json", action="store_true", help="print JSON: per file its labels, mean and seconds")
-    options = parser.parse_args(arguments)
-
-    def action():
-        from asc_tf.errors import UserError
-        from asc_tf.report import tables
-
-        run = run_folder.load(options.run)
-        found, unreadable = predict(run, options.files, tflite=options.tflite)
-        if options.json:
-            print(json.dumps(tables.predictions_tree(found, run.labels), indent=2))
-        else:
-            print("\n\n".join(tables.prediction(Path(file).name, p, run.labels) for file, p in found.items()))
-        if unreadable:
-            raise UserError(f"{len(unreadable)} file(s) could not be read: {'; '.join(unreadable)}")
-
-    return command_line.start("predict", action)
-
+from asc_tf.evaluation.predict import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,7 +9,7 @@ import argparse
 import sys
 
 from asc_tf import command_line
-from asc_tf import recipe as recipes
+from asc_tf.recipe import resolve as recipes
 
 
 def prepare(recipe):
@@ -24,7 +24,7 @@ def prepare(recipe):
 
 def download(name, folder):
     """Fetches a published dataset and tells how a recipe reads it."""
-    from asc_tf.data import archives, published
+    from asc_tf.data.download import archives, published
 
     root = published.fetch(name, folder)
     dataset = f'dataset={{name="{archives.find(name).dataset}", root="{root}", split="fold1"}}'
@@ -33,7 +33,7 @@ def download(name, folder):
 
 def check_is_recipe(name):
     """Raises UserError for a dataset's name where a recipe's is needed."""
-    from asc_tf.data import archives
+    from asc_tf.data.download import archives
     from asc_tf.errors import UserError
 
     if name in archives.PUBLISHED:

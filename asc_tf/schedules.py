@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from asc_tf.sections import Ramp
+from asc_tf.recipe.schema import Ramp
 
 
 def warmup_cosine(*, learning_rate, warmup_steps, steps):

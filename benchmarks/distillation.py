@@ -90,7 +90,10 @@ def spread(values, sign=""):
 
 def evidence(folder, alone):
     """What there is to be learnt from the teachers, in sentences.  alone: what students reach by themselves, %."""
-    from asc_tf import dataset, evaluate, metrics, run_folder
+    from asc_tf import dataset
+    from asc_tf.evaluation import evaluate
+    from asc_tf.metrics import scores as metrics
+    from asc_tf.runs import folder as run_folder
 
     runs = [run_folder.load(file.parent) for file in sorted(folder.glob("teacher-*/metrics.json"))]
     data = dataset.load(runs[0].recipe, quiet=True)

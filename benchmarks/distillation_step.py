@@ -16,8 +16,12 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from asc_tf import build, dataset, live, recipe, run_folder, train
+from asc_tf import build, dataset
 from asc_tf.data import batches
+from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import folder as run_folder
+from asc_tf.training import fit as train
+from asc_tf.training import online_teachers as live
 
 CLASSES = tuple("abcdefghij")
 PROMISED = 1.05  # of stored logits

@@ -80,7 +80,7 @@ def _rate(function, waves, seconds):
 def _ours(part, **settings):
     import tensorflow as tf
 
-    from asc_tf import registry
+    from asc_tf.recipe import registry
 
     layer = registry.entry("feature", part)(sample_rate_hz=RATE_HZ, **settings)
     slices = tf.data.Dataset.from_tensor_slices(clips()).repeat().batch(SLICE, drop_remainder=True)

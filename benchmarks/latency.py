@@ -26,9 +26,12 @@ SETTINGS = ["feature.bands=256", "feature.hop_samples=500"]
 
 def forms(threads):
     """{name: a function that takes no argument and computes one clip}."""
-    from asc_tf import build, recipe, tflite_file
-    from export import qat, tflite
-    from export.twin import twin
+    from asc_tf import build
+    from asc_tf.recipe import resolve as recipe
+    from asc_tf.tflite import file as tflite_file
+    from export.quantisation import convert as tflite
+    from export.quantisation import qat
+    from export.quantisation.to_tf_keras import twin
 
     loaded = recipe.load("quickstart", SETTINGS)
     clips = np.random.default_rng(0).standard_normal((64, *build.input_shape(loaded)), "f")

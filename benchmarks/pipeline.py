@@ -181,8 +181,8 @@ def main():
         responses = made_files(folder, options.shared)
 
         from asc_tf import build, dataset
-        from asc_tf import recipe as recipes
         from asc_tf.augmentation import _impulse
+        from asc_tf.recipe import resolve as recipes
 
         changes = [
             f'dataset={{name="folder", root="{folder}/clips"}}',

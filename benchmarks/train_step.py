@@ -25,7 +25,8 @@ INPUTS = {
 
 def rows(what, batch, *, repeats, seconds):
     """Yields (what, rival, our clips a second, the rival's) of training on random clips."""
-    from asc_tf import build, recipe
+    from asc_tf import build
+    from asc_tf.recipe import resolve as recipe
 
     loaded = recipe.load("quickstart", INPUTS[what])
     rng = np.random.default_rng(0)
@@ -41,7 +42,7 @@ def rows(what, batch, *, repeats, seconds):
 def ours(loaded, spectrograms, labels):
     import tensorflow as tf
 
-    from asc_tf import train
+    from asc_tf.training import fit as train
 
     plain = dataclasses.replace(loaded, distill=None, teacher=())
     student = train.compiled_student(plain, classes=[str(number) for number in range(CLASSES)], steps=100_000)

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
-from asc_tf import build, dataset, fitting, recipe, run_folder
+from asc_tf import build, dataset
 from asc_tf.errors import UserError
+from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import folder as run_folder
+from asc_tf.training import dry_run as fitting
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from asc_tf import complexity, recipe, run_folder
+from asc_tf.cost import measure as complexity
 from asc_tf.models import cp_mobile, cp_resnet
+from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import folder as run_folder
 
 STRIDES = {
     "cpmobile24": [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]],

@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 from checkpoints import torch_format as torch_file
 
-from asc_tf import build, epochs, import_weights, predict, recipe, run_folder
+from asc_tf import build
 from asc_tf.checkpoints import to_keras
 from asc_tf.errors import UserError
+from asc_tf.evaluation import predict
 from asc_tf.models import cp_mobile
+from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import folder as run_folder
+from asc_tf.training import callbacks as epochs
+from asc_tf.training import imported_weights as import_weights
 
 CHECKPOINT = "checkpoints/cp_mobile_dcase2023_cpjku.ckpt"
 LABELS = ("low", "middle", "high")

@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from asc_tf import prepare
-from asc_tf.data import archives
+from asc_tf.data.download import archives
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from asc_tf import schedules
-from asc_tf.sections import Ramp
+from asc_tf.recipe.schema import Ramp
 
 
 def test_warms_up_linearly_and_falls_as_half_a_cosine():

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from asc_tf import build, dataset, registry, show
-from asc_tf import recipe as recipes
+from asc_tf import build, dataset
+from asc_tf.evaluation import show
 from asc_tf.features import axes
+from asc_tf.recipe import registry
+from asc_tf.recipe import resolve as recipes
 
 
 @pytest.fixture(scope="module")

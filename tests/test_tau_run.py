@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asc_tf import train
+from asc_tf.training import fit as train
 
 pytestmark = pytest.mark.slow
 

@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asc_tf import evaluate, predict, run_folder, train
-from export import parity, tflite
+from asc_tf.evaluation import evaluate, predict
+from asc_tf.runs import folder as run_folder
+from asc_tf.training import fit as train
+from export.device import comparison as parity
+from export.quantisation import convert as tflite
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent

@@ -5,7 +5,10 @@ import shutil
 import pytest
 import soundfile
 
-from asc_tf import evaluate, predict, recipe, run_folder, train
+from asc_tf.evaluation import evaluate, predict
+from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import folder as run_folder
+from asc_tf.training import fit as train
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ constants that an operation computes with; shapes and paddings are none.
 
 import math
 
-from asc_tf import tflite_file
 from asc_tf.cost import memory
 from asc_tf.cost.rows import Row
+from asc_tf.tflite import file as tflite_file
 
 PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
 ITEM_BITS = {"int4": 4, "int8": 8, "uint8": 8, "bool": 8, "int16": 16, "float16": 16, "int64": 64, "float64": 64}

@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from asc_tf.data import wholeness
+from asc_tf.data import truncation as wholeness
 from asc_tf.errors import UserError
 
 # What libsndfile reads and people record in.

@@ -5,7 +5,7 @@ import pytest
 import soundfile
 import tensorflow as tf
 
-from asc_tf import registry
+from asc_tf.recipe import registry
 
 RESPONSES = {"folder": "responses"}
 PLAYED = {

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from asc_tf import complexity
 from asc_tf.cost import layer_rules
+from asc_tf.cost import measure as complexity
 from asc_tf.cost.rows import total
 from asc_tf.errors import UserError
 from asc_tf.models import cp_mobile, cp_resnet

@@ -2,7 +2,7 @@ import keras
 import pytest
 from keras import layers
 
-from asc_tf import complexity
+from asc_tf.cost import measure as complexity
 from asc_tf.models import ait_student
 
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from asc_tf import recipe, run_folder
 from asc_tf.distillation import ensembles
 from asc_tf.errors import UserError
+from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import folder as run_folder
 
 
 def drawn(*shape, seed=0):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from asc_tf.data._scenes import SCENES
+from asc_tf.data.synthetic.scenes import SCENES
 from asc_tf.distillation import hierarchy
 from asc_tf.errors import UserError
 

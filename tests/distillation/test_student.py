@@ -3,10 +3,11 @@ import numpy as np
 import pytest
 from keras import layers
 
-from asc_tf import epochs, run_folder
 from asc_tf.distillation import embedding, hierarchy, soft_targets
 from asc_tf.distillation.student import Student
-from asc_tf.sections import Distill, Hierarchy, Ramp
+from asc_tf.recipe.schema import Distill, Hierarchy, Ramp
+from asc_tf.runs import folder as run_folder
+from asc_tf.training import callbacks as epochs
 
 CLASSES = ("x", "y", "z")
 GROUPS = {"a": ["x", "z"], "b": ["y"]}

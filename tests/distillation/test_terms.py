@@ -4,7 +4,7 @@ import tensorflow as tf
 from keras import ops
 
 from asc_tf.distillation import embedding, hierarchy, soft_targets, terms
-from asc_tf.sections import Distill, Hierarchy, Ramp
+from asc_tf.recipe.schema import Distill, Hierarchy, Ramp
 
 GROUPS = {"a": ["x", "z"], "b": ["y"]}
 MEMBER = hierarchy.membership(GROUPS, ("x", "y", "z"))

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from keras import layers
 
-from asc_tf import recipe as recipes
-from asc_tf.run_folder import RunFolder
-from asc_tf.sections import Normalise, Part
-from export import qat, tflite
-from export.twin import twin
+from asc_tf.recipe import resolve as recipes
+from asc_tf.recipe.schema import Normalise, Part
+from asc_tf.runs.folder import RunFolder
+from export.quantisation import convert as tflite
+from export.quantisation import qat
+from export.quantisation.to_tf_keras import twin
 
 # A front end that makes what the small network takes of a second.
 SMALL_LOG_MEL = {

@@ -1,4 +1,4 @@
-from asc_tf import complexity
+from asc_tf.cost import measure as complexity
 from asc_tf.models import ait_student
 
 DROPOUT = [0.10, 0.15, 0.20, 0.25, 0.30]

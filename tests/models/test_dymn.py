@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 from models import from_torch
 
-from asc_tf import complexity
+from asc_tf.cost import measure as complexity
 from asc_tf.errors import UserError
 from asc_tf.models import dymn
 

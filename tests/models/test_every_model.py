@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from asc_tf import registry
 from asc_tf.errors import UserError
+from asc_tf.recipe import registry
 
 STRIDES = [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]]
 DROPOUT = [0.1, 0.1, 0.1, 0.1, 0.1]

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from models import from_torch
 
-from asc_tf import complexity
+from asc_tf.cost import measure as complexity
 from asc_tf.errors import UserError
 from asc_tf.models import mobilenet_audio
 

@@ -1,6 +1,6 @@
 import pytest
 
-from asc_tf import complexity
+from asc_tf.cost import measure as complexity
 from asc_tf.errors import UserError
 from asc_tf.models import residual_inception
 

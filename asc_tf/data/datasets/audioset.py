@@ -1,0 +1,148 @@
+"""Which clips does AudioSet consist of, and which of them could be had?
+
+Source: Gemmeke et al., "Audio Set: An ontology and human-labeled dataset for audio events", ICASSP 2017.
+Input:  the official balanced_train_segments.csv, unbalanced_train_segments.csv and eval_segments.csv (22,160,
+        2,041,789 and 20,371 rows: three lines of comment, then `YTID, start, end, "mid,mid"`) with
+        class_labels_indices.csv (index,mid,display_name), and audio files in folders of any layout.
+Names:  YTID.wav or YYTID.wav, also with _START or _START_END (or -END) behind, in seconds or milliseconds, as the
+        usual programs write them; .flac and the like too.  A table has every video once: the times decide nothing.
+Many videos cannot be had any more: clips without a file are told and left out.
+"""
+
+import os
+import re
+import sys
+from typing import Literal
+
+from asc_tf.data.audio import EXTENSIONS
+from asc_tf.data.datasets.csv_table import read_table
+from asc_tf.data.datasets.listing import Listing, checked, existing_folder
+from asc_tf.errors import UserError
+
+MULTI_LABEL = True
+TRAIN = {
+    "balanced": ("balanced_train",),
+    "unbalanced": ("unbalanced_train",),
+    "both": ("balanced_train", "unbalanced_train"),
+}
+_VIDEO, _SECONDS = r"([\w-]{11})", r"\d+(?:\.\d+)?"
+_ROW = re.compile(rf'{_VIDEO}, *{_SECONDS}, *{_SECONDS}, *"([^"]+)"\s*', re.ASCII)
+_NAME = re.compile(rf"Y?{_VIDEO}(?:_{_SECONDS}(?:[_-]{_SECONDS})?)?(\.\w+)", re.ASCII)
+
+
+def listing(
+    *,
+    root: str,
+    train: Literal["balanced", "unbalanced", "both"],
+    audio_folder: str = "",
+    max_missing_share: float = 0.3,
+) -> Listing:
+    """The clips that have a file, each with all of its classes; eval_segments is the test split.
+
+    root:              holds the tables.
+    train:             which tables are trained on.
+    audio_folder:      below root; looked through with all that is below it.
+    max_missing_share: of a table's rows.  With more clips absent it is an error.
+    The classes are the display names in the order of class_labels_indices.csv.  Of two files of a video the first by
+    path is taken.  Raises UserError, naming file and line, for a wrong table.
+    """
+    folder = existing_folder(root, "dataset.root", "Name the folder that holds AudioSet's tables.")
+    audio = existing_folder(folder / audio_folder, "dataset.audio_folder", "Name a folder below dataset.root.")
+    names, files = _classes(folder / "class_labels_indices.csv"), _files(audio)
+    found, labels, splits = [], [], []
+    for split, tables in (("train", TRAIN[train]), ("test", ("eval",))):
+        for name in tables:
+            there = _there(folder / f"{name}_segments.csv", names, files, max_missing_share)
+            found += [file for file, _ in there]
+            labels += [label for _, label in there]
+            splits += [split] * len(there)
+    unknown = ("",) * len(found)
+    whole = Listing(audio, tuple(names.values()), tuple(found), tuple(labels), tuple(splits), *[unknown] * 3)
+    return checked(whole, folder)
+
+
+def _classes(table):
+    """{mid: display name} in the order of the classes."""
+    lines, numbers, mids, names = read_table(table, ("index", "mid", "display_name"), delimiter=",")
+    for place, (line, number) in enumerate(zip(lines, numbers, strict=True)):
+        if number != str(place):
+            raise UserError(f"{table}:{line}: index '{number}' where {place} must follow; take the official table.")
+    for column in (mids, names):
+        if len(set(column)) < len(column):
+            twice = next(text for place, text in enumerate(column) if text in column[:place])
+            raise UserError(f"{table}: '{twice}' is there twice; take the official table.")
+    return dict(zip(mids, names, strict=True))
+
+
+def _files(audio):
+    """{video: its file below `audio`}, by listing folders: no file is looked at."""
+    found = {}
+    for place, _, names in os.walk(audio):
+        below = os.path.relpath(place, audio).replace(os.sep, "/")
+        prefix = "" if below == "." else f"{below}/"
+        for name, match in zip(names, map(_NAME.fullmatch, names), strict=True):
+            if match and match[2].lower() in EXTENSIONS:
+                file = prefix + name
+                found[match[1]] = min(found.get(match[1], file), file)
+    return found
+
+
+def _there(table, classes, files, max_missing_share):
+    """[(file, labels)] of the rows of a table that have a file; how many have none is told."""
+    rows = _rows(table, classes)
+    there = [(files[video], labels) for video, labels in rows.items() if video in files]
+    missing = len(rows) - len(there)
+    share = missing / len(rows)
+    told = f"{missing:,} of {len(rows):,} clips have no file ({share:.1%})"
+    if share > max_missing_share:
+        first = next(video for video in rows if video not in files)
+        fix = f"Fetch them, set dataset.audio_folder, or raise dataset.max_missing_share = {max_missing_share}"
+        raise UserError(f"{table}: {told}, the first is '{first}'. {fix}.")
+    if missing:
+        print(f"audioset: {table.name}: {told} and are left out", file=sys.stderr)
+    return there
+
+
+def _rows(table, classes):
+    """{video: its classes} in the order of the table; clips of equal labels share one tuple."""
+    rows, known = {}, {}
+    for number, line in _lines(table):
+        match = _ROW.fullmatch(line)
+        if not match:
+            raise UserError(f"{table}:{number}: {_fault(line)}")
+        video, mids = match.groups()
+        if video in rows:
+            raise UserError(f"{table}:{number}: video '{video}' is listed twice; keep one row.")
+        if mids not in known:
+            known[mids] = _named(mids, classes, f"{table}:{number}")
+        rows[video] = known[mids]
+    if not rows:
+        raise UserError(f"{table}: the table has no rows; take the official one.")
+    return rows
+
+
+def _lines(table):
+    """(line number, text) of all lines but the comments of the head and empty ones."""
+    try:
+        with open(table, encoding="utf-8-sig") as lines:
+            head = True
+            for number, line in enumerate(lines, start=1):
+                head = head and line.startswith("# ")  # further down it would be an error, not a comment
+                if not head and line.strip():
+                    yield number, line
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{table}: cannot be read as a table ({error}); put the official one there.") from error
+
+
+def _fault(line):
+    if line.startswith("#NAME?"):
+        return "a spreadsheet has changed this table (IDs that begin with - were sums to it); take the official one."
+    rule = '`YTID, start, end, "mid,mid"` with an ID of 11 characters'
+    return f"'{line.strip()[:60]}' is not {rule}; take the official table."
+
+
+def _named(mids, classes, where):
+    unknown = [mid for mid in mids.split(",") if mid not in classes]
+    if unknown:
+        raise UserError(f"{where}: class '{unknown[0]}' is not in class_labels_indices.csv; are they of one version?")
+    return tuple(classes[mid] for mid in mids.split(","))

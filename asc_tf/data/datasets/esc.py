@@ -1,0 +1,66 @@
+"""Which clips do ESC-10 and ESC-50 consist of, and which fold is tested?
+
+Source: K. J. Piczak, ESC: Dataset for Environmental Sound Classification, ACM Multimedia 2015.
+Input:  the official layout, meta/esc50.csv (filename, fold, category, esc10, src_file; commas) with audio/*.wav,
+        or meta.csv (filename, label, fold, source; tabs) with audio/*.ogg.
+The folds share no source recording; that is checked.
+"""
+
+from asc_tf.data.datasets.csv_table import read_table
+from asc_tf.data.datasets.listing import Clip, Listing, checked, existing_folder, in_both_splits
+from asc_tf.errors import UserError
+
+
+def listing(*, root: str, test_fold: int, only_esc10: bool = False, left_out_folds: list[int] = ()) -> Listing:
+    """The clips of all folds: `test_fold` is the test split, the others are for training.
+
+    root:           holds audio and one of the two tables.
+    only_esc10:     of the official ESC-50, the ten classes marked esc10.
+    left_out_folds: neither trained on nor tested, so that choices can be made without the fold that judges them.
+    Raises UserError for a fold that does not exist, a source recording in two folds, a class that is not in
+    both splits, or a wrong table.
+    """
+    folder = existing_folder(root, "dataset.root", "Name the folder that ESC was unpacked to.")
+    table, rows = _rows(folder, only_esc10)
+    _check_folds(table, rows, test_fold, left_out_folds)
+    clips = [
+        Clip(_below_root(file), label, "test" if int(fold) == test_fold else "train", group=source)
+        for _, file, label, fold, source in rows
+        if int(fold) not in left_out_folds
+    ]
+    classes = tuple(sorted({clip.label for clip in clips}))
+    return in_both_splits(checked(Listing.from_clips(folder, classes, clips), table), table)
+
+
+def _below_root(file):
+    return file if file.startswith("audio/") else f"audio/{file}"
+
+
+def _rows(folder, only_esc10):
+    """(table, [(line, filename, label, fold, source)])."""
+    official, plain = folder / "meta/esc50.csv", folder / "meta.csv"
+    if official.is_file():
+        columns = ("filename", "category", "fold", "src_file", "esc10")
+        rows = zip(*read_table(official, columns, delimiter=","), strict=True)
+        return official, [row[:5] for row in rows if row[5].lower() == "true" or not only_esc10]
+    if not plain.is_file():
+        raise UserError(f"dataset.root = '{folder}': there is neither meta/esc50.csv nor meta.csv. Unpack ESC there.")
+    if only_esc10:
+        raise UserError(f"dataset.only_esc10: {plain} has no column 'esc10'; leave the setting out.")
+    return plain, list(zip(*read_table(plain, ("filename", "label", "fold", "source")), strict=True))
+
+
+def _check_folds(table, rows, test_fold, left_out_folds):
+    home = {}
+    for line, file, _, fold, source in rows:
+        if not fold.isdecimal():
+            raise UserError(f"{table}:{line}: fold '{fold}' of '{file}' must be a whole number.")
+        if home.setdefault(source, int(fold)) != int(fold):
+            raise UserError(f"{table}:{line}: source '{source}' is in fold {home[source]} too; keep it in one.")
+    folds = sorted(set(home.values()))
+    known = ", ".join(map(str, folds))
+    for setting, fold in [("test_fold", test_fold), *(("left_out_folds", fold) for fold in left_out_folds)]:
+        if fold not in folds:
+            raise UserError(f"dataset.{setting} = {fold} is not a fold of {table}. Known: {known}.")
+    if test_fold in left_out_folds:
+        raise UserError(f"dataset.left_out_folds: fold {test_fold} is dataset.test_fold; choose another.")

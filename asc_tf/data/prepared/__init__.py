@@ -1,0 +1,1 @@
+"""Prepared clips: decoded and resampled once, stored as int16 shards."""

@@ -1,0 +1,77 @@
+"""Which scene, city and devices does each location of the made-up scenes have?"""
+
+from dataclasses import dataclass
+
+from asc_tf.data.synthetic.devices import DEVICES
+from asc_tf.data.synthetic.scenes import SCENES
+from asc_tf.data.synthetic.synthesis import SECONDS
+
+CITIES = ("barcelona", "helsinki", "lisbon", "london", "lyon", "milan", "paris", "prague", "stockholm", "vienna")
+TEST_ONLY_CITIES = ("amsterdam", "madrid")
+# Clips of each device; training as in TAU 2022, fold 1: 102,150 of 139,620 are of device a, 7,490 of each other one.
+DEVICE_SHARES = {
+    "train": {"a": 102_150, "b": 7_490, "c": 7_490, "s1": 7_490, "s2": 7_490, "s3": 7_490},
+    "test": dict.fromkeys(DEVICES, 1),
+}
+_DEVICES_AT_ONCE = 3  # at most, at a location of the test
+
+
+@dataclass(frozen=True)
+class Place:
+    """A location with its one recording; `takes` are the devices present and the seconds kept of each."""
+
+    number: int
+    scene: str
+    city: str
+    split: str
+    takes: tuple[tuple[str, int], ...]
+
+    @property
+    def identifier(self):
+        return f"{self.city}-{1000 + self.number}"
+
+    def names(self):
+        """[(device, second, file name)] of every clip."""
+        start = f"{self.scene}-{self.identifier}-{40_000 + self.number}"
+        return [(device, second, f"{start}-{second}-{device}.wav") for device, n in self.takes for second in range(n)]
+
+
+def plan(*, train_clips, test_clips):
+    """All places, those of training first; scenes and devices have their shares to within one clip."""
+    places = []
+    for split, clips, cities in (("train", train_clips, CITIES), ("test", test_clips, CITIES + TEST_ONLY_CITIES)):
+        for column, (scene, quota) in enumerate(zip(SCENES, _quotas(clips, DEVICE_SHARES[split]), strict=True)):
+            for row, takes in enumerate(_takes(quota)):
+                # 7 shares no factor with 10 or 12: the rows of a scene walk through all cities.
+                city = cities[(column + 7 * row) % len(cities)]
+                places.append(Place(len(places), scene, city, split, tuple(takes)))
+    return places
+
+
+def _quotas(clips, shares):
+    """[{device: clips}] of each scene: every clip in turn goes to the device that lacks most of its share."""
+    total, given, number, quotas = sum(shares.values()), dict.fromkeys(shares, 0), 0, []
+    for scene in range(len(SCENES)):
+        before = dict(given)
+        while number < clips * (scene + 1) // len(SCENES):
+            number += 1
+            given[max(shares, key=lambda name: shares[name] * number / total - given[name])] += 1
+        quotas.append({device: given[device] - before[device] for device in shares})
+    return quotas
+
+
+def _takes(quota):
+    """[[(device, seconds kept)]] of each place of one scene; no device is twice at one."""
+    pieces = {device: _pieces(clips) for device, clips in quota.items()}
+    together = -(-sum(map(len, pieces.values())) // _DEVICES_AT_ONCE)
+    takes, turn = [[] for _ in range(max(together, *map(len, pieces.values())))], 0
+    for device, kept in pieces.items():
+        for seconds in kept:
+            takes[turn % len(takes)].append((device, seconds))
+            turn += 1
+    return takes
+
+
+def _pieces(clips):
+    whole, rest = divmod(clips, SECONDS)
+    return [SECONDS] * whole + [rest] * (rest > 0)

@@ -1,0 +1,81 @@
+"""What does a person read on the console, of data and of a run?"""
+
+from collections import Counter
+
+from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
+from asc_tf.metrics import scores as metrics
+
+
+def evaluation(report, classes):
+    """The evaluation's table as text; report as in metrics.json."""
+    names = list(report)
+    chief = metrics.deciding(report[names[0]])
+    title = chief.replace("_", " ")
+    lines = [_row("", names)]
+    lines += [_row(title, [_percent(report[n][chief]) for n in names])]
+    lines += [_row("log loss", [f"{report[n]['log_loss']:.3f}" for n in names])]
+    for member in report[names[0]].get("members", {}):
+        lines += [_row(f"  of {member}", [_percent(report[n]["members"][member]["macro_accuracy"]) for n in names])]
+    if "by_file" in report[names[0]]:
+        lines += [_row(f"{title}, whole files", [_percent(report[n]["by_file"][chief]) for n in names])]
+    for group in [key for key in report[names[0]] if key.startswith(("seen ", "unseen "))]:
+        lines += [_row(group, [_percent(report[n][group][chief]) for n in names])]
+    for kind in ("by_device", "by_city"):
+        for group in report[names[0]].get(kind, {}):
+            lines += [_row(f"  {kind[3:]} {group}", [_percent(report[n][kind][group][chief]) for n in names])]
+    for name in classes:
+        lines += [_row(f"  {name}", [_percent(report[n]["by_class"][name]) for n in names])]
+    lines += [_row("parameters", [f"{report[n]['cost']['parameters']:,}" for n in names])]
+    lines += [
+        _row(f"parameter bytes (limit {MAX_BYTES:,})", [_against(report[n]["cost"]["bytes"], MAX_BYTES) for n in names])
+    ]
+    lines += [_row(f"MACs (limit {MAX_MACS:,})", [_against(report[n]["cost"]["macs"], MAX_MACS) for n in names])]
+    return "\n".join(lines)
+
+
+def counts(listing):
+    """Clips of a dataset by class, device and city (where they are known) in each split."""
+    lines = [_row(f"{len(listing.file):,} clips", ["train", "test"])]
+    of_classes = listing.label if listing.multi_label else [(label,) for label in listing.label]
+    for title, column, names in (
+        ("class", of_classes, listing.classes),
+        ("device", [(device,) for device in listing.device], sorted(set(listing.device))),
+        ("city", [(city,) for city in listing.city], sorted(set(listing.city))),
+    ):
+        if any(names):
+            found = Counter((name, split) for own, split in zip(column, listing.split, strict=True) for name in own)
+            cells = [[f"{found[name, split]:,}" for split in ("train", "test")] for name in names]
+            lines += ["", title]
+            lines += [_row(f"  {name or 'unknown'}", row) for name, row in zip(names, cells, strict=True)]
+    totals = Counter(listing.split)
+    return "\n".join([*lines, "", _row("all", [f"{totals[split]:,}" for split in ("train", "test")])])
+
+
+def prediction(title, probabilities, classes):
+    """The three most probable scenes of a file, and the first of every second."""
+    mean = probabilities.mean(0)
+    best = mean.argsort()[::-1][:3]
+    lines = [f"{title}: " + ", ".join(f"{classes[i]} {_percent(mean[i])}" for i in best)]
+    for second, p in enumerate(probabilities):
+        lines.append(f"  second {second + 1:4d}  {classes[p.argmax()]:<20s} {_percent(p.max())}")
+    return "\n".join(lines)
+
+
+def predictions_tree(found, classes):
+    """The same with every probability, for JSON."""
+    return {
+        str(file): {"labels": list(classes), "mean": p.mean(0).tolist(), "seconds": p.tolist()}
+        for file, p in found.items()
+    }
+
+
+def _row(title, cells):
+    return f"{title:<36s}" + "".join(f"{cell:>20s}" for cell in cells)
+
+
+def _percent(share):
+    return "-" if share != share else f"{100 * share:.1f} %"  # NaN: a class without clips
+
+
+def _against(value, limit):
+    return f"{value:,}" + (" OVER" if value > limit else "")

@@ -1,0 +1,1 @@
+"""Metrics as the DCASE challenge computes them."""

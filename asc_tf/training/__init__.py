@@ -1,0 +1,1 @@
+"""Training: fit, callbacks, teachers, initial weights, distribution."""

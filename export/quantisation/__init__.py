@@ -1,0 +1,1 @@
+"""Quantisation-aware training, post-training quantisation, TFLite conversion."""

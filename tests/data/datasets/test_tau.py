@@ -1,0 +1,215 @@
+import gzip
+from collections import Counter
+
+import numpy as np
+import pytest
+import soundfile
+
+from asc_tf.data.datasets import tau
+from asc_tf.data.datasets.listing import validation_part
+from asc_tf.data.prepared import shards
+from asc_tf.errors import UserError
+
+# Names as TAU 2022 gives them; the locations of training and test differ.
+TRAIN = [f"audio/{s}-lisbon-1000-40000-{n}-{d}.wav" for s in ("airport", "metro_station") for n in (0, 1) for d in "ab"]
+TEST = [f"audio/{scene}-madrid-203-6129-0-{d}.wav" for scene in ("airport", "metro_station") for d in ("c", "s6")]
+
+
+def meta_row(file):
+    scene, city, location, *_, device = file.removeprefix("audio/").removesuffix(".wav").split("-")
+    return {"filename": file, "scene_label": scene, "identifier": f"{city}-{location}", "source_label": device}
+
+
+def table(file, rows, columns=None):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    columns = columns or list(rows[0])
+    lines = ["\t".join(columns), *("\t".join(row[column] for column in columns) for row in rows)]
+    content = ("\n".join(lines) + "\n").encode()
+    file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
+
+
+def tree(root, *, train=TRAIN, test=TEST, files=None):
+    """A tree as unpacked from TAU's archives, its audio files empty; `files`, if given, are all that are there."""
+    (root / "audio").mkdir(parents=True)
+    for file in files or train + test:
+        (root / file).touch()
+    table(root / "meta.csv", [meta_row(file) for file in train + test])
+    table(root / "evaluation_setup/fold1_train.csv", [meta_row(file) for file in train], ["filename", "scene_label"])
+    table(root / "evaluation_setup/fold1_evaluate.csv", [meta_row(file) for file in test], ["filename", "scene_label"])
+    table(root / "evaluation_setup/fold1_test.csv", [meta_row(file) for file in test], ["filename"])
+    return root
+
+
+def test_reads_scene_device_city_and_location_from_the_names(tmp_path):
+    found = tau.listing(root=str(tree(tmp_path / "tau")), split="fold1")
+    assert found.classes == tau.SCENES == tuple(sorted(tau.SCENES)) and len(tau.SCENES) == 10
+    assert [clip.file for clip in found.clips] == TRAIN + TEST
+    first, last = found.clips[0], found.clips[-1]
+    assert (first.label, first.split, first.device, first.city) == ("airport", "train", "a", "lisbon")
+    assert (last.label, last.split, last.device, last.city) == ("metro_station", "test", "s6", "madrid")
+    assert (first.group, last.group) == ("airport-lisbon-1000", "metro_station-madrid-203")
+
+
+def test_reads_the_names_of_2020(tmp_path):
+    train, test = ["audio/airport-barcelona-0-0-a.wav"], ["audio/tram-vienna-285-8639-s3.wav"]
+    found = tau.listing(root=str(tree(tmp_path / "tau", train=train, test=test)), split="fold1")
+    assert [(c.label, c.city, c.group, c.device) for c in found.clips] == [
+        ("airport", "barcelona", "airport-barcelona-0", "a"),
+        ("tram", "vienna", "tram-vienna-285", "s3"),
+    ]
+
+
+def test_without_fold1_evaluate_the_labels_come_from_meta(tmp_path):
+    root = tree(tmp_path / "tau")
+    whole = tau.listing(root=str(root), split="fold1")
+    (root / "evaluation_setup/fold1_evaluate.csv").unlink()
+    assert tau.listing(root=str(root), split="fold1") == whole
+
+
+@pytest.mark.parametrize("place", ["evaluation_setup", "", "elsewhere"])
+@pytest.mark.parametrize("ending", ["csv", "csv.gz"])
+def test_finds_the_subsets_of_2024(tmp_path, place, ending):
+    root = tree(tmp_path / "tau")
+    folder = tmp_path / place if place == "elsewhere" else root / place
+    table(folder / f"split5.{ending}", [meta_row(file) for file in TRAIN[:3]], ["scene_label", "filename"])
+    table(folder / f"test.{ending}", [meta_row(file) for file in TEST], ["filename", "scene_label"])
+    options = {"splits_folder": str(folder)} if place == "elsewhere" else {}
+    found = tau.listing(root=str(root), split="5", **options)
+    assert [clip.file for clip in found.clips] == TRAIN[:3] + TEST
+
+
+def test_files_outside_the_split_need_not_be_there(tmp_path):
+    root = tree(tmp_path / "tau")
+    other = meta_row("audio/bus-lyon-1-2-0-a.wav")
+    table(root / "meta.csv", [meta_row(file) for file in TRAIN + TEST] + [other])
+    assert len(tau.listing(root=str(root), split="fold1").clips) == len(TRAIN + TEST)
+
+
+def test_the_identifier_may_carry_the_scene(tmp_path):
+    root = tree(tmp_path / "tau")
+    rows = [row | {"identifier": f"{row['scene_label']}-{row['identifier']}"} for row in map(meta_row, TRAIN + TEST)]
+    table(root / "meta.csv", rows)
+    assert len(tau.listing(root=str(root), split="fold1").clips) == len(TRAIN + TEST)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("source_label", "b", "source_label 'b', but the name says device 'a'"),
+        ("identifier", "paris-1000", "identifier 'paris-1000', but the name says city 'lisbon'"),
+        ("scene_label", "bus", "scene_label 'bus', but the name says 'airport'"),
+        ("filename", "audio/airport-lisbon-1000-40000-9-a.wav", "has no row in"),
+    ],
+)
+def test_contradictions_are_named_with_file_and_line(tmp_path, column, value, message):
+    root = tree(tmp_path / "tau")
+    rows = [meta_row(file) for file in TRAIN + TEST]
+    rows[2][column] = value
+    table(root / "meta.csv", rows)
+    place = "fold1_train.csv:4" if column == "filename" else "meta.csv:4"
+    with pytest.raises(UserError) as raised:
+        tau.listing(root=str(root), split="fold1")
+    assert message in str(raised.value) and place in str(raised.value) and TRAIN[2] in str(raised.value)
+
+
+def test_a_label_that_contradicts_the_name_is_an_error(tmp_path):
+    root = tree(tmp_path / "tau")
+    rows = [meta_row(file) for file in TRAIN]
+    rows[1]["scene_label"] = "airprt"
+    table(root / "evaluation_setup/fold1_train.csv", rows)
+    with pytest.raises(UserError, match="fold1_train.csv:3: scene_label 'airprt'"):
+        tau.listing(root=str(root), split="fold1")
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        ("audio/beach-lisbon-1000-40000-0-a.wav", "label 'beach' is not known"),
+        ("audio/airport-lisbon-1000-a.wav", "is not named as TAU names its files"),
+    ],
+)
+def test_names_that_are_not_of_tau_are_an_error(tmp_path, file, message):
+    root = tree(tmp_path / "tau", train=[*TRAIN, file])
+    with pytest.raises(UserError, match=message):
+        tau.listing(root=str(root), split="fold1")
+
+
+@pytest.mark.parametrize("column", ["filename", "scene_label", "identifier", "source_label"])
+def test_a_missing_column_is_named(tmp_path, column):
+    root = tree(tmp_path / "tau")
+    rest = [name for name in meta_row(TRAIN[0]) if name != column]
+    table(root / "meta.csv", [meta_row(file) for file in TRAIN + TEST], rest)
+    with pytest.raises(UserError, match=f"meta.csv: no column '{column}'"):
+        tau.listing(root=str(root), split="fold1")
+
+
+def test_what_is_absent_is_named_with_the_fix(tmp_path):
+    with pytest.raises(UserError, match="dataset.root .* there is no such folder"):
+        tau.listing(root=str(tmp_path / "none"), split="fold1")
+    root = tree(tmp_path / "tau")
+    with pytest.raises(UserError, match="split25.csv: there is no such file.*dataset.splits_folder"):
+        tau.listing(root=str(root), split="25")
+    with pytest.raises(UserError, match="dataset.splits_folder .* there is no such folder"):
+        tau.listing(root=str(root), split="25", splits_folder=str(tmp_path / "none"))
+    with pytest.raises(UserError, match=f"no meta.csv. Did you mean '{root}'"):
+        tau.listing(root=str(tmp_path), split="fold1", splits_folder=str(root / "evaluation_setup"))
+    (root / TEST[0]).unlink()
+    with pytest.raises(UserError, match=f"1 of the {len(TRAIN + TEST)} .* absent, the first is '{TEST[0]}'. Unpack"):
+        shards.prepare(tau.listing(root=str(root), split="fold1"), folder=tmp_path / "out", sample_rate_hz=8000)
+
+
+def test_a_file_in_training_and_test_is_an_error(tmp_path):
+    root = tree(tmp_path / "tau", test=[*TEST, TRAIN[0]])
+    with pytest.raises(UserError, match=r"listed twice \(train, test\)"):
+        tau.listing(root=str(root), split="fold1")
+
+
+@pytest.mark.slow
+def test_230350_clips_are_listed_and_one_mistake_among_them_is_found(tmp_path):
+    """As many as TAU 2022 has; whether the files are there is looked at when they are prepared."""
+    rest = ((city, place, n) for place in range(1000, 1400) for city in ("lyon", "paris") for n in range(30))
+    names = [f"audio/{s}-{c}-{p}-{40000 + p}-{n}-a.wav" for c, p, n in rest for s in tau.SCENES]
+    train, test = names[:200_670], [name.replace("-a.", "-s6.") for name in names[200_670:230_350]]
+    root = tree(tmp_path / "tau", files=TRAIN + TEST, train=train, test=test)
+    found = tau.listing(root=str(root), split="fold1")
+    assert len(found) == 230_350 and (len(found.of("train")), len(found.of("test"))) == (200_670, 29_680)
+    assert found.file == (*train, *test) and Counter(found.device) == {"a": 200_670, "s6": 29_680}
+    assert [found.clips[place] for place in (7, 200_677)] == [
+        (train[7], "street_pedestrian", "train", "a", "lyon", "street_pedestrian-lyon-1000"),
+        (test[7], test[7][6:].split("-")[0], "test", "s6", test[7].split("-")[1], test[7][6:].rsplit("-", 3)[0]),
+    ]
+    parts = validation_part(found, share=0.1, seed=1)
+    assert sorted(parts[0] + parts[1]) == list(range(200_670)) and 0.09 < len(parts[1]) / 200_670 < 0.11
+    meta = (root / "meta.csv").read_text().splitlines(keepends=True)
+    meta[123_456] = meta[123_456].replace("\ta\n", "\tb\n")
+    (root / "meta.csv").write_text("".join(meta))
+    with pytest.raises(UserError, match="meta.csv:123457: .*source_label 'b', but the name says device 'a'"):
+        tau.listing(root=str(root), split="fold1")
+
+
+def test_the_official_lists_make_a_tree_that_is_prepared(tmp_path, shared):
+    lists = shared / "data/dcase2024"
+    names = {}
+    for name in ("split5", "test"):
+        with gzip.open(lists / f"{name}.csv.gz", "rt") as lines:
+            names[name] = [line.split("\t")[0] for line in lines.read().splitlines()[1:]]
+    root = tree(tmp_path / "tau", train=names["split5"], test=names["test"])
+    whole = tau.listing(root=str(root), split="5", splits_folder=str(lists))
+    # DCASE 2024 Task 1: 5 % of 139,620 training clips, 29,680 test clips.
+    assert (len(whole.of("train")), len(whole.of("test"))) == (6980, 29680)
+    clips = [whole.clips[position] for position in whole.of("test")]
+    assert set(Counter(clip.device for clip in clips)) == {"a", "b", "c", "s1", "s2", "s3", "s4", "s5", "s6"}
+    assert len({clip.city for clip in clips}) == 10
+    groups = {split: {whole.clips[p].group for p in whole.of(split)} for split in ("train", "test")}
+    assert not groups["train"] & groups["test"]
+    train, validation = validation_part(whole, share=0.1, seed=1)
+    assert 0.09 < len(validation) / 6980 < 0.11
+
+    few = names["split5"][::350] + names["test"][::1500]
+    small = tree(tmp_path / "small", train=few[:20], test=few[20:])
+    rng = np.random.default_rng(1)
+    for file in few:
+        soundfile.write(small / file, rng.normal(0, 0.1, 44100), 44100, subtype="PCM_24")
+    listing = tau.listing(root=str(small), split="fold1")
+    prepared = shards.prepare(listing, folder=tmp_path / "out", sample_rate_hz=32000, quiet=True)
+    assert prepared.clip.tolist() == list(range(40)) and prepared.read([39]).shape == (1, 32000)

@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+
+from asc_tf.errors import UserError
+from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import folder as run_folder
+
+
+@pytest.fixture
+def quickstart():
+    return recipe.load("quickstart")
+
+
+def begun(path, recipe):
+    """A run with an epoch behind it."""
+    run = run_folder.create(path, recipe, resume=False)
+    run.write_arrays("state.npz", {"epoch": np.array(1)})
+    return run
+
+
+def test_a_run_goes_on_only_when_asked(tmp_path, quickstart):
+    begun(tmp_path / "run", quickstart)
+    with pytest.raises(UserError, match="Add --resume"):
+        run_folder.create(tmp_path / "run", quickstart, resume=False)
+    assert run_folder.create(tmp_path / "run", quickstart, resume=True).recipe == quickstart
+
+
+def test_a_finished_run_is_not_overwritten(tmp_path, quickstart):
+    begun(tmp_path / "run", quickstart).write_json("metrics.json", {})
+    with pytest.raises(UserError, match="finished"):
+        run_folder.create(tmp_path / "run", quickstart, resume=True)
+
+
+def test_the_run_of_another_recipe_is_left_alone(tmp_path, quickstart):
+    begun(tmp_path / "run", quickstart)
+    other = recipe.load("quickstart", ["model.width=24"])
+    with pytest.raises(UserError, match=r"another recipe.*model.width: 24, 32"):
+        run_folder.create(tmp_path / "run", other, resume=True)
+
+
+def test_a_run_that_has_trained_nothing_gives_way(tmp_path, quickstart):
+    run_folder.create(tmp_path / "run", quickstart, resume=False)
+    other = recipe.load("quickstart", ["model.width=24"])
+    assert run_folder.create(tmp_path / "run", other, resume=False).recipe == other
+    assert run_folder.load(tmp_path / "run").recipe == other
+
+
+def test_a_folder_of_other_things_is_left_alone(tmp_path, quickstart):
+    (tmp_path / "letters.txt").write_text("dear")
+    with pytest.raises(UserError, match="is not empty and not a run folder"):
+        run_folder.create(tmp_path, quickstart, resume=False)
+    with pytest.raises(UserError, match="is not a run folder"):
+        run_folder.load(tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, quickstart):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"):
+        run_folder.create(tmp_path / "file/run", quickstart, resume=False)
+
+
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path, quickstart):
+    run = run_folder.create(tmp_path / "run", quickstart, resume=False)
+    run.write("note.txt", "old")
+
+    def half(path):
+        path.write_text("ne")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(UserError, match="No space left on device"):
+        run.write("note.txt", half)
+    assert run.read_text("note.txt") == "old"
+    assert [file.name for file in run.path.iterdir() if file.name.startswith(run_folder.PART)] == []
+
+
+def test_what_a_killed_run_left_half_written_is_cleared(tmp_path, quickstart):
+    run = run_folder.create(tmp_path / "run", quickstart, resume=False)
+    (run.file("weights/x").parent / f"{run_folder.PART}1-best.weights.h5").write_text("half")
+    run_folder.create(tmp_path / "run", quickstart, resume=True)
+    assert not list(run.path.rglob(f"{run_folder.PART}*"))
+
+
+def test_arrays_survive(tmp_path, quickstart):
+    run = run_folder.create(tmp_path / "run", quickstart, resume=False)
+    arrays = {"w/kernel": np.arange(6, dtype="float32").reshape(2, 3), "step": np.array(7)}
+    run.write_arrays("state.npz", arrays)
+    for key, value in run.read_arrays("state.npz").items():
+        np.testing.assert_array_equal(value, arrays[key])
+
+
+def test_a_worker_sees_the_run_that_the_chief_began(tmp_path, quickstart):
+    with pytest.raises(UserError, match="disk that all workers share"):
+        run_folder.begun_by_another(tmp_path / "run", quickstart)
+    run_folder.create(tmp_path / "run", quickstart, resume=False)
+    assert run_folder.begun_by_another(tmp_path / "run", quickstart).recipe == quickstart
+    with pytest.raises(UserError, match="another recipe"):
+        run_folder.begun_by_another(tmp_path / "run", recipe.load("quickstart", ["model.width=24"]))

@@ -1,0 +1,193 @@
+"""Runs that start from the weights of others: what is taken, what is new, and three stages in a row."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from asc_tf import build
+from asc_tf.errors import UserError
+from asc_tf.evaluation import predict
+from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import folder as run_folder
+from asc_tf.training import dry_run as fitting
+from asc_tf.training import fit as train
+from asc_tf.training import initial_weights as starting
+
+LABELS = ("Low hum", "Middle, so to speak", "high", "Any")
+
+
+@pytest.fixture
+def stage(tiny):
+    """A small recipe that starts from another one like it, with some keys overridden."""
+    (tiny.parent / "before.toml").write_text((tiny.parent / "tiny_teacher.toml").read_text())
+    later = tiny.parent / "later.toml"
+    later.write_text((tiny.parent / "tiny_teacher.toml").read_text() + '[start]\nrecipe = "before"\n')
+    return lambda *overrides: recipe.load(later, overrides)
+
+
+@pytest.fixture
+def finished(stage, tmp_path):
+    """The run of the recipe before, as training leaves it, of four classes; its weights are drawn from another seed."""
+    run = run_folder.RunFolder(tmp_path / "finished", recipe.load(tmp_path / "before.toml"))
+    run.write("recipe.toml", recipe.to_toml(run.recipe))
+    run.write("labels.txt", "\n".join(LABELS) + "\n")
+    run.write("weights/best.weights.h5", build.network(recipe.load(run.recipe.file, ["seed=7"]), 4).save_weights)
+    run.write("metrics.json", "{}")
+    return run
+
+
+def kernels(network, *names):
+    return [network.get_layer(name).get_weights()[0] for name in names]
+
+
+def test_all_layers_but_the_head_are_taken(stage, finished, capsys):
+    network = build.network(stage(), 3)
+    (stem, head), (their_stem,) = kernels(network, "stem1", "head"), kernels(_of(finished), "stem1")
+    assert (stem != their_stem).any()
+    starting.take_over(network, stage(), finished)
+    np.testing.assert_array_equal(kernels(network, "stem1", "head")[0], their_stem)
+    np.testing.assert_array_equal(kernels(network, "stem1", "head")[1], head)
+    assert capsys.readouterr().out == "starts from finished: 40 layers taken, new: head, head_bn\n"
+
+
+def test_the_head_is_kept_where_asked(stage, finished, capsys):
+    network = build.network(stage(), 4)
+    starting.take_over(network, stage("start.keep_head=true"), finished)
+    for own, theirs in zip(network.get_weights(), _of(finished).get_weights(), strict=True):
+        np.testing.assert_array_equal(own, theirs)
+    assert "42 layers taken, new: none" in capsys.readouterr().out
+
+
+def _of(run):
+    network = build.network(run.recipe, len(run.labels))
+    network.load_weights(run.path / "weights/best.weights.h5")
+    return network
+
+
+def test_another_network_is_refused_before_training(stage):
+    assert starting.check(stage()).name == "before"
+    with pytest.raises(UserError, match=r"start: \d+ layers .* stem1 \(3 x 3 x 1 x 4 here, .* 2 there\), ") as error:
+        starting.check(stage("model.width=16", "model.grn=true"))
+    assert "[model]" in str(error.value) and str(error.value).count(" here, ") == 3
+
+
+def test_a_run_can_be_named_instead_of_a_recipe(stage, finished, tmp_path):
+    named = f'start={{run="{finished.path}", keep_head=true}}'
+    assert starting.check(stage(named)).start is None
+    run = run_folder.RunFolder(tmp_path / "own", stage(named))
+    data = type("Data", (), {"classes": LABELS})
+    assert starting.former(run, data, train=None).path == finished.path
+    with pytest.raises(UserError, match="keep_head = true, but the classes differ: only one side has Any. Write"):
+        starting.former(run, type("Data", (), {"classes": LABELS[:3]}), train=None)
+    with pytest.raises(UserError, match="keep_head = true, but the classes differ: they are in another order"):
+        starting.former(run, type("Data", (), {"classes": LABELS[::-1]}), train=None)
+    (finished.path / "metrics.json").unlink()
+    with pytest.raises(UserError, match="start.run = .* is not finished; train it"):
+        starting.check(stage(named))
+    (finished.path / "import.txt").touch()
+    assert starting.former(run, data, train=None).path == finished.path
+
+
+def test_a_run_that_goes_on_starts_from_nothing(stage, tmp_path):
+    run = run_folder.RunFolder(tmp_path / "own", stage())
+    run.write("state.npz", b"an epoch was saved")
+    assert starting.former(run, data=None, train=None) is None
+
+
+def test_a_former_run_is_trained_with_the_same_seed_on_its_own_data_or_reused(stage, tmp_path, capsys):
+    seen = []
+    run = run_folder.RunFolder(tmp_path / "runs/own", stage("seed=5", "dataset.test_share=0.5"))
+    starting.former(run, data=None, train=lambda recipe, out, **_: seen.append((recipe, out)))
+    ((before, out),) = seen
+    assert before.seed == 5 and before.dataset.settings["test_share"] == 0.3 and before.name == "before"
+    assert out.parent == tmp_path / "runs" and out.name.startswith("before-5-")
+    run_folder.RunFolder(out, before).write("metrics.json", "{}")
+    assert starting.former(run, data=None, train=None).path == out
+    assert capsys.readouterr().out.endswith(f"start {out.name}: reused\n")
+
+
+SMALL = """[model]
+name = "ait_student"
+width = 8
+embedding = 16
+dropout = [0, 0, 0, 0, 0]
+"""
+
+
+def small(file):
+    """The text of a tiny recipe with a network that is traced sooner, for one epoch."""
+    text = file.read_text().replace("epochs = 30", "epochs = 1")
+    return text.replace(text[text.index("[model]") : text.index("grn = false\n") + len("grn = false\n")], SMALL)
+
+
+@pytest.fixture
+def three_stages(tiny, recordings):
+    """kd.toml starts from split.toml, which starts from pretrain.toml on AudioSet-like clips; the teacher is the tiny
+    one."""
+    root = tiny.parent / "audioset"
+    (root / "wav").mkdir(parents=True)
+    lines = [f'{n},/m/{n},"{name}"' for n, name in enumerate(LABELS)]
+    (root / "class_labels_indices.csv").write_text("index,mid,display_name\n" + "\n".join(lines) + "\n")
+    tables = {"balanced_train": [], "eval": []}
+    for number, name in enumerate(("low", "middle", "high")):
+        for take in range(20):
+            video = f"-{name:_<8}{take:02d}"
+            (root / f"wav/Y{video}.wav").symlink_to(recordings / name / f"{name}{take}.wav")
+            row = f'{video}, 0.000, 2.000, "/m/{number}{",/m/3" if take % 2 else ""}"'
+            tables["eval" if take % 3 == 0 else "balanced_train"].append(row)
+    for name, rows in tables.items():
+        (root / f"{name}_segments.csv").write_text("# a\n# b\n# c\n" + "\n".join(rows) + "\n")
+    taught, student = small(tiny.parent / "tiny_teacher.toml"), small(tiny)
+    folder_set = taught[taught.index("[dataset]") : taught.index("[data]")]
+    pretrain = taught.replace(folder_set, f'[dataset]\nname = "audioset"\nroot = "{root}"\ntrain = "balanced"\n')
+    student = student[: student.index("[quantise]")] + student[student.index("[train]") :]
+    for name, text in (
+        ("pretrain", pretrain),
+        ("split", taught + '[start]\nrecipe = "pretrain"\n'),
+        ("tiny_teacher", taught),
+        ("kd", student + '[start]\nrecipe = "split"\n'),
+    ):
+        (tiny.parent / f"{name}.toml").write_text(text)
+    return tiny.parent
+
+
+@pytest.mark.slow
+def test_three_stages_in_one_command(three_stages, recordings, capsys):
+    out = three_stages / "runs/kd"
+    assert train.main([str(three_stages / "kd.toml"), "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    (pretrained,), (split,) = (out.parent.glob(f"{name}-1-*") for name in ("pretrain", "split"))
+    for former in (pretrained, split):
+        assert f"starts from {former.name}: 13 layers taken, new: logits" in shown
+    assert shown.index("start  epoch") < shown.index("teacher  epoch") < shown.index("student  epoch")
+
+    # the first stage has several classes a clip
+    assert run_folder.load(pretrained).labels == LABELS and run_folder.load(out).labels == ("high", "low", "middle")
+    figures = json.loads((pretrained / "metrics.json").read_text())["float"]
+    assert 0 < figures["mean_average_precision"] <= 1 and figures["by_file"]["clips"] == 21 == figures["clips"] / 2
+    assert list(figures["by_class"]) == list(LABELS) and "mean average precision" in shown and "val mAP" in shown
+    assert not list(pretrained.glob("confusion*")) and (split / "confusion_float.png").is_file()
+    with open(pretrained / "log.csv") as lines:
+        columns = next(csv.reader(lines))
+    assert "val_mean_average_precision" in columns and "accuracy" not in columns
+    file = str(recordings / "high/high3.wav")
+    found, _ = predict.predict(run_folder.load(pretrained), [file])
+    assert found[file].shape == (2, 4) and ((found[file] > 0) & (found[file] < 1)).all()
+    assert predict.main([str(pretrained), file]) == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "value"),
+    [
+        ("hierarchy", '{groups="tau", branches="one"}'),
+        ("quantise", '{epochs=1, frozen_epochs=0, learning_rate=1e-4, follow="float"}'),
+        ("teacher", '[{recipe="tiny_teacher"}]'),
+    ],
+)
+def test_clips_with_several_classes_are_neither_distilled_nor_quantised(tiny, section, value):
+    overrides = ['dataset={name="audioset", root="nowhere", train="both"}', f"{section}={value}"]
+    overrides += ["distill={temperature=1, label_weight=0.5}"] if section == "teacher" else []
+    with pytest.raises(UserError, match=rf"\[{section}\] is for datasets of one class a clip"):
+        fitting.check(recipe.load(tiny.parent / "tiny_teacher.toml", overrides))

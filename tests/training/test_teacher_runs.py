@@ -1,0 +1,150 @@
+"""Untrained teachers answer as well as trained ones: what they say is checked, not whether it is right."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from asc_tf import build, dataset
+from asc_tf.data import crops
+from asc_tf.distillation import ensembles
+from asc_tf.errors import UserError
+from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import folder as run_folder
+from asc_tf.training import teacher_runs as teaching
+
+MODEL = """
+[model]
+name = "ait_student"
+width = 4
+embedding = 8
+dropout = [0, 0, 0, 0, 0]
+[train]"""
+
+
+@pytest.fixture(scope="module")
+def taught_by(tiny_in, tmp_path_factory):
+    """The run of the tiny student with some keys overridden, its teachers' Taughts and its data.
+
+    Teachers, and what they said, are shared by all tests: they are asked once.
+    """
+    file = tiny_in(tmp_path_factory.mktemp("taught"))
+    teachers = file.with_name("tiny_teacher.toml")
+    before, after = teachers.read_text().split("[model]")
+    teachers.write_text(before + MODEL + after.split("[train]")[1])
+    at_another_rate = teachers.read_text().replace("sample_rate_hz = 8000", "sample_rate_hz = 16000")
+    file.with_name("at_another_rate.toml").write_text(at_another_rate)
+
+    def make(name, *overrides):
+        loaded = recipe.load(file, overrides)
+        teacher = build.taught(loaded, recipe.load(loaded.teacher[0].recipe, beside=file.parent))
+        run, data = run_folder.RunFolder(file.parent / "runs" / name, loaded), dataset.load(loaded, quiet=True)
+        return run, teaching.runs(run, [teacher], data, untrained), data
+
+    return make
+
+
+def untrained(recipe, out, *, resume, title):
+    run = run_folder.create(out, recipe, resume=resume)
+    run.write("weights/best.weights.h5", build.network(recipe, 3).save_weights)
+    run.write("metrics.json", "{}")
+    return run
+
+
+def teachers(**keys):
+    entry = {"recipe": '"tiny_teacher"', "runs": 2} | keys
+    return f"teacher=[{{{','.join(f'{key}={value}' for key, value in entry.items())}}}]"
+
+
+@pytest.fixture(scope="module")
+def said():
+    """A function to (logits, output of the last convolution) for the training segments, straight from a network."""
+    known = {}
+
+    def by(one, shift=0):
+        if (one.run.path, shift) not in known:
+            network = build.network(one.run.recipe, 3)
+            network.load_weights(one.run.path / "weights/best.weights.h5")
+            both = build.forward(keras.Model(network.input, [network.output, network.get_layer("b4_relu").output]))
+            source = build.source(one.run.recipe, one.data, one.data.train, shift=shift)
+            answers = [both(x) for x in build.evaluation_batches(one.run, source)]
+            known[one.run.path, shift] = [np.concatenate(parts) for parts in zip(*answers, strict=True)]
+        return known[one.run.path, shift]
+
+    return by
+
+
+def assert_near(found, expected):
+    """Equal but for what float16 rounds."""
+    np.testing.assert_allclose(found, expected, atol=np.abs(expected).max() / 1000)
+
+
+def test_linear_ensembles_are_one_teacher_from_the_start(taught_by, said):
+    run, taught, data = taught_by("mean", teachers())
+    expected = np.mean([said(one)[0] for one in taught], axis=0)
+    columns = teaching.columns(run, taught, data)
+    assert columns.keys() == {"teacher"}
+    assert_near(columns["teacher"], expected)
+
+
+def test_what_depends_on_the_batch_is_merged_in_the_step(taught_by):
+    run, taught, data = taught_by(
+        "bayesian", teachers(ensemble='"bayesian"'), "normalise={by='constants',mean=0,deviation=1}"
+    )
+    columns = teaching.columns(run, taught, data)
+    logits = columns["teacher"]
+    assert logits.shape == (len(data.train), 2, 3) and logits.dtype == np.float16
+    source = build.source(run.recipe, data, data.train, columns)
+    _, targets = next(iter(build.training_batches(run, source, first_step=0, last_step=1)))
+    order = np.random.default_rng([run.recipe.seed, 0]).permutation(len(data.train))[:16]
+    own = logits[order].astype(float)
+    expected = own.mean(1) + own.var(0, ddof=1).mean(0) / 2
+    np.testing.assert_allclose(targets["teacher"], expected, atol=1e-6)
+
+
+def test_fitted_weights_are_kept_with_the_run(taught_by):
+    run, taught, data = taught_by("weighted", teachers(), 'distill.ensemble="weighted"')
+    columns = teaching.columns(run, taught, data)
+    fit = json.loads(run.read_text("ensemble.json"))
+    assert fit["members"] == ["tiny_teacher 1", "tiny_teacher 2"]
+    assert fit["log_loss"]["weighted"] < fit["log_loss"]["mean"]
+    held_out, heard = (
+        np.stack([teaching.asked(one, data, part, crops=1)["logits"] for one in taught], axis=1).astype(float)
+        for part in ("validation", "train")
+    )
+    again = ensembles.fitted(held_out, data.labels(data.validation))
+    assert fit["log_loss"]["weighted"] == pytest.approx(again["log_loss"]["weighted"], rel=1e-6)
+    assert_near(columns["teacher"], np.einsum("k,nkc->nc", fit["alpha"], heard) + fit["beta"])
+
+    fit |= {"alpha": [1.0, 0.0], "beta": [0.0, 0.0, 5.0]}
+    run.write_json("ensemble.json", fit)
+    run.write("state.npz", b"an epoch was saved")
+    assert_near(teaching.columns(run, taught, data)["teacher"], heard[:, 0] + [0, 0, 5])
+
+
+def test_crops_are_averaged_and_embeddings_travel_beside_the_logits(taught_by, said):
+    embeddings = ["distill.embedding_weight=1", 'distill.layer="b4_relu"']
+    run, taught, data = taught_by("crops", teachers(layer='"b4_relu"'), "distill.crops=2", *embeddings)
+    columns = teaching.columns(run, taught, data)
+    assert columns.keys() == {"teacher", "embedding 0", "embedding 1"}
+    shifts = crops.shifts(2, 8000)
+    assert shifts == [-2000, 2000]
+    expected = np.mean([said(one, shift)[0] for one in taught for shift in shifts], axis=0)
+    assert_near(columns["teacher"], expected)
+    for number, one in enumerate(taught):
+        expected = np.mean([said(one, shift)[1].mean((1, 2)) for shift in shifts], axis=0)
+        assert columns[f"embedding {number}"].dtype == np.float16
+        assert_near(columns[f"embedding {number}"], expected)
+
+
+def test_teachers_at_another_rate_are_asked_about_the_same_clips(taught_by, said):
+    run, taught, data = taught_by("rate", 'teacher=[{recipe="at_another_rate"}]')
+    (one,) = taught
+    assert one.data.prepared.samples == 16000
+    assert_near(teaching.columns(run, taught, data)["teacher"], said(one)[0])
+
+
+def test_what_is_fitted_to_held_out_clips_needs_some(tiny):
+    with pytest.raises(UserError, match='choose ensemble = "mean"'):
+        recipe.load(tiny, ['distill.ensemble="weighted"', "data.validation_share=0"])
