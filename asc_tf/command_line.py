@@ -1,33 +1,40 @@
-"""How does a program start, fail and stop?"""
+"""Command-line programs: their common options, errors and exit statuses."""
 
+import argparse
 import logging
 import os
 import sys
+from collections.abc import Callable
 
+from asc_tf import __version__
 from asc_tf.errors import UserError
 
+OK, OVER_LIMITS, ERROR, INTERRUPTED = 0, 1, 2, 130  # exit statuses
 
-def start(program, action, *, go_on=""):
-    """Runs `action()` as a program: mistakes as one line on stderr and status 2, Ctrl-C as status 130.
 
-    go_on: how to go on after Ctrl-C.  Returns the exit status.  TensorFlow keeps its start-up notes to itself.
+def parser(program: str, documentation: str, usage: str | None = None) -> argparse.ArgumentParser:
+    """Argument parser with the options of every program, `--version` and `--traceback`.
+
+    Args:
+        program: Its command, as a user types it.
+        documentation: Docstring of the program's module: its command in backticks, ": ", and the text of `--help`.
+        usage: Usage line, where it is not the one that argparse makes.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    try:
-        action()
-    except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"\n{program}: stopped. {go_on}".rstrip(), file=sys.stderr)
-        return 130
-    return 0
+    text = documentation.split("`: ", 1)[1]
+    arguments = argparse.ArgumentParser(
+        prog=program,
+        usage=usage,
+        description=text[0].upper() + text[1:],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    arguments.add_argument("--version", action="version", version=f"asc_tf {__version__}")
+    arguments.add_argument("--traceback", action="store_true", help="show where in the code an error was raised")
+    return arguments
 
 
-def add_overrides(parser):
-    """The `--set key=value` option, which every program that takes a recipe shares."""
-    parser.add_argument(
+def add_overrides(arguments: argparse.ArgumentParser) -> None:
+    """Adds the option `--set KEY=VALUE` of programs that take a recipe; its values are in `options.overrides`."""
+    arguments.add_argument(
         "--set",
         dest="overrides",
         action="append",
@@ -35,3 +42,31 @@ def add_overrides(parser):
         metavar="KEY=VALUE",
         help="override a key of the recipe, for example --set train.epochs=3 (may be repeated)",
     )
+
+
+def run(program: str, action: Callable[[], int | None], *, traceback: bool = False, hint: str = "") -> int:
+    """Runs a program's action.
+
+    TensorFlow's start-up messages are switched off.
+
+    Args:
+        program: Its name, the start of every error line.
+        action: Does the work; returns an exit status, or None for success.
+        traceback: Whether a UserError is raised with its traceback instead of printed in one line.
+        hint: Printed after Ctrl-C: how the work can be resumed.
+
+    Returns:
+        The exit status: the action's, 2 after a UserError (printed to stderr), 130 after Ctrl-C.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    try:
+        return action() or OK
+    except UserError as error:
+        if traceback:
+            raise
+        print(f"{program}: {error}", file=sys.stderr)
+        return ERROR
+    except KeyboardInterrupt:
+        print(f"\n{program}: stopped. {hint}".rstrip(), file=sys.stderr)
+        return INTERRUPTED

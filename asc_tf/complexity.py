@@ -1,8 +1,63 @@
-"""`python -m asc_tf.complexity`: the program of asc_tf.cost.measure."""
+"""`python -m asc_tf.complexity RECIPE|RUN|FILE.tflite`: parameters, multiply-accumulates and memory of a network.
 
+Prints a row for each layer, the totals by every counting rule, the memory of the activations and the limits
+of the DCASE challenge.  Exit status 0 where it fits, 1 where it does not, 2 where it cannot be counted.
+
+Rules:  T  the challenge's counter with PyTorch: weights and biases at every output position of a
+           convolution, everything else once; running statistics are no parameters.
+        F  the same with batch norms folded into convolutions, as in an int8 file.
+        K  its counter with Keras: all weights, and half of the float operations of TensorFlow's profiler.
+Limits are held against the chosen rule's MACs and one byte a parameter, as the challenge's reports count;
+of a .tflite file against rule F and the bytes as stored, biases in 32 bits.
+"""
+
+import argparse
 import sys
+from pathlib import Path
 
-from asc_tf.cost.measure import main
+from asc_tf import command_line
+
+RULES = ("T", "F", "K")  # as asc_tf.cost.measure counts
+TAU_CLASSES = 10
+
+
+def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.complexity") -> int:
+    """Runs the program; returns its exit status."""
+    parser = command_line.parser(prog, __doc__)
+    parser.add_argument("what", help="a shipped recipe's name or a TOML file, a run folder, or a .tflite file")
+    parser.add_argument("--rule", choices=RULES, default="T", help="the rule of the table and of the limits")
+    parser.add_argument("--classes", type=int, help=f"of a recipe (default: {TAU_CLASSES}, as TAU has)")
+    command_line.add_overrides(parser)
+    options = parser.parse_args(arguments)
+    return command_line.run("complexity", lambda: _complexity(options), traceback=options.traceback)
+
+
+def _complexity(options: argparse.Namespace) -> int:
+    from asc_tf.cost import measure
+
+    if Path(options.what).suffix == ".tflite":
+        lines, fits = measure.of_file(options.what)
+    else:
+        lines, fits = measure.of_network(_network(options), options.rule)
+    print("\n".join(lines))
+    return command_line.OK if fits else command_line.OVER_LIMITS
+
+
+def _network(options: argparse.Namespace) -> object:
+    """The untrained network of a recipe, or of the recipe and classes of a run folder."""
+    from asc_tf import build
+    from asc_tf.errors import UserError
+    from asc_tf.recipe import resolve
+    from asc_tf.runs import folder
+
+    if not Path(options.what).is_dir():
+        recipe = resolve.load(options.what, options.overrides)
+        return build.checked_network(recipe, options.classes or TAU_CLASSES)
+    if options.overrides or options.classes:
+        raise UserError(f"{options.what}: a run has its own recipe and classes; leave --set and --classes out.")
+    run = folder.load(options.what)
+    return build.checked_network(run.recipe, len(run.labels))
+
 
 if __name__ == "__main__":
     sys.exit(main())

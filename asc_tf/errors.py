@@ -1,6 +1,7 @@
-"""Which failures can the user mend, and how are they told?"""
+"""The error type for mistakes that a user can correct."""
 
 import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -10,9 +11,14 @@ class UserError(Exception):
     """
 
 
-def nearest(wrong, known):
-    """'Did you mean ...? Known: ...' for a name that does not exist."""
-    known = [str(name) for name in known]
-    close = difflib.get_close_matches(str(wrong), known, n=1, cutoff=0.5)
+def nearest(wrong: object, known: Iterable[object]) -> str:
+    """End of an error message about a name that does not exist: 'Did you mean ...? Known: ...'.
+
+    Args:
+        wrong: The name that was given.
+        known: All names that exist.
+    """
+    names = [str(name) for name in known]
+    close = difflib.get_close_matches(str(wrong), names, n=1, cutoff=0.5)
     guess = f"Did you mean '{close[0]}'? " if close else ""
-    return f"{guess}Known: {', '.join(known) if known else 'none'}."
+    return f"{guess}Known: {', '.join(names) if names else 'none'}."

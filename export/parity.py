@@ -1,8 +1,31 @@
-"""`python -m export.parity`: the program of export.device.comparison."""
+"""`python -m export.parity RUN`: compare the decisions and costs of all forms of a run.
 
+On the test split: the float Keras network, the quantised one, the TFLite files, the one that takes the waveform, and the
+C front end before the int8 network, where the run has them and gcc is installed. Prints the table and writes
+export/parity.json, .txt and .png: accuracy also by class and device, agreement, log loss, the error of every layer
+of the int8 file, size, latency on one and two threads, memory.
+"""
+
+import argparse
 import sys
 
-from export.device.comparison import main
+from asc_tf import command_line
+
+
+def main(arguments: list[str] | None = None, prog: str = "python -m export.parity") -> int:
+    """Runs the program; returns its exit status."""
+    parser = command_line.parser(prog, __doc__)
+    parser.add_argument("run", help="a trained run folder; with the files of export.tflite and export.micro, if any")
+    options = parser.parse_args(arguments)
+    return command_line.run("export.parity", lambda: _compare(options), traceback=options.traceback)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from asc_tf.runs import folder
+    from export.device import comparison
+
+    comparison.report(folder.load(options.run))
+
 
 if __name__ == "__main__":
     sys.exit(main())

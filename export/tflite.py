@@ -1,8 +1,41 @@
-"""`python -m export.tflite`: the program of export.quantisation.convert."""
+"""`python -m export.tflite RUN`: make the int8 TFLite file of a trained or imported run.
 
+Makes it anew where there is one: by the run's own [quantise], or by another recipe's on other clips; beside it
+wave_to_scene.tflite, which takes the waveform.  Exit status 0 where the network is within the limits of the DCASE
+challenge, 1 where the files are made but the network is over the limits, 2 where they could not be made.
+"""
+
+import argparse
 import sys
 
-from export.quantisation.convert import main
+from asc_tf import command_line
+
+
+def main(arguments: list[str] | None = None, prog: str = "python -m export.tflite") -> int:
+    """Runs the program; returns its exit status."""
+    parser = command_line.parser(prog, __doc__)
+    parser.add_argument("run", help="a trained or imported run folder")
+    parser.add_argument("--out", metavar="NEW", help="leave the run alone: copy it to this folder first")
+    parser.add_argument("--on", metavar="RECIPE", help="take clips, augmentation and [quantise] from this recipe")
+    parser.add_argument("--float16", action="store_true", help="model_float16.tflite instead: no clips, half the size")
+    command_line.add_overrides(parser)
+    options = parser.parse_args(arguments)
+    return command_line.run("export.tflite", lambda: _export(options), traceback=options.traceback)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from asc_tf.recipe import resolve
+    from asc_tf.runs import folder
+    from export.device import tflite_files
+
+    run = folder.load(options.run)
+    run = folder.copy(run, options.out) if options.out else run
+    if options.float16:
+        tflite_files.write_float16(run)
+        return command_line.OK
+    recipe = resolve.load(options.on or run.path / "recipe.toml", options.overrides)
+    return command_line.OVER_LIMITS if tflite_files.write_int8(run, recipe) else command_line.OK
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -104,33 +104,3 @@ def _with_limits(lines, parameter_bytes, macs):
 
 def _line(title, value):
     return f"{title:36s}{value}"
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m asc_tf.complexity",
-        description=__doc__.split("\n", 1)[1],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("what", help="a shipped recipe's name or a TOML file, a run folder, or a .tflite file")
-    parser.add_argument("--rule", choices=RULES, default="T", help="the rule of the table and of the limits")
-    parser.add_argument("--classes", type=int, help=f"of a recipe (default: {TAU_CLASSES}, as TAU has)")
-    command_line.add_overrides(parser)
-    options = parser.parse_args(arguments)
-    fitting = []
-
-    def action():
-        if Path(options.what).suffix == ".tflite":
-            lines, fits = of_file(options.what)
-        else:
-            lines, fits = of_network(
-                recipes_network(*_found(options.what, options.classes, options.overrides)), options.rule
-            )
-        print("\n".join(lines))
-        fitting.append(fits)
-
-    return command_line.start("complexity", action) or int(not fitting[0])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

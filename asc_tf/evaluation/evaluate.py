@@ -140,32 +140,3 @@ def figures(data, rows, labels, probabilities):
         seen = [f"seen {plural}" if value in known else f"unseen {plural}" for value in tested]
         found |= metrics.by_group(labels, probabilities, seen)
     return found
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m asc_tf.evaluate", description=__doc__.split("\n", 1)[1])
-    parser.add_argument("run", nargs="+", help="a run folder; several with --fuse")
-    parser.add_argument("--fuse", choices=["prod", "mean"], help="how the runs' probabilities become one")
-    parser.add_argument("--out", help="the folder for the report of several runs")
-    options = parser.parse_args(arguments)
-
-    def action():
-        if len(options.run) == 1 and not (options.fuse or options.out):
-            return evaluate(run_folder.load(options.run[0]))
-        return fuse([run_folder.load(run) for run in options.run], options.fuse, place_for_several(options))
-
-    return command_line.start("evaluate", action)
-
-
-def place_for_several(options):
-    """The RunFolder for the report of several runs.  Raises UserError where the options do not make one."""
-    if len(set(options.run)) < max(2, len(options.run)) or not (options.fuse and options.out):
-        raise UserError("several different runs, --fuse prod or --fuse mean, and --out FOLDER belong together.")
-    out = run_folder.RunFolder(options.out, None)
-    if out.has("recipe.toml"):
-        raise UserError(f"{out.path}: is a run folder, whose own report would be lost; choose another --out.")
-    return out
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -44,31 +44,3 @@ def model(run, *, tflite):
     if not tflite:
         return build.forward(epochs.load_best(run, build.network(run.recipe, len(run.labels))))
     return tflite_file.Network(run.path / "export/model.tflite")
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m asc_tf.predict", description=__doc__)
-    parser.add_argument("run", help="a run folder")
-    parser.add_argument("files", nargs="+", help="audio files of any rate, length and channel count")
-    parser.add_argument("--tflite", action="store_true", help="use the int8 TFLite file instead of the Keras network")
-    parser.add_argument("--json", action="store_true", help="print JSON: per file its labels, mean and seconds")
-    options = parser.parse_args(arguments)
-
-    def action():
-        from asc_tf.errors import UserError
-        from asc_tf.evaluation import tables
-
-        run = run_folder.load(options.run)
-        found, unreadable = predict(run, options.files, tflite=options.tflite)
-        if options.json:
-            print(json.dumps(tables.predictions_tree(found, run.labels), indent=2))
-        else:
-            print("\n\n".join(tables.prediction(Path(file).name, p, run.labels) for file, p in found.items()))
-        if unreadable:
-            raise UserError(f"{len(unreadable)} file(s) could not be read: {'; '.join(unreadable)}")
-
-    return command_line.start("predict", action)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -106,32 +106,3 @@ def _write(out, draw):
         draw()
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror}).") from error
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(
-        prog="python -m asc_tf.show", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    kinds = parser.add_subparsers(dest="what", required=True)
-    of_sound = kinds.add_parser("features", help="the spectrograms of a sound")
-    of_sound.add_argument("file", help="an audio file of any rate and channel count")
-    of_sound.add_argument("--out", required=True, metavar="PNG", help="where the picture goes")
-    of_sound.add_argument("--start-s", type=float, default=0.0, help="where in the file to begin")
-    of_sound.add_argument("--seconds", type=float, default=10.0, help="how much to show, at most")
-    of_data = kinds.add_parser("data", help="a recipe's clips, counted and drawn")
-    of_data.add_argument("recipe", nargs="?", default="quickstart", help="a shipped recipe's name or a TOML file")
-    of_data.add_argument("--out", metavar="PNG", help="where the sheet of augmented spectrograms goes")
-    command_line.add_overrides(of_data)
-    options = parser.parse_args(arguments)
-
-    def action():
-        if options.what == "data":
-            data(options.recipe, options.overrides, options.out)
-        else:
-            features(options.file, options.out, start_s=max(0.0, options.start_s), seconds=options.seconds)
-
-    return command_line.start("show", action)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -203,29 +203,3 @@ def describe(recipe, data):
     """Tells what is trained on."""
     counts = ", ".join(f"{len(getattr(data, part)):,} {part}" for part in ("train", "validation", "test"))
     print(f"{recipe.name}: {counts} clips of {recipe.data.segment_s:g} s, {len(data.classes)} classes", flush=True)
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m asc_tf.train", description=__doc__.split("\n", 1)[1])
-    parser.add_argument("recipe", nargs="?", default="quickstart", help="a shipped recipe's name or a TOML file")
-    parser.add_argument("--out", help="the run folder (default: runs/NAME of the recipe)")
-    parser.add_argument("--resume", action="store_true", help="go on with an unfinished run")
-    parser.add_argument(
-        "--distribute",
-        action="store_true",
-        help="share every batch between all devices, or all workers of TF_CONFIG (start the same command on each)",
-    )
-    command_line.add_overrides(parser)
-    options = parser.parse_args(arguments)
-
-    def action():
-        recipe = recipes.load(options.recipe, options.overrides)
-        team = workers.join() if options.distribute else workers.ALONE
-        with team.at_work():
-            train(recipe, Path(options.out or f"runs/{recipe.name}"), resume=options.resume, team=team)
-
-    return command_line.start("train", action, go_on="The last whole epoch is kept: go on with --resume.")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -116,25 +116,3 @@ def _misfit(match):
         for word, keys in groups.items()
         if keys
     )
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m asc_tf.import_weights", description=__doc__.split("\n", 1)[1])
-    parser.add_argument("checkpoint", help="a .pt, .pth, .ckpt or .safetensors file")
-    parser.add_argument("--recipe", required=True, help="a shipped recipe's name or a TOML file")
-    parser.add_argument("--out", required=True, metavar="RUN", help="the run folder to make")
-    parser.add_argument("--labels", help="the classes in order, with commas (default: those of the recipe's dataset)")
-    command_line.add_overrides(parser)
-    options = parser.parse_args(arguments)
-
-    def action():
-        labels = tuple(options.labels.split(",")) if options.labels else ()
-        recipe = recipes.load(options.recipe, options.overrides)
-        run = import_weights(options.checkpoint, recipe, options.out, labels=labels)
-        print(f"{run.path}: ready; python -m asc_tf.predict {run.path} FILE ...")
-
-    return command_line.start("import_weights", action)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -103,22 +103,3 @@ def report(run, data, *, thorough=True):
     if thorough:
         run.write(files.PARITY_PLOT, lambda path: drawing.draw(found, layers, path))
     return found | {"layers": layers}
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m export.parity", description=__doc__.split("\n", 1)[1])
-    parser.add_argument("run", help="a trained run folder; with what export.tflite and export.micro made of it")
-    options = parser.parse_args(arguments)
-
-    def action():
-        from asc_tf import dataset
-        from export.quantisation import run as quantise
-
-        run = quantise.quantised(run_folder.load(options.run))
-        report(run, dataset.load(run.recipe))
-
-    return command_line.start("export.parity", action)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -135,15 +135,3 @@ def _write(folder, files):
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --out.") from error
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m export.micro", description=__doc__.splitlines()[0])
-    parser.add_argument("run", help="a run folder with export/model.tflite")
-    parser.add_argument("--out", required=True, help="the folder for the source files")
-    options = parser.parse_args(arguments)
-    return command_line.start("micro", lambda: print(export(run_folder.load(options.run), options.out)))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

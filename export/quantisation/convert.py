@@ -144,39 +144,3 @@ def _strideable(model, operator):
 
 def _name(model, operator):
     return tflite_file.operator_name(model, operator)
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m export.tflite", description=__doc__.split("\n", 1)[1])
-    parser.add_argument("run", help="a trained or imported run folder")
-    parser.add_argument("--out", metavar="NEW", help="leave the run alone: copy it to this folder first")
-    parser.add_argument("--on", metavar="RECIPE", help="take clips, augmentation and [quantise] from this recipe")
-    parser.add_argument("--float16", action="store_true", help="model_float16.tflite instead: no clips, half the size")
-    command_line.add_overrides(parser)
-    options, beyond = parser.parse_args(arguments), []
-
-    def action():
-        from asc_tf.runs import layout as files
-        from export.device import comparison as parity
-        from export.device import wave
-        from export.quantisation import metadata as _card
-        from export.quantisation import run as quantise
-
-        run = run_folder.load(options.run)
-        run = run_folder.copy(run, options.out) if options.out else run
-        if options.float16:
-            quantise.float16(run)
-            return
-        run, data = quantise.again(run, recipes.load(options.on or run.path / "recipe.toml", options.overrides))
-        parity.report(run, data, thorough=False)
-        try:
-            run.write(files.WAVE, wave.convert(run))
-        except UserError as error:
-            print(f"WARNING: there is no {files.WAVE}: {error}", flush=True)
-        beyond.extend(_card.over(run.read_json(files.CARD)))
-
-    return command_line.start("export.tflite", action) or int(bool(beyond))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
