@@ -11,11 +11,11 @@ import tensorflow as tf
 def targets(batch, pairs, share):
     """The batch with its targets of clips of which `share` (batch,) is themselves, the rest `pairs`.
 
-    "label" (batch, classes) is mixed.  "teacher" and "embedding N" (batch, voices, ...) hold twice the voices they
+    "label" (batch, classes) is mixed.  "teacher" and "embedding" (batch, voices, ...) hold twice the voices they
     had, "share" (batch, voices) sums to 1.
     """
     changed = {"label": clips(batch["label"], pairs, share)}
-    said = [key for key in batch if key == "teacher" or key.startswith("embedding ")]
+    said = [key for key in batch if key in ("teacher", "embedding")]
     for key in said:
         voices = batch[key] if "share" in batch else batch[key][:, None]
         changed[key] = tf.concat([voices, tf.gather(voices, pairs)], 1)

@@ -1,6 +1,8 @@
 """What happens at the end of an epoch: validation, log, best weights, the state to resume from."""
 
 import time
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import keras
@@ -48,8 +50,12 @@ class EpochCheckpoint(keras.callbacks.Callback):
         super().__init__()
         self.run, self.network, self.validation, self.labels = run, network, validation, labels
         self.title, self.is_chief = title, is_chief
-        self.logits = build.forward(network)
         self.rows, self.best, self.monitor = [], -np.inf, None
+
+    @cached_property
+    def logits(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The network in inference mode."""
+        return build.forward(self.network)
 
     def resume(self, model: keras.Model) -> int:
         """Loads the saved state, if there is one, into a compiled model.

@@ -100,6 +100,27 @@ def quantised_network(run: TrainedRun) -> Form:
     return Form(build.forward(quantised))
 
 
+def distillation_targets(
+    distil_from: str,
+    step_batches: tf.data.Dataset,
+    float_logits: Callable[[tf.Tensor], tf.Tensor],
+    online: Callable | None,
+) -> tuple[tf.data.Dataset, Callable | None]:
+    """Training batches and online targets of quantisation-aware training.
+
+    Args:
+        distil_from: "teachers": the batches and online teachers as they are; "float": only the labels of the batches,
+            and the float network as online teacher.
+        step_batches: Dataset of (spectrograms, targets).
+        float_logits: The float network.
+        online: Function of online teachers, or None.
+    """
+    if distil_from == "teachers":
+        return step_batches, online
+    labels_only = step_batches.map(lambda x, targets: (x, {"label": targets["label"]}))
+    return labels_only, lambda x: {"teacher": float_logits(x)}
+
+
 def write_float16(run: TrainedRun) -> None:
     """Makes the TFLite file with weights in float16: half of the float file's bytes, computed in float, no clips."""
     run.folder.write(layout.FLOAT16, convert.float16(twin(build.load_network(run.folder, foldable=True))))
@@ -139,28 +160,26 @@ def _train(
     rate = warmup_cosine(learning_rate=settings.learning_rate, warmup_steps=0, steps=settings.epochs * steps)
     first_step, last_step = float_steps + len(rows) * steps, float_steps + settings.epochs * steps
     step_batches = build.training_batches(run, source, first_step=first_step, last_step=last_step)
-    from_teachers = settings.distil_from == "teachers"
-    if not from_teachers:
-        step_batches = step_batches.map(lambda x, targets: (x, {"label": targets["label"]}))
+    step_batches, online = distillation_targets(settings.distil_from, step_batches, float_logits, online)
     qat.train(
         quantised,
         adam,
         step_batches,
-        live=online if from_teachers else lambda x: {"teacher": float_logits(x)},
+        live=online,
         first_epoch=len(rows),
         epochs=settings.epochs,
         steps_per_epoch=steps,
         frozen_epochs=settings.frozen_epochs,
         learning_rate=lambda step: float(rate(step)),
         label_weight=settings.label_weight,
-        temperature=_temperature(recipe),
-        form=recipe.distill.form if from_teachers else "textbook",
+        temperature=distillation_temperature(recipe),
+        form=recipe.distill.form if settings.distil_from == "teachers" else "textbook",
         on_epoch=on_epoch,
     )
 
 
-def _temperature(recipe):
-    """Temperature of the distillation in quantisation-aware training."""
+def distillation_temperature(recipe: Recipe) -> float:
+    """Temperature of the distillation in quantisation-aware training: its own, that of [distill], or 1."""
     if recipe.quantise.temperature is not None:
         return recipe.quantise.temperature
     return recipe.distill.temperature if recipe.distill else 1.0
