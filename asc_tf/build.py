@@ -109,7 +109,7 @@ def training_batches(run, source, *, first_step, last_step, worker=0, workers=1)
     augmented, and mixed, within the worker's part, with draws of its own.
     """
     recipe, normalise = run.recipe, normaliser(run)
-    size = batches.shared(recipe.train.batch_size, worker, workers)
+    size = batches.worker_share(recipe.train.batch_size, worker, workers)
     own_chunks = size // batches.chunk_size(size)
     to_mel, on_waves, on_mels = _in_training(recipe), augmenter(recipe, "wave"), augmenter(recipe, "mel")
     with_one_teacher = ensembles.in_step(run)

@@ -27,7 +27,7 @@ class Data:
     """A recipe's clips, prepared: what is trained on, what chooses the weights, what is tested."""
 
     listing: object
-    prepared: shards.Prepared
+    prepared: shards.PreparedClips
     train: np.ndarray  # rows of the prepared segments
     validation: np.ndarray
     test: np.ndarray
@@ -104,7 +104,7 @@ def load(recipe, *, quiet=False):
         _check_groups(recipe, clips.classes)
         train, validation = validation_part(clips, share=recipe.data.validation_share, seed=recipe.data.validation_seed)
         prepared = prepare(recipe, clips, quiet=quiet, thorough=False)
-    parts = [np.flatnonzero(np.isin(prepared.clip, part)) for part in (train, validation, clips.of("test"))]
+    parts = [np.flatnonzero(np.isin(prepared.clip, part)) for part in (train, validation, clips.positions("test"))]
     for name, rows, needed in zip(
         ("train", "validation", "test"), parts, (True, bool(len(validation)), True), strict=True
     ):
