@@ -19,8 +19,7 @@ def listing(*, root: str, test_fold: int, only_esc10: bool = False, left_out_fol
         root: Folder that holds audio and one of the two tables.
         test_fold: Fold that is tested on.
         only_esc10: Whether to take only the ten classes that the official ESC-50 marks as esc10.
-        left_out_folds: Folds for neither training nor test, so that choices can be made without the fold that judges
-            them.
+        left_out_folds: Folds for neither training nor test, such as the final test fold while settings are chosen.
 
     Raises:
         UserError: A fold does not exist, a source recording is in two folds, a class is not in both splits, or a table

@@ -1,4 +1,4 @@
-"""A dataset in the user's own folder: one sub-folder a class, audio files of any format.
+"""A dataset in a user's folder: one sub-folder a class, audio files of any format.
 
 Input:  root/CLASS/.../*.wav and the like; hidden files and files with other extensions are ignored.
 Split:  by groups of files with a seed, or by a table with the columns filename and split.

@@ -1,4 +1,4 @@
-"""The built-in dataset: synthetic scenes that this project's code makes, nothing to download.
+"""The built-in dataset: synthetic scenes, synthesised by this project's code, nothing to download.
 
 Noises, pulses and tones are mixed into something like ten scenes and changed as by nine devices. They show that the
 whole way from audio files to a model file works; a figure measured on them means nothing for real scenes or devices.
@@ -27,11 +27,11 @@ FEWEST_CLIPS = 60  # of a split: with fewer, a scene, city or device would be mi
 
 
 def listing(*, root: str, seed: int = 1, train_clips: int, test_clips: int) -> Listing:
-    """Lists the synthetic scenes below a folder; they are made first if they are not there.
+    """Lists the synthetic scenes below a folder; they are synthesised first if they are absent.
 
     Args:
-        root: Folder of all sets of scenes; each choice of seed and sizes has a folder of its own there, which appears
-            when it is complete.
+        root: Folder of all sets of scenes; each choice of seed and sizes has a folder there, which appears when it is
+            complete.
         seed: Seed of the sounds, at least 0.
         train_clips: Clips of the training split, at least 60.
         test_clips: Clips of the test split, at least 60.
@@ -68,7 +68,7 @@ def _make(folder, locations, seed):
     with locked(lock):
         for left in folder.parent.glob(f".{folder.name}.*.partial"):
             shutil.rmtree(left, ignore_errors=True)
-        if folder.is_dir():  # another run has made it meanwhile
+        if folder.is_dir():  # another run has written it meanwhile
             return
         with tempfile.TemporaryDirectory(".partial", f".{folder.name}.", folder.parent) as partial:
             tree = Path(partial) / "tree"

@@ -2,8 +2,8 @@
 
 What is received is in NAME.part until it is verified. NAME.part.version beside it holds the server's identifier of the
 version that it belongs to (ETag, else Last-Modified). A later call requests the rest of that version; where the server
-has another version, names none, or knows no byte ranges (RFC 9110), the download starts again. NAME.part has a name of
-its own, and not a temporary one of runs.atomic, because it is continued by a later process.
+has another version, names none, or knows no byte ranges (RFC 9110), the download starts again. runs.atomic is not used
+here, because a later process continues NAME.part.
 """
 
 import hashlib
@@ -45,7 +45,7 @@ def fetch(
         url: Its address.
         folder: Existing folder to download to.
         stall_s: Seconds without a byte after which a connection is given up.
-        pauses_s: Seconds before each further try; as many tries without progress as there are pauses are made.
+        pauses_s: Seconds before each further try; their number is that of the tries without progress.
 
     Returns:
         The file in `folder`.

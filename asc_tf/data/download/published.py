@@ -16,7 +16,7 @@ def fetch(name: str, folder: Path | str) -> Path:
 
     Args:
         name: Name of the dataset, see archives.PUBLISHED.
-        folder: Folder to download and unpack to; it is made if it is absent.
+        folder: Folder to download and unpack to; it is created if it is absent.
 
     Returns:
         Root of the dataset, below `folder`.

@@ -5,7 +5,7 @@ list has another key; a new split of the same files has the same key.
 
 To look at 230,350 files takes a second or more, so the key of a large set is stored: NAME.seen holds it, where NAME is
 a digest of the list and of the folders' times of change. A file added, removed or moved changes the time of its folder;
-a file rewritten in place does not, and is noticed only by a look at every file.
+a file rewritten in place does not, which only a look at every file detects.
 """
 
 import hashlib

@@ -19,10 +19,10 @@ ROOT = Path(__file__).parents[3]
 SIZES = {"train_clips": 60, "test_clips": 60}
 
 
-def run(root, sizes):
+def run(root, sizes, condition="__name__ == '__main__'"):
     """Another Python that makes a set."""
     call = f"made_up.listing(root={str(root)!r}, **{sizes})"
-    code = f"from asc_tf.data.datasets import made_up\nif __name__ == '__main__': {call}\n"
+    code = f"from asc_tf.data.datasets import made_up\nif {condition}: {call}\n"
     script = root / "run.py"
     script.write_text(f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}")
     return subprocess.Popen([sys.executable, script], stderr=subprocess.PIPE)
@@ -100,6 +100,12 @@ def test_after_a_kill_no_process_runs_and_the_next_call_makes_the_set(tmp_path):
     assert len(listing.clips) == 120
     assert {soundfile.info(listing.root / clip.file).frames for clip in listing.clips} == {44_100}
     assert not any(tmp_path.glob(".seed*.partial"))
+
+
+def test_a_script_without_main_guard_is_an_error(tmp_path):
+    errors = run(tmp_path, SIZES, condition="True").communicate(timeout=60)[1].decode()
+    assert "a script without `if __name__ == '__main__':`" in errors.splitlines()[-1]
+    assert not any(tmp_path.glob("*seed*.partial"))
 
 
 def test_a_failure_leaves_no_files(tmp_path, monkeypatch):

@@ -33,10 +33,11 @@ def tree(root, *, train=TRAIN, test=TEST, files=None):
     (root / "audio").mkdir(parents=True)
     for file in files or train + test:
         (root / file).touch()
-    table(root / "meta.csv", [meta_row(file) for file in train + test])
-    table(root / "evaluation_setup/fold1_train.csv", [meta_row(file) for file in train], ["filename", "scene_label"])
-    table(root / "evaluation_setup/fold1_evaluate.csv", [meta_row(file) for file in test], ["filename", "scene_label"])
-    table(root / "evaluation_setup/fold1_test.csv", [meta_row(file) for file in test], ["filename"])
+    train_rows, test_rows = ([meta_row(file) for file in names] for names in (train, test))
+    table(root / "meta.csv", train_rows + test_rows)
+    table(root / "evaluation_setup/fold1_train.csv", train_rows, ["filename", "scene_label"])
+    table(root / "evaluation_setup/fold1_evaluate.csv", test_rows, ["filename", "scene_label"])
+    table(root / "evaluation_setup/fold1_test.csv", test_rows, ["filename"])
     return root
 
 
