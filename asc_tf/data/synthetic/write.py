@@ -13,7 +13,7 @@ from asc_tf.data.synthetic import scenes as _scenes
 from asc_tf.data.synthetic.synthesis import RATE_HZ
 from asc_tf.data.worker_pool import run_jobs
 
-_FEW_PLACES = 24  # so few are made before the workers would have started
+_FEW_LOCATIONS = 24  # so few are made before the workers would have started
 _CITY, _PLACE, _DEVICE = range(3)  # what random numbers are for
 
 
@@ -22,13 +22,13 @@ def write(folder, places, *, seed, workers):
     (folder / "audio").mkdir()
     (folder / "evaluation_setup").mkdir()
     jobs = [(folder / "audio", seed, place) for place in places]
-    workers = 1 if len(jobs) <= _FEW_PLACES else workers
+    workers = 1 if len(jobs) <= _FEW_LOCATIONS else workers
     with progress_bar("making scenes", total=len(jobs), unit=" places") as bar:
-        run_jobs(_record_place, jobs, workers=workers, name="dataset made_up", on_done=lambda _: bar.update())
+        run_jobs(_record_location, jobs, workers=workers, name="dataset made_up", on_done=lambda _: bar.update())
     _write_tables(folder, places)
 
 
-def _record_place(job):
+def _record_location(job):
     audio, seed, place = job
     city = _scenes.city(np.random.default_rng([seed, _CITY, *place.city.encode()]))
     heard = _scenes.sound(place.scene, city, np.random.default_rng([seed, _PLACE, place.number]))

@@ -71,8 +71,8 @@ def test_a_second_call_writes_nothing(made_up_listing):
 
 
 def test_every_choice_of_sizes_and_seed_has_a_folder(made_up_listing, monkeypatch):
-    monkeypatch.setattr(write, "_record_place", _silence)
-    monkeypatch.setattr(write, "_FEW_PLACES", 1000)
+    monkeypatch.setattr(write, "_record_location", _silence)
+    monkeypatch.setattr(write, "_FEW_LOCATIONS", 1000)
     other = made_up.listing(root=str(made_up_listing.root.parent), seed=2, train_clips=61, test_clips=60)
     assert other.root != made_up_listing.root and len(other.clips) == 121
     assert made_up_listing.root.is_dir()
@@ -109,8 +109,8 @@ def test_a_script_without_main_guard_is_an_error(tmp_path):
 
 
 def test_a_failure_leaves_no_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(write, "_record_place", _disk_full)
-    monkeypatch.setattr(write, "_FEW_PLACES", 1000)
+    monkeypatch.setattr(write, "_record_location", _disk_full)
+    monkeypatch.setattr(write, "_FEW_LOCATIONS", 1000)
     with pytest.raises(UserError, match="No space left"):
         made_up.listing(root=str(tmp_path), **SIZES)
     assert [file.suffix for file in tmp_path.iterdir()] == [".lock"]

@@ -68,7 +68,7 @@ def test_devices_at_one_location_record_the_same_sound():
 
 
 def test_the_bytes_depend_on_the_seed_and_not_on_the_workers(tmp_path, monkeypatch):
-    monkeypatch.setattr(write, "_FEW_PLACES", 0)
+    monkeypatch.setattr(write, "_FEW_LOCATIONS", 0)
     locations = places.plan(**SIZES)[:10]
     one = write_scenes(tmp_path / "one", locations, seed=1, workers=1)
     assert write_scenes(tmp_path / "two", locations, seed=1, workers=2) == one
