@@ -215,7 +215,7 @@ def training_batches(
         stored outputs of teachers.
     """
     recipe, normalise = run.recipe, normaliser(run)
-    size = batches.shared(recipe.train.batch_size, worker, workers)
+    size = batches.worker_share(recipe.train.batch_size, worker, workers)
     chunks_a_step = size // batches.chunk_size(size)
     to_mel, on_waves, on_mels = _training_front_end(recipe), augmenter(recipe, "wave"), augmenter(recipe, "mel")
     merge_teachers = ensembles.merge_in_batch(run)

@@ -37,7 +37,7 @@ class LoadedDataset:
     """
 
     listing: Listing
-    prepared: shards.Prepared
+    prepared: shards.PreparedClips
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
@@ -132,7 +132,7 @@ def load(recipe: Recipe, *, quiet: bool = False) -> LoadedDataset:
         _check_groups(recipe, clips.classes)
         train, validation = validation_part(clips, share=recipe.data.validation_share, seed=recipe.data.validation_seed)
         prepared = prepare(recipe, clips, quiet=quiet, thorough=False)
-    splits = [np.flatnonzero(np.isin(prepared.clip, part)) for part in (train, validation, clips.of("test"))]
+    splits = [np.flatnonzero(np.isin(prepared.clip, part)) for part in (train, validation, clips.positions("test"))]
     required = (True, bool(len(validation)), True)
     for name, rows, needed in zip(("train", "validation", "test"), splits, required, strict=True):
         if needed and not len(rows):
@@ -140,7 +140,7 @@ def load(recipe: Recipe, *, quiet: bool = False) -> LoadedDataset:
     return LoadedDataset(clips, prepared, *splits)
 
 
-def prepare(recipe: Recipe, clips: Listing, *, quiet: bool = False, thorough: bool = True) -> shards.Prepared:
+def prepare(recipe: Recipe, clips: Listing, *, quiet: bool = False, thorough: bool = True) -> shards.PreparedClips:
     """Decodes and resamples the recipe's clips, those that are not prepared yet.
 
     Args:

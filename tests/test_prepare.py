@@ -28,9 +28,9 @@ def served(tmp_path, monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     md5 = hashlib.md5((folder / "meta.zip").read_bytes()).hexdigest()
-    parts = archives.Part("meta.zip", md5), archives.Part("audio.zip")
+    parts = archives.Archive("meta.zip", md5), archives.Archive("audio.zip")
     url = f"http://127.0.0.1:{server.server_port}/{{name}}"
-    monkeypatch.setitem(archives.PUBLISHED, "tau2022", archives.Published("page", url, "tau", "tau", parts))
+    monkeypatch.setitem(archives.PUBLISHED, "tau2022", archives.PublishedDataset("page", url, "tau", "tau", parts))
     yield folder
     server.shutdown()
     server.server_close()
@@ -63,7 +63,7 @@ def test_a_dataset_is_not_a_recipe(arguments, message, capsys):
 
 
 def test_the_table_of_tau_2022_is_complete():
-    parts = archives.TAU2022.parts
+    parts = archives.TAU2022.archives
     # The record lists 16 archives of audio, one of tables, one of documents.
     assert len({part.name for part in parts}) == len({part.md5 for part in parts}) == 18
     assert all(len(part.md5) == 32 and set(part.md5) <= set("0123456789abcdef") for part in parts)

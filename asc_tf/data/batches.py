@@ -1,13 +1,14 @@
-"""In which order do prepared clips reach the network?
+"""Batches of prepared clips, as tf.data datasets.
 
-Every batch is a function of its step alone: the clips of an epoch are one permutation seeded by
-(seed, epoch), and a step takes its slice. So a run goes on exactly where it stopped, needs no shuffle
-buffer, and the clip number travels with the clip. The permutation is drawn from all orders alike; it is
-kept as positions, 8 bytes a clip for this epoch and the next. Batches are read in chunks of at most 64
-clips, the size at which waveform augmentation was measured fastest.
+Every batch is a function of its step alone: the clips of an epoch are one permutation seeded by (seed, epoch), and a
+step is a slice of it. So a run resumes exactly where it stopped, without a shuffle buffer, and the number of a clip
+travels with the clip. The permutation is drawn from all orders alike and stored as positions, 8 bytes a clip for this
+epoch and the next. Batches are read in chunks of at most 64 clips, the size at which waveform augmentation was measured
+fastest.
 """
 
 import functools
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,57 +25,85 @@ PARALLEL = tf.data.AUTOTUNE
 class Source:
     """Segments to draw from.
 
-    read:    (rows,) -> (rows, samples) int16, as shards.Prepared.read.
-    rows:    (segments,) rows of the prepared clips.
-    labels:  (segments,) class numbers.   classes: how many there are.
-    label_sets: (sets, classes) bool, which classes each number in `labels` stands for; None where it is a class.
-    devices: (segments,) device names, "" where unknown.
-    columns: {name: (segments, ...) numbers} that travel with a segment, as teaching.columns makes them.
+    Args:
+        read: Function from (rows,) to (rows, samples) int16, such as PreparedClips.read.
+        samples: Samples in a segment.
+        rows: (segments,) rows of the prepared clips.
+        labels: (segments,) class numbers.
+        classes: Number of classes.
+        devices: (segments,) device names, "" where unknown.
+        columns: {name: (segments, ...) numbers} that travel with a segment, such as teacher outputs.
+        label_sets: (sets, classes) bool, the classes that each number in `labels` stands for; None where it is a class.
     """
 
-    read: object
+    read: Callable[[np.ndarray], np.ndarray]
     samples: int
     rows: np.ndarray
     labels: np.ndarray
     classes: int
     devices: np.ndarray
-    columns: dict = field(default_factory=dict)
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
     label_sets: np.ndarray | None = None
 
     def __len__(self):
         return len(self.rows)
 
 
-def training(source, *, batch_size, seed, first_step, last_step, worker=0, workers=1):
-    """Chunks of the steps from first_step to last_step - 1, share / chunk_size(share) a step, share = batch / workers.
+def training(
+    source: Source, *, batch_size: int, seed: int, first_step: int, last_step: int, worker: int = 0, workers: int = 1
+) -> tf.data.Dataset:
+    """Chunks of shuffled training batches.
 
-    Each is a dict of "wave" (chunk, samples) float32, "label" (chunk, classes) of 0 and 1,
-    "device" (chunk,) and the source's columns (chunk, ...) float32; beside it the chunk's number.
-    Clips left over at the end of an epoch (fewer than a batch) wait for the next permutation.
+    Clips left over at the end of an epoch (fewer than a batch) are left to the next permutation. Chunks are numbered
+    through the whole batch: as long as their size stays, a chunk has the same clips and number for any `workers`.
 
-    worker, workers: of a batch shared by several processes, the part of this one.  Chunks are numbered through the
-    whole batch: as long as they keep their size, a chunk is the same clips under the same number for any `workers`.
-    Raises UserError for a batch that cannot be shared evenly.
+    Args:
+        source: The training segments.
+        batch_size: Clips in a batch, all workers together.
+        seed: Seed of the permutations.
+        first_step: First step, from 0.
+        last_step: Step before which the dataset ends.
+        worker: Number of this process among those that share a batch, from 0.
+        workers: Number of processes that share a batch.
+
+    Returns:
+        Dataset of (chunk, number of the chunk) with share / chunk_size(share) elements a step, share =
+        batch_size / workers. A chunk is a dict of "wave" (chunk, samples) float32, "label" (chunk, classes) float32 of
+        0 and 1, "device" (chunk,) string, and the source's columns (chunk, ...) float32.
+
+    Raises:
+        UserError: The batch cannot be shared evenly.
     """
-    chunk = chunk_size(shared(batch_size, worker, workers))
-    chunks_a_step = batch_size // chunk
-    own = chunks_a_step // workers
-    chunks_an_epoch = steps_per_epoch(source, batch_size) * chunks_a_step
+    chunk = chunk_size(worker_share(batch_size, worker, workers))
+    chunks_per_step = batch_size // chunk
+    chunks_per_worker = chunks_per_step // workers  # in a step
+    chunks_per_epoch = steps_per_epoch(source, batch_size) * chunks_per_step
     order = functools.lru_cache(maxsize=2)(lambda epoch: np.random.default_rng([seed, epoch]).permutation(len(source)))
 
     def positions(number):
-        epoch, place = divmod(int(number), chunks_an_epoch)
-        return order(epoch)[place * chunk : (place + 1) * chunk]
+        epoch, index = divmod(int(number), chunks_per_epoch)
+        return order(epoch)[index * chunk : (index + 1) * chunk]
 
-    def fetched(place):
-        number = place // own * chunks_a_step + worker * own + place % own
-        return _fetched(source, positions, number, chunk), number
+    def fetch(index):
+        step, index_in_step = index // chunks_per_worker, index % chunks_per_worker
+        number = step * chunks_per_step + worker * chunks_per_worker + index_in_step
+        return _fetch(source, positions, number, chunk), number
 
-    return tf.data.Dataset.range(first_step * own, last_step * own).map(fetched, num_parallel_calls=PARALLEL)
+    indices = tf.data.Dataset.range(first_step * chunks_per_worker, last_step * chunks_per_worker)
+    return indices.map(fetch, num_parallel_calls=PARALLEL)
 
 
-def shared(batch_size, worker, workers):
-    """A worker's share of a batch.  Raises UserError unless it is a whole number of clips and the worker exists."""
+def worker_share(batch_size: int, worker: int, workers: int) -> int:
+    """Clips of a batch that one worker has.
+
+    Args:
+        batch_size: Clips in a batch, all workers together.
+        worker: Number of the worker, from 0.
+        workers: Number of workers.
+
+    Raises:
+        UserError: The share is not a whole number of clips, or the worker does not exist.
+    """
     if batch_size % workers:
         raise UserError(f"train.batch_size = {batch_size} must be a multiple of the {workers} workers that share it.")
     if not 0 <= worker < workers:
@@ -82,41 +111,50 @@ def shared(batch_size, worker, workers):
     return batch_size // workers
 
 
-def evaluation(source, chunk):
-    """All segments once, in order, as dicts like those of `training`, `chunk` of them at a time."""
+def evaluation(source: Source, chunk: int) -> tf.data.Dataset:
+    """All segments once, in order.
+
+    Args:
+        source: The segments.
+        chunk: Segments in an element; fewer in the last one.
+
+    Returns:
+        Dataset of dicts like those of `training`.
+    """
     numbers = tf.data.Dataset.range(-(-len(source) // chunk))
-    everything = np.arange(len(source))
+    every = np.arange(len(source))
 
     def positions(number):
-        return everything[int(number) * chunk : (int(number) + 1) * chunk]
+        return every[int(number) * chunk : (int(number) + 1) * chunk]
 
-    return numbers.map(lambda n: _fetched(source, positions, n, None), num_parallel_calls=PARALLEL)
+    return numbers.map(lambda number: _fetch(source, positions, number, None), num_parallel_calls=PARALLEL)
 
 
-def steps_per_epoch(source, batch_size):
-    """Whole batches in one pass over the source."""
+def steps_per_epoch(source: Source, batch_size: int) -> int:
+    """Complete batches in one pass over the source."""
     return len(source) // batch_size
 
 
-def chunk_size(batch_size, most=CHUNK):
+def chunk_size(batch_size: int, most: int = CHUNK) -> int:
     """The largest divisor of the batch size that is at most `most`."""
     return max(size for size in range(1, min(most, batch_size) + 1) if batch_size % size == 0)
 
 
-def _fetched(source, positions, number, chunk):
+def _fetch(source, positions, number, chunk):
+    """The segments at `positions(number)` as a dict of tensors; chunk: their number, None if unknown."""
     names = ["wave", "label", "device", *source.columns]
     types = [tf.int16, tf.float32, tf.string] + [tf.float32] * len(source.columns)
-    told = [[chunk, *column.shape[1:]] for column in source.columns.values()]
-    shapes = [[chunk, source.samples], [chunk, source.classes], [chunk], *told]
-    stands_for = np.eye(source.classes) if source.label_sets is None else source.label_sets
+    column_shapes = [[chunk, *column.shape[1:]] for column in source.columns.values()]
+    shapes = [[chunk, source.samples], [chunk, source.classes], [chunk], *column_shapes]
+    label_sets = np.eye(source.classes) if source.label_sets is None else source.label_sets
 
-    def fetch(number):
+    def read(number):
         at = positions(number)
-        labels = stands_for[source.labels[at]].astype(np.float32)
+        labels = label_sets[source.labels[at]].astype(np.float32)
         columns = [source.read(source.rows[at]), labels, source.devices[at].astype(object)]
         return columns + [column[at].astype(np.float32) for column in source.columns.values()]
 
-    columns = tf.numpy_function(fetch, [number], types, stateful=False)
+    columns = tf.numpy_function(read, [number], types, stateful=False)
     batch = {name: tf.ensure_shape(column, shape) for name, column, shape in zip(names, columns, shapes, strict=True)}
     batch["wave"] = tf.cast(batch["wave"], tf.float32) / audio.FULL_SCALE
     return batch

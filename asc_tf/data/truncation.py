@@ -1,72 +1,77 @@
-"""Does a file hold all the sound that its header promises?
+"""Detects audio files that are shorter than their header states.
 
-libsndfile reads a truncated WAV, AIFF or Ogg file without a word, so the containers are read here.
+libsndfile reads a truncated WAV, AIFF or Ogg file without an error, so the containers are parsed here.
 Source: RIFF/WAVE (Microsoft 1991), RF64 (EBU Tech 3306), AIFF-C (Apple 1991), Ogg (RFC 3533),
-Core Audio Format (Apple 2005), Wave64 (Sonic Foundry), AU (Sun).
+        Core Audio Format (Apple 2005), Wave64 (Sonic Foundry), AU (Sun).
 """
 
 import os
 import struct
+from pathlib import Path
 
 # Sizes from here on are written by programs that stream and cannot go back to fill them in
-# (sox 0x7FFFF000, arecord 0x80000000, ffmpeg 0xFFFFFFFF): no promise is made.
-_NO_PROMISE = 0x7FFFF000
+# (sox 0x7FFFF000, arecord 0x80000000, ffmpeg 0xFFFFFFFF): they state nothing.
+_UNKNOWN_SIZE = 0x7FFFF000
 _OGG_PAGE_LIMIT = 65307
 _OGG_END_OF_STREAM = 4
 
 
-def missing_bytes(path):
-    """At least how many bytes are missing at the end; 0 where none is or the container makes no promise."""
-    size = os.path.getsize(path)
-    with open(path, "rb") as file:
-        kind = file.read(4)
+def missing_bytes(file: Path | str) -> int:
+    """The least number of bytes that are missing at the end of a file; 0 where none is or the container has no size.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    size = os.path.getsize(file)
+    with open(file, "rb") as opened:
+        kind = opened.read(4)
         if kind in (b"RIFF", b"RF64", b"RIFX", b"FORM"):
-            return _chunks(file, size, kind)
+            return _chunks(opened, size, kind)
         if kind == b"OggS":
-            return _ogg(file, size)
+            return _ogg(opened, size)
         if kind == b"caff":
-            return _core_audio(file, size)
+            return _core_audio(opened, size)
         if kind == b"riff":
-            return _wave64(file, size)
+            return _wave64(opened, size)
         if kind == b".snd":
-            return _au(file, size)
+            return _au(opened, size)
     return 0
 
 
 def _chunks(file, size, kind):
     order = ">" if kind in (b"RIFX", b"FORM") else "<"
-    wide, place = None, 12
-    while place + 8 <= size:
-        file.seek(place)
+    long_size, offset = None, 12
+    while offset + 8 <= size:
+        file.seek(offset)
         name, length = struct.unpack(f"{order}4sI", file.read(8))
         if name == b"ds64":
-            wide = struct.unpack("<QQ", file.read(16))[1] if size >= place + 24 else None
+            long_size = struct.unpack("<QQ", file.read(16))[1] if size >= offset + 24 else None
         if name in (b"data", b"SSND"):
-            return _missing(length, wide, size - place - 8)
-        place += 8 + length + length % 2
+            return _missing(length, long_size, size - offset - 8)
+        offset += 8 + length + length % 2
     return 0
 
 
-def _missing(length, wide, present):
-    if length == 0xFFFFFFFF and wide is not None:
-        return max(0, wide - present)
-    return max(0, length - present) if length < _NO_PROMISE else 0
+def _missing(length, long_size, present):
+    if length == 0xFFFFFFFF and long_size is not None:
+        return max(0, long_size - present)
+    return max(0, length - present) if length < _UNKNOWN_SIZE else 0
 
 
 def _core_audio(file, size):
-    place = 8
-    while place + 12 <= size:
-        file.seek(place)
+    offset = 8
+    while offset + 12 <= size:
+        file.seek(offset)
         name, length = struct.unpack(">4sq", file.read(12))
         if name == b"data" or length < 0:
-            return max(0, length - (size - place - 12))
-        place += 12 + length
+            return max(0, length - (size - offset - 12))
+        offset += 12 + length
     return 0
 
 
 def _au(file, size):
     start, length = struct.unpack(">II", file.read(8).ljust(8, b"\xff"))
-    return max(0, start + length - size) if length < _NO_PROMISE else 0
+    return max(0, start + length - size) if length < _UNKNOWN_SIZE else 0
 
 
 def _wave64(file, size):
@@ -76,7 +81,7 @@ def _wave64(file, size):
 
 
 def _ogg(file, size):
-    """Looks at the last page only: whole, or cut in its header or in its body?"""
+    """Parses the last page only: complete, or cut in its header or in its body."""
     file.seek(max(0, size - _OGG_PAGE_LIMIT - 27))
     tail = file.read()
     page = tail[tail.rfind(b"OggS") :]

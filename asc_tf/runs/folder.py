@@ -137,8 +137,7 @@ def create(path: str | Path, recipe: Recipe, *, resume: bool) -> RunFolder:
     if run.imported:
         raise UserError(f"{path}: holds imported weights, which training would replace; choose another --out.")
     exists = run.has(layout.RECIPE)
-    for leftover in run.path.rglob(f"{atomic.PART}*"):
-        leftover.unlink(missing_ok=True)
+    atomic.remove_unfinished(run.path)
     if exists and run.started:
         _check_same(run, load(path).recipe)
         if run.finished:

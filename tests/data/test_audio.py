@@ -12,7 +12,7 @@ def sine(rate_hz, *, hz=440.0, seconds=1.0, level=0.5):
     return level * np.sin(2 * np.pi * hz * np.arange(round(rate_hz * seconds)) / rate_hz)
 
 
-def written(folder, samples, rate_hz=44100, *, name="clip.wav", **options):
+def write(folder, samples, rate_hz=44100, *, name="clip.wav", **options):
     soundfile.write(folder / name, samples, rate_hz, **options)
     return folder / name
 
@@ -33,18 +33,18 @@ def written(folder, samples, rate_hz=44100, *, name="clip.wav", **options):
         ("clip.mp3", "MPEG_LAYER_III", 44100, 0.05),
     ],
 )
-def test_reads_every_format_as_the_mean_of_its_channels(tmp_path, name, subtype, rate_hz, tolerance):
+def test_every_format_is_read_as_the_mean_of_its_channels(tmp_path, name, subtype, rate_hz, tolerance):
     left = sine(rate_hz)
-    file = written(tmp_path, np.stack([left, 0.5 * left], axis=1), rate_hz, name=name, subtype=subtype)
-    samples, found_hz = audio.read(file)
-    assert (samples.dtype, found_hz, len(samples)) == (np.float32, rate_hz, rate_hz)
+    file = write(tmp_path, np.stack([left, 0.5 * left], axis=1), rate_hz, name=name, subtype=subtype)
+    samples, read_hz = audio.read(file)
+    assert (samples.dtype, read_hz, len(samples)) == (np.float32, rate_hz, rate_hz)
     np.testing.assert_allclose(samples, 0.75 * left, atol=tolerance)
 
 
-def test_reads_longer_files_than_a_block(tmp_path, monkeypatch):
+def test_files_longer_than_a_block_are_read(tmp_path, monkeypatch):
     monkeypatch.setattr(audio, "_BLOCK_FRAMES", 1000)
     wave = sine(8000)
-    np.testing.assert_allclose(audio.read(written(tmp_path, wave, 8000, subtype="FLOAT"))[0], wave, atol=1e-6)
+    np.testing.assert_allclose(audio.read(write(tmp_path, wave, 8000, subtype="FLOAT"))[0], wave, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -62,27 +62,27 @@ def test_reads_longer_files_than_a_block(tmp_path, monkeypatch):
         ("clip.mp3", "MPEG_LAYER_III"),
     ],
 )
-@pytest.mark.parametrize("kept", [0.4, 0.97])
-def test_a_truncated_file_is_not_read(tmp_path, name, subtype, kept):
+@pytest.mark.parametrize("remaining_share", [0.4, 0.97])
+def test_a_truncated_file_is_an_error(tmp_path, name, subtype, remaining_share):
     noise = np.random.default_rng(1).normal(0, 0.1, 44100)
-    file = written(tmp_path, noise, name=name, subtype=subtype)
-    os.truncate(file, int(file.stat().st_size * kept))
-    with pytest.raises(audio.Unreadable, match="truncated"):
+    file = write(tmp_path, noise, name=name, subtype=subtype)
+    os.truncate(file, int(file.stat().st_size * remaining_share))
+    with pytest.raises(audio.UnreadableAudio, match="truncated"):
         audio.read(file)
 
 
 def test_one_missing_byte_is_a_truncation(tmp_path):
-    file = written(tmp_path, sine(44100), subtype="PCM_24")
+    file = write(tmp_path, sine(44100), subtype="PCM_24")
     os.truncate(file, file.stat().st_size - 1)
-    with pytest.raises(audio.Unreadable, match=r"truncated: at least 1 byte\(s\)"):
+    with pytest.raises(audio.UnreadableAudio, match=r"truncated: at least 1 byte\(s\)"):
         audio.read(file)
 
 
-def test_a_size_that_a_stream_left_open_is_no_promise(tmp_path):
-    file = written(tmp_path, sine(8000), 8000, subtype="PCM_16")
+def test_a_header_without_a_size_as_streams_write_is_read(tmp_path):
+    file = write(tmp_path, sine(8000), 8000, subtype="PCM_16")
     content = bytearray(file.read_bytes())
-    place = content.find(b"data") + 4
-    content[place : place + 4] = struct.pack("<I", 0xFFFFFFFF)
+    offset = content.find(b"data") + 4
+    content[offset : offset + 4] = struct.pack("<I", 0xFFFFFFFF)
     file.write_bytes(content)
     assert len(audio.read(file)[0]) == 8000
 
@@ -96,10 +96,10 @@ def test_a_size_that_a_stream_left_open_is_no_promise(tmp_path):
         (b"RIFF\x24\x00\x00\x00WAVEfm", "truncated or damaged"),
     ],
 )
-def test_what_is_not_audio_is_told_so(tmp_path, content, reason):
+def test_content_that_is_not_audio_is_an_error_with_its_reason(tmp_path, content, reason):
     file = tmp_path / "clip.wav"
     file.write_bytes(content)
-    with pytest.raises(audio.Unreadable, match=reason):
+    with pytest.raises(audio.UnreadableAudio, match=reason):
         audio.read(file)
 
 
@@ -111,15 +111,15 @@ def test_what_is_not_audio_is_told_so(tmp_path, content, reason):
         ([0.1, np.inf], "infinite"),
     ],
 )
-def test_samples_that_cannot_be_used_are_told_so(tmp_path, samples, reason):
-    with pytest.raises(audio.Unreadable, match=reason) as raised:
-        audio.read(written(tmp_path, np.array(samples), subtype="FLOAT"))
+def test_unusable_samples_are_an_error_with_its_reason(tmp_path, samples, reason):
+    with pytest.raises(audio.UnreadableAudio, match=reason) as raised:
+        audio.read(write(tmp_path, np.array(samples), subtype="FLOAT"))
     assert "clip.wav" in str(raised.value) and "clip.wav" not in raised.value.reason
 
 
-def test_an_absent_file_and_a_folder_are_told_so(tmp_path):
+def test_an_absent_file_and_a_folder_are_errors(tmp_path):
     for path in (tmp_path / "none.wav", tmp_path):
-        with pytest.raises(audio.Unreadable, match="cannot be opened"):
+        with pytest.raises(audio.UnreadableAudio, match="cannot be opened"):
             audio.read(path)
 
 
@@ -129,8 +129,8 @@ RATES = [
 ]  # fmt: skip
 
 
-def fitted(samples, rate_hz, hz):
-    """(amplitude and phase as a complex number, RMS of what is no sine of that frequency), edges left out."""
+def fit_sine(samples, rate_hz, hz):
+    """(amplitude and phase as a complex number, RMS of the rest) of a sine of that frequency, edges left out."""
     inner = slice(len(samples) // 8, -len(samples) // 8)
     phase = 2 * np.pi * hz * np.arange(len(samples))[inner] / rate_hz
     basis = np.stack([np.sin(phase), np.cos(phase)], axis=1)
@@ -144,21 +144,21 @@ def test_resampling_is_flat_without_delay_and_without_images(rate_hz, to_hz):
     for share in (0.05, 0.5, 0.8, 0.9):
         hz = share * min(rate_hz, to_hz) / 2
         wave = sine(rate_hz, hz=hz).astype(np.float32)
-        amplitude, rest = fitted(audio.resample(wave, rate_hz, to_hz), to_hz, hz)
+        amplitude, rest = fit_sine(audio.resample(wave, rate_hz, to_hz), to_hz, hz)
         assert abs(20 * np.log10(abs(amplitude) / 0.5)) < 0.1
         assert abs(np.angle(amplitude)) < 1e-4
         assert rest < 0.5 * 10 ** (-80 / 20)
 
 
 @pytest.mark.parametrize(("rate_hz", "to_hz"), [rates for rates in RATES if rates[1] < rates[0]])
-def test_resampling_keeps_out_what_lies_above_the_new_nyquist(rate_hz, to_hz):
+def test_resampling_removes_frequencies_above_the_new_nyquist(rate_hz, to_hz):
     for share in (1.001, 1.02, 1.07):
         wave = sine(rate_hz, hz=share * to_hz / 2).astype(np.float32)
-        _, rest = fitted(audio.resample(wave, rate_hz, to_hz), to_hz, 1.0)
+        _, rest = fit_sine(audio.resample(wave, rate_hz, to_hz), to_hz, 1.0)
         assert rest < 0.5 * 10 ** (-80 / 20)
 
 
-def test_resampling_gives_the_rounded_length():
+def test_resampling_rounds_the_length():
     for length in (1, 2, 100, 44099, 44100, 44101):
         for rate_hz, to_hz in RATES:
             assert len(audio.resample(np.ones(length, np.float32), rate_hz, to_hz)) == int(
@@ -166,12 +166,12 @@ def test_resampling_gives_the_rounded_length():
             )
 
 
-def test_equal_rates_change_nothing():
+def test_equal_rates_return_the_argument():
     wave = sine(32000).astype(np.float32)
     assert audio.resample(wave, 32000, 32000) is wave
 
 
-def test_a_second_equals_the_golden(shared):
+def test_a_second_equals_librosa(shared):
     # golden/README.md: second 0 of this clip, cut at 44.1 kHz, resampled by librosa (soxr_hq).
     golden = np.load(shared / "golden/feat_waves.npz")
     samples, rate_hz = audio.read(shared / "data/esc10/audio/1-26806-A.ogg")
@@ -180,22 +180,22 @@ def test_a_second_equals_the_golden(shared):
 
 
 @pytest.mark.parametrize(
-    ("samples", "pieces"),
+    ("samples", "segments"),
     [(1, 1), (499, 1), (1000, 1), (1499, 1), (1500, 2), (2000, 2), (2500, 3), (10_300, 10)],
 )
-def test_cuts_the_rounded_number_of_pieces(samples, pieces):
+def test_cutting_gives_the_rounded_number_of_segments(samples, segments):
     wave = np.arange(1, samples + 1, dtype=np.float32)
     cut = audio.cut(wave, 1000, 1.0)
-    assert cut.shape == (pieces, 1000)
-    kept = min(samples, pieces * 1000)
-    assert (cut.ravel()[:kept] == wave[:kept]).all() and not cut.ravel()[kept:].any()
+    assert cut.shape == (segments, 1000)
+    used = min(samples, segments * 1000)
+    assert (cut.ravel()[:used] == wave[:used]).all() and not cut.ravel()[used:].any()
 
 
-def test_16_bits_survive_the_way_through_floats():
+def test_int16_to_float_and_back_is_exact():
     every = np.arange(-32768, 32768, dtype=np.int16)
     assert (audio.to_int16(every.astype(np.float32) / audio.FULL_SCALE) == every).all()
 
 
-def test_what_exceeds_full_scale_is_clipped_not_wrapped():
+def test_samples_above_full_scale_are_clipped_not_wrapped():
     loud = np.array([1.0, 1.5, -1.0, -7.0, 0.6 / 32768], np.float32)
     assert audio.to_int16(loud).tolist() == [32767, 32767, -32768, -32768, 1]

@@ -11,7 +11,7 @@ def source(segments=100, teacher=True):
     waves = np.repeat(np.arange(2 * segments, dtype=np.int16)[:, None] * 64, 8, axis=1)
     rows = np.arange(segments) * 2  # every second prepared row
     return batches.Source(
-        read=lambda some: waves[some],
+        read=lambda rows: waves[rows],
         samples=8,
         rows=rows,
         labels=np.arange(segments) % 3,
@@ -21,8 +21,8 @@ def source(segments=100, teacher=True):
     )
 
 
-def drawn(first_step, last_step, seed=1, batch_size=20, workers=1, **which):
-    """(steps, the worker's share of batch_size) positions in the source that were drawn."""
+def draw(first_step, last_step, seed=1, batch_size=20, workers=1, **which):
+    """(steps, the worker's share of batch_size) positions in the source that the batches have."""
     steps = {"first_step": first_step, "last_step": last_step}
     chunks = batches.training(source(), batch_size=batch_size, seed=seed, **steps, workers=workers, **which)
     waves = np.concatenate([batch["wave"][:, 0] for batch, _ in chunks])
@@ -30,24 +30,24 @@ def drawn(first_step, last_step, seed=1, batch_size=20, workers=1, **which):
 
 
 def test_every_epoch_draws_every_clip_once_in_another_order():
-    steps = drawn(0, 10)
+    steps = draw(0, 10)
     for epoch in (steps[:5], steps[5:]):
         assert sorted(epoch.ravel()) == list(range(100))
     assert (steps[:5] != steps[5:]).any()
 
 
 def test_a_step_depends_on_its_number_and_the_seed_alone():
-    np.testing.assert_array_equal(drawn(0, 10)[7:9], drawn(7, 9))
-    assert (drawn(0, 1, seed=1) != drawn(0, 1, seed=2)).any()
+    np.testing.assert_array_equal(draw(0, 10)[7:9], draw(7, 9))
+    assert (draw(0, 1, seed=1) != draw(0, 1, seed=2)).any()
 
 
-def test_a_restart_in_mid_epoch_goes_on_with_the_clips_not_yet_seen():
-    seen, rest = drawn(0, 2).ravel(), drawn(2, 5).ravel()
+def test_a_restart_in_mid_epoch_draws_the_clips_that_are_left():
+    seen, rest = draw(0, 2).ravel(), draw(2, 5).ravel()
     assert sorted([*seen, *rest]) == list(range(100)) and not set(seen) & set(rest)
 
 
-def test_neighbours_come_from_anywhere():
-    """Of two places drawn from n alike, the mean distance is n / 3; a shuffle buffer of b clips gives about b."""
+def test_the_order_is_drawn_from_all_orders_alike():
+    """Of two uniform positions among n, the mean distance is n / 3; a shuffle buffer of b clips gives about b."""
     clips = 50_000
     data = batches.Source(
         read=lambda rows: rows.astype(np.int16)[:, None],
@@ -67,12 +67,12 @@ def test_neighbours_come_from_anywhere():
 
 
 @pytest.mark.parametrize("workers", [2, 4, 5, 20])
-def test_workers_share_the_batch_of_one(workers):
-    together = np.concatenate([drawn(3, 8, workers=workers, worker=worker) for worker in range(workers)], axis=1)
-    np.testing.assert_array_equal(together, drawn(3, 8))
+def test_the_shares_of_the_workers_are_the_batch_of_one_worker(workers):
+    joint = np.concatenate([draw(3, 8, workers=workers, worker=worker) for worker in range(workers)], axis=1)
+    np.testing.assert_array_equal(joint, draw(3, 8))
 
 
-def test_chunks_of_a_size_keep_their_number_whoever_reads_them(monkeypatch):
+def test_chunk_numbers_do_not_depend_on_the_workers(monkeypatch):
     monkeypatch.setattr(batches.chunk_size, "__defaults__", (5,))
     steps = {"batch_size": 20, "seed": 1, "first_step": 2, "last_step": 4}
     numbers = [
@@ -82,12 +82,12 @@ def test_chunks_of_a_size_keep_their_number_whoever_reads_them(monkeypatch):
 
 
 @pytest.mark.parametrize(("worker", "workers", "message"), [(0, 3, "train.batch_size = 20"), (2, 2, "from 0 to 1")])
-def test_a_batch_that_cannot_be_shared_is_told(worker, workers, message):
+def test_a_batch_that_cannot_be_shared_is_an_error(worker, workers, message):
     with pytest.raises(UserError, match=message):
-        drawn(0, 1, worker=worker, workers=workers)
+        draw(0, 1, worker=worker, workers=workers)
 
 
-def test_everything_travels_with_its_clip():
+def test_label_device_and_columns_travel_with_the_wave():
     for batch, _ in batches.training(source(), batch_size=20, seed=1, first_step=0, last_step=2):
         at = np.rint(batch["wave"][:, 0] * 32768 / 128).astype(int)
         np.testing.assert_array_equal(np.argmax(batch["label"], 1), at % 3)
@@ -95,23 +95,23 @@ def test_everything_travels_with_its_clip():
         np.testing.assert_array_equal(batch["teacher"][:, 0], at * 3)
 
 
-def test_without_teacher_there_is_none():
+def test_a_source_without_columns_gives_none():
     chunks = batches.training(source(teacher=False), batch_size=20, seed=1, first_step=0, last_step=1)
     assert "teacher" not in next(iter(chunks))[0]
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100, 300])
-def test_evaluation_is_everything_once_in_order(chunk):
+def test_evaluation_gives_every_segment_once_in_order(chunk):
     waves = np.concatenate([batch["wave"][:, 0] for batch in batches.evaluation(source(), chunk)])
     np.testing.assert_array_equal(np.rint(waves * 32768 / 128), np.arange(100))
 
 
 @pytest.mark.parametrize(("batch_size", "chunk"), [(256, 64), (64, 64), (100, 50), (37, 37), (67, 1)])
-def test_chunks_divide_the_batch(batch_size, chunk):
+def test_chunk_size_is_the_largest_divisor_up_to_64(batch_size, chunk):
     assert batches.chunk_size(batch_size) == chunk
 
 
-def test_clips_with_several_classes_share_sets_of_them():
+def test_label_sets_give_a_clip_several_classes():
     sets = np.array([[1, 0, 1], [0, 1, 0]], bool)
     several = dataclasses.replace(source(4), labels=np.array([1, 0, 0, 1]), label_sets=sets)
     (batch,) = batches.evaluation(several, 4)

@@ -6,8 +6,8 @@ import pytest
 from asc_tf.data import crops
 
 
-class Prepared(SimpleNamespace):
-    """Three files of three, one and two segments of four samples, which count through."""
+class FakePreparedClips(SimpleNamespace):
+    """Three files of three, one and two segments of four samples: 0, 1, ... 23."""
 
     def __init__(self):
         super().__init__(clip=np.array([7, 7, 7, 4, 5, 5]))
@@ -21,21 +21,21 @@ class Prepared(SimpleNamespace):
     ("count", "expected"),
     [(1, [0]), (2, [-24, 24]), (3, [-32, 0, 32]), (4, [-36, -12, 12, 36]), (48, range(-47, 48, 2))],
 )
-def test_crops_lie_evenly_within_half_a_segment(count, expected):
+def test_crops_are_evenly_spaced_within_half_a_segment(count, expected):
     assert crops.shifts(count, 96) == list(expected)
 
 
 @pytest.mark.parametrize(
     ("shift", "expected"),
     [
-        # into the next segment; held at the end of the file; a file of one segment rolls
+        # into the next segment; stopped at the end of the file; a file of one segment rolls
         (1, [[1, 2, 3, 4], [5, 6, 7, 8], [8, 9, 10, 11], [13, 14, 15, 12], [17, 18, 19, 20], [20, 21, 22, 23]]),
         (-2, [[0, 1, 2, 3], [2, 3, 4, 5], [6, 7, 8, 9], [14, 15, 12, 13], [16, 17, 18, 19], [18, 19, 20, 21]]),
         (0, np.arange(24).reshape(6, 4)),
     ],
 )
-def test_by_hand(shift, expected):
-    read = crops.shifted(Prepared(), shift)
+def test_shifted_windows_equal_a_hand_calculation(shift, expected):
+    read = crops.shifted(FakePreparedClips(), shift)
     np.testing.assert_array_equal(read(np.arange(6)), expected)
     np.testing.assert_array_equal(read(np.array([3, 0])), np.array(expected)[[3, 0]])
     assert read(np.arange(6)).dtype == np.int16

@@ -1,1 +1,1 @@
-"""Datasets: lists of labelled clips."""
+"""Datasets: a module each, whose function `listing` lists the labelled clips."""

@@ -1,12 +1,13 @@
-"""Which clips does AudioSet consist of, and which of them could be had?
+"""The dataset AudioSet, with several labels a clip, as far as its clips could be downloaded.
 
 Source: Gemmeke et al., "Audio Set: An ontology and human-labeled dataset for audio events", ICASSP 2017.
 Input:  the official balanced_train_segments.csv, unbalanced_train_segments.csv and eval_segments.csv (22,160,
         2,041,789 and 20,371 rows: three lines of comment, then `YTID, start, end, "mid,mid"`) with
         class_labels_indices.csv (index,mid,display_name), and audio files in folders of any layout.
-Names:  YTID.wav or YYTID.wav, also with _START or _START_END (or -END) behind, in seconds or milliseconds, as the
-        usual programs write them; .flac and the like too.  A table has every video once: the times decide nothing.
-Many videos cannot be had any more: clips without a file are told and left out.
+Names:  YTID.wav or YYTID.wav, also followed by _START or _START_END (or -END), in seconds or milliseconds, as the
+        usual programs write them; .flac and the like too. A table has every video once: the times decide nothing.
+
+Many videos are no longer available: clips without a file are counted on stderr and left out.
 """
 
 import os
@@ -16,7 +17,7 @@ from typing import Literal
 
 from asc_tf.data.audio import EXTENSIONS
 from asc_tf.data.datasets.csv_table import read_table
-from asc_tf.data.datasets.listing import Listing, checked, existing_folder
+from asc_tf.data.datasets.listing import Listing, check_listing, existing_folder
 from asc_tf.errors import UserError
 
 MULTI_LABEL = True
@@ -37,70 +38,75 @@ def listing(
     audio_folder: str = "",
     max_missing_share: float = 0.3,
 ) -> Listing:
-    """The clips that have a file, each with all of its classes; eval_segments is the test split.
+    """Lists the clips that have a file, each with all of its classes; eval_segments is the test split.
 
-    root:              holds the tables.
-    train:             which tables are trained on.
-    audio_folder:      below root; looked through with all that is below it.
-    max_missing_share: of a table's rows.  With more clips absent it is an error.
-    The classes are the display names in the order of class_labels_indices.csv.  Of two files of a video the first by
-    path is taken.  Raises UserError, naming file and line, for a wrong table.
+    The classes are the display names in the order of class_labels_indices.csv. Of two files of a video the first by
+    path is taken.
+
+    Args:
+        root: Folder of the tables.
+        train: Tables of the training split.
+        audio_folder: Folder below root; it is searched at any depth.
+        max_missing_share: Share of a table's rows that may have no file, 0 to 1.
+
+    Raises:
+        UserError: A table is wrong (file and line are named), or too many clips have no file.
     """
     folder = existing_folder(root, "dataset.root", "Name the folder that holds AudioSet's tables.")
     audio = existing_folder(folder / audio_folder, "dataset.audio_folder", "Name a folder below dataset.root.")
-    names, files = _classes(folder / "class_labels_indices.csv"), _files(audio)
-    found, labels, splits = [], [], []
+    names, file_of = _classes(folder / "class_labels_indices.csv"), _files(audio)
+    files, labels, splits = [], [], []
     for split, tables in (("train", TRAIN[train]), ("test", ("eval",))):
         for name in tables:
-            there = _there(folder / f"{name}_segments.csv", names, files, max_missing_share)
-            found += [file for file, _ in there]
-            labels += [label for _, label in there]
-            splits += [split] * len(there)
-    unknown = ("",) * len(found)
-    whole = Listing(audio, tuple(names.values()), tuple(found), tuple(labels), tuple(splits), *[unknown] * 3)
-    return checked(whole, folder)
+            clips = _clips(folder / f"{name}_segments.csv", names, file_of, max_missing_share)
+            files += [file for file, _ in clips]
+            labels += [label for _, label in clips]
+            splits += [split] * len(clips)
+    unknown = ("",) * len(files)
+    columns = tuple(files), tuple(labels), tuple(splits), *[unknown] * 3
+    return check_listing(Listing(audio, tuple(names.values()), *columns), folder)
 
 
 def _classes(table):
     """{mid: display name} in the order of the classes."""
     lines, numbers, mids, names = read_table(table, ("index", "mid", "display_name"), delimiter=",")
-    for place, (line, number) in enumerate(zip(lines, numbers, strict=True)):
-        if number != str(place):
-            raise UserError(f"{table}:{line}: index '{number}' where {place} must follow; take the official table.")
+    for index, (line, number) in enumerate(zip(lines, numbers, strict=True)):
+        if number != str(index):
+            raise UserError(f"{table}:{line}: index '{number}' where {index} must follow; take the official table.")
     for column in (mids, names):
         if len(set(column)) < len(column):
-            twice = next(text for place, text in enumerate(column) if text in column[:place])
+            twice = next(text for index, text in enumerate(column) if text in column[:index])
             raise UserError(f"{table}: '{twice}' is there twice; take the official table.")
     return dict(zip(mids, names, strict=True))
 
 
 def _files(audio):
-    """{video: its file below `audio`}, by listing folders: no file is looked at."""
-    found = {}
-    for place, _, names in os.walk(audio):
-        below = os.path.relpath(place, audio).replace(os.sep, "/")
+    """{video: its file below `audio`}, from the lists of folders alone, without a look at the files."""
+    file_of = {}
+    for parent, _, names in os.walk(audio):
+        below = os.path.relpath(parent, audio).replace(os.sep, "/")
         prefix = "" if below == "." else f"{below}/"
         for name, match in zip(names, map(_NAME.fullmatch, names), strict=True):
             if match and match[2].lower() in EXTENSIONS:
                 file = prefix + name
-                found[match[1]] = min(found.get(match[1], file), file)
-    return found
+                file_of[match[1]] = min(file_of.get(match[1], file), file)
+    return file_of
 
 
-def _there(table, classes, files, max_missing_share):
-    """[(file, labels)] of the rows of a table that have a file; how many have none is told."""
+def _clips(table, classes, file_of, max_missing_share):
+    """[(file, labels)] of the rows of a table that have a file; the number of the others is printed."""
     rows = _rows(table, classes)
-    there = [(files[video], labels) for video, labels in rows.items() if video in files]
-    missing = len(rows) - len(there)
+    clips = [(file_of[video], labels) for video, labels in rows.items() if video in file_of]
+    missing = len(rows) - len(clips)
     share = missing / len(rows)
-    told = f"{missing:,} of {len(rows):,} clips have no file ({share:.1%})"
+    summary = f"{missing:,} of {len(rows):,} clips have no file ({share:.1%})"
     if share > max_missing_share:
-        first = next(video for video in rows if video not in files)
+        first = next(video for video in rows if video not in file_of)
         fix = f"Fetch them, set dataset.audio_folder, or raise dataset.max_missing_share = {max_missing_share}"
-        raise UserError(f"{table}: {told}, the first is '{first}'. {fix}.")
+        raise UserError(f"{table}: {summary}, the first is '{first}'. {fix}.")
     if missing:
-        print(f"audioset: {table.name}: {told} and are left out", file=sys.stderr)
-    return there
+        print(f"audioset: {table.name}: {summary} and are left out", file=sys.stderr)
+    return clips
 
 
 def _rows(table, classes):
@@ -114,7 +120,7 @@ def _rows(table, classes):
         if video in rows:
             raise UserError(f"{table}:{number}: video '{video}' is listed twice; keep one row.")
         if mids not in known:
-            known[mids] = _named(mids, classes, f"{table}:{number}")
+            known[mids] = _display_names(mids, classes, f"{table}:{number}")
         rows[video] = known[mids]
     if not rows:
         raise UserError(f"{table}: the table has no rows; take the official one.")
@@ -141,7 +147,7 @@ def _fault(line):
     return f"'{line.strip()[:60]}' is not {rule}; take the official table."
 
 
-def _named(mids, classes, where):
+def _display_names(mids, classes, where):
     unknown = [mid for mid in mids.split(",") if mid not in classes]
     if unknown:
         raise UserError(f"{where}: class '{unknown[0]}' is not in class_labels_indices.csv; are they of one version?")

@@ -1,20 +1,32 @@
-"""What does a table of a dataset say, column by column?"""
+"""Reads columns of a dataset's CSV tables."""
 
 import csv
 import gzip
 import io
 import zlib
+from collections.abc import Sequence
 from itertools import repeat
 from pathlib import Path
 
 from asc_tf.errors import UserError, nearest
 
 
-def read_table(file, columns, *, optional=(), delimiter="\t"):
-    """Columns of a CSV file (or .csv.gz), a value a row in each: the line numbers, then those asked for in their order.
+def read_table(
+    file: Path | str, columns: Sequence[str], *, optional: Sequence[str] = (), delimiter: str = "\t"
+) -> list[Sequence]:
+    """Reads columns of a CSV file or a .csv.gz.
 
-    Raises UserError unless the table has all `columns`, a row, and a value in each of them; an
-    `optional` column that is absent reads as "".
+    Args:
+        file: The table, in UTF-8, with a header.
+        columns: Names of columns; every row must have a value in each.
+        optional: Names of columns that may be absent, which then read as "".
+        delimiter: Character between the cells.
+
+    Returns:
+        The line numbers, then `columns` and `optional` in their order, each with one value a row.
+
+    Raises:
+        UserError: The file cannot be read, lacks a column, has no row, or a value is missing.
     """
     file = Path(file)
     try:
@@ -28,15 +40,19 @@ def read_table(file, columns, *, optional=(), delimiter="\t"):
             raise UserError(f"{file}: no column '{column}'. {nearest(column, header)}")
     if not lines:
         raise UserError(f"{file}: the table has no rows.")
-    found = [cells[header.index(c)] if c in header else [""] * len(lines) for c in (*columns, *optional)]
-    empty = [column.index("") for column in found[: len(columns)] if "" in column]
+    values = [cells[header.index(c)] if c in header else [""] * len(lines) for c in (*columns, *optional)]
+    empty = [column.index("") for column in values[: len(columns)] if "" in column]
     if empty:
         raise UserError(f"{file}:{lines[min(empty)]}: a value is missing; each row needs {', '.join(columns)}.")
-    return [lines, *found]
+    return [lines, *values]
 
 
-def delimiter_of(file):
-    """A tab where the first line has one, else a comma."""
+def delimiter_of(file: Path) -> str:
+    """The delimiter of a table: a tab where its first line has one, else a comma.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
     try:
         with open(file, encoding="utf-8-sig") as lines:
             return "\t" if "\t" in lines.readline() else ","
@@ -55,12 +71,12 @@ def _plain(text, delimiter):
     if width == 1 or '"' in text or "\r" in text or set(map(str.count, rows, repeat(delimiter))) != {width - 1}:
         return None
     cells = delimiter.join(rows).split(delimiter)
-    return cells[:width], range(2, len(rows) + 1), [cells[width + place :: width] for place in range(width)]
+    return cells[:width], range(2, len(rows) + 1), [cells[width + index :: width] for index in range(width)]
 
 
 def _quoted(text, delimiter):
-    """The same for any table, as the csv module reads it; what a short row lacks is ""."""
+    """The same for any table, by the csv module; cells that a short row lacks are ""."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     header = next(reader, [])
     rows = [(reader.line_num, row + [""] * (len(header) - len(row))) for row in reader if row]
-    return header, [line for line, _ in rows], [[row[place] for _, row in rows] for place in range(len(header))]
+    return header, [line for line, _ in rows], [[row[index] for _, row in rows] for index in range(len(header))]

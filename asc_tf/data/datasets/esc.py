@@ -1,24 +1,29 @@
-"""Which clips do ESC-10 and ESC-50 consist of, and which fold is tested?
+"""The dataset ESC-50 and its part ESC-10: environmental sounds in five folds.
 
 Source: K. J. Piczak, ESC: Dataset for Environmental Sound Classification, ACM Multimedia 2015.
 Input:  the official layout, meta/esc50.csv (filename, fold, category, esc10, src_file; commas) with audio/*.wav,
         or meta.csv (filename, label, fold, source; tabs) with audio/*.ogg.
+
 The folds share no source recording; that is checked.
 """
 
 from asc_tf.data.datasets.csv_table import read_table
-from asc_tf.data.datasets.listing import Clip, Listing, checked, existing_folder, in_both_splits
+from asc_tf.data.datasets.listing import Clip, Listing, check_classes, check_listing, existing_folder
 from asc_tf.errors import UserError
 
 
 def listing(*, root: str, test_fold: int, only_esc10: bool = False, left_out_folds: list[int] = ()) -> Listing:
-    """The clips of all folds: `test_fold` is the test split, the others are for training.
+    """Lists the clips of all folds: `test_fold` is the test split, the others are the training split.
 
-    root:           holds audio and one of the two tables.
-    only_esc10:     of the official ESC-50, the ten classes marked esc10.
-    left_out_folds: neither trained on nor tested, so that choices can be made without the fold that judges them.
-    Raises UserError for a fold that does not exist, a source recording in two folds, a class that is not in
-    both splits, or a wrong table.
+    Args:
+        root: Folder that holds audio and one of the two tables.
+        test_fold: Fold that is tested on.
+        only_esc10: Whether to take only the ten classes that the official ESC-50 marks as esc10.
+        left_out_folds: Folds for neither training nor test, such as the final test fold while settings are chosen.
+
+    Raises:
+        UserError: A fold does not exist, a source recording is in two folds, a class is not in both splits, or a table
+            is wrong.
     """
     folder = existing_folder(root, "dataset.root", "Name the folder that ESC was unpacked to.")
     table, rows = _rows(folder, only_esc10)
@@ -29,7 +34,7 @@ def listing(*, root: str, test_fold: int, only_esc10: bool = False, left_out_fol
         if int(fold) not in left_out_folds
     ]
     classes = tuple(sorted({clip.label for clip in clips}))
-    return in_both_splits(checked(Listing.from_clips(folder, classes, clips), table), table)
+    return check_classes(check_listing(Listing.from_clips(folder, classes, clips), table), table)
 
 
 def _below_root(file):
@@ -51,13 +56,13 @@ def _rows(folder, only_esc10):
 
 
 def _check_folds(table, rows, test_fold, left_out_folds):
-    home = {}
+    fold_of = {}
     for line, file, _, fold, source in rows:
         if not fold.isdecimal():
             raise UserError(f"{table}:{line}: fold '{fold}' of '{file}' must be a whole number.")
-        if home.setdefault(source, int(fold)) != int(fold):
-            raise UserError(f"{table}:{line}: source '{source}' is in fold {home[source]} too; keep it in one.")
-    folds = sorted(set(home.values()))
+        if fold_of.setdefault(source, int(fold)) != int(fold):
+            raise UserError(f"{table}:{line}: source '{source}' is in fold {fold_of[source]} too; keep it in one.")
+    folds = sorted(set(fold_of.values()))
     known = ", ".join(map(str, folds))
     for setting, fold in [("test_fold", test_fold), *(("left_out_folds", fold) for fold in left_out_folds)]:
         if fold not in folds:

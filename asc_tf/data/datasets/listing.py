@@ -1,24 +1,27 @@
-"""What does a dataset consist of: which files, of which class, device, city and split?"""
+"""Lists of labelled clips, which every dataset is, and the validation split that is drawn from them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import compress
 from pathlib import Path
 from typing import NamedTuple
 
-from asc_tf.data.datasets import group_split as held_out
+from asc_tf.data.datasets import group_split
 from asc_tf.errors import UserError, nearest
 
 
 class Clip(NamedTuple):
     """One audio file of a dataset.
 
-    file:   path below the dataset's root with forward slashes; names the clip everywhere.
-    label:  one of the listing's classes; of a multi-label listing a tuple of one or more.
-    split:  "train" or "test".
-    device, city: "" where unknown.
-    group:  clips of one group (a location, a source recording) are never parted between
-            training and validation; "" is a group of the file alone.
+    Args:
+        file: Path below the dataset's root, with forward slashes; identifies the clip everywhere.
+        label: One of the listing's classes; in a multi-label listing a tuple of one or more.
+        split: "train" or "test".
+        device: Recording device, "" where unknown.
+        city: City, "" where unknown.
+        group: Location, source recording or the like: clips of one group are never split between training and
+            validation. "" is a group of this clip alone.
     """
 
     file: str
@@ -31,10 +34,19 @@ class Clip(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """A dataset: its folder, its classes in the order of the network's outputs, and its clips, column by column.
+    """The clips of a dataset, column by column.
 
-    Columns, each a tuple of texts, rather than an object a clip: 230,350 clips are listed in a second.
-    Of a multi-label listing, `label` is a tuple of tuples.
+    Columns of text, rather than an object a clip: 230,350 clips are listed in a second. They are those of Clip.
+
+    Args:
+        root: Folder of the dataset.
+        classes: Names of the classes in the order of the network's outputs.
+        file: (clips,) paths below the root.
+        label: (clips,) classes; in a multi-label listing (clips,) tuples of classes.
+        split: (clips,) "train" or "test".
+        device: (clips,) devices.
+        city: (clips,) cities.
+        group: (clips,) groups.
     """
 
     root: Path
@@ -47,8 +59,8 @@ class Listing:
     group: tuple[str, ...]
 
     @classmethod
-    def from_clips(cls, root, classes, clips):
-        """The listing of some Clips."""
+    def from_clips(cls, root: Path, classes: tuple[str, ...], clips: Sequence[Clip]) -> "Listing":
+        """The listing of some clips."""
         columns = zip(*clips, strict=True) if clips else [()] * len(Clip._fields)
         return cls(root, classes, *columns)
 
@@ -56,64 +68,90 @@ class Listing:
         return len(self.file)
 
     @property
-    def multi_label(self):
+    def multi_label(self) -> bool:
         """Whether a clip may belong to several classes."""
         return isinstance(next(iter(self.label), None), tuple)
 
     @cached_property
-    def clips(self):
-        """The Clips one by one."""
+    def clips(self) -> tuple[Clip, ...]:
+        """The clips one by one."""
         return tuple(map(Clip, self.file, self.label, self.split, self.device, self.city, self.group))
 
-    def of(self, split):
-        """Positions of the clips that belong to a split."""
+    def positions(self, split: str) -> list[int]:
+        """Positions of the clips of a split, "train" or "test", ascending."""
         return list(compress(range(len(self)), map(split.__eq__, self.split)))
 
 
-def validation_part(listing, *, share, seed):
-    """(training positions, validation positions) of the training split, both ascending.
+def validation_part(listing: Listing, *, share: float, seed: int) -> tuple[list[int], list[int]]:
+    """Divides the training split into training and validation by groups.
 
-    Held out by group, the same for the same seed, as near to `share` of each class (and of each device
-    within it) as the groups allow.  A class of one group stays in training whole; any other gives at
-    least one group.  Raises UserError where no class can give one.
+    Validation is as near to `share` of each class (and of each device within it) as the groups allow. A class of one
+    group stays in training; any other has at least one group in validation.
+
+    Args:
+        listing: The clips.
+        share: Share for validation, at least 0 and below 1.
+        seed: The same seed chooses the same groups.
+
+    Returns:
+        Positions of the training clips and of the validation clips, both ascending.
+
+    Raises:
+        UserError: The share is out of range, or every class has one group only.
     """
     if not 0 <= share < 1:
         raise UserError(f"data.validation_share = {share} must be at least 0 and below 1.")
-    positions = listing.of("train")
+    positions = listing.positions("train")
     if share == 0:
         return positions, []
     columns = (listing.group, listing.file, listing.label, listing.device)
     groups, files, labels, devices = (map(column.__getitem__, positions) for column in columns)
     if listing.multi_label:
         groups = list(files)
-        held = held_out.choose_clips(groups, list(labels), share=share, seed=seed)
+        chosen = group_split.choose_clips(groups, list(labels), share=share, seed=seed)
     else:
         groups = [group or file for group, file in zip(groups, files, strict=True)]
-        held = held_out.choose(zip(groups, labels, devices, strict=True), share=share, seed=seed)
-    if not held:
+        chosen = group_split.choose_groups(zip(groups, labels, devices, strict=True), share=share, seed=seed)
+    if not chosen:
         raise UserError(
             f"data.validation_share = {share}: every class of {listing.root} has one group of training clips only, "
             "so none can be held out. Set data.validation_share = 0, or give the clips more groups."
         )
     parts = [], []
     for position, group in zip(positions, groups, strict=True):
-        parts[group in held].append(position)
+        parts[group in chosen].append(position)
     return parts
 
 
-def existing_folder(path, setting, fix):
-    """The folder a recipe names, or a UserError that says which setting is wrong and how to mend it."""
+def existing_folder(path: Path | str, setting: str, fix: str) -> Path:
+    """The folder that a recipe names.
+
+    Args:
+        path: The folder.
+        setting: Key of the recipe that names it, for the message.
+        fix: The fix, for the message.
+
+    Raises:
+        UserError: There is no such folder.
+    """
     folder = Path(path).expanduser()
     if not folder.is_dir():
         raise UserError(f"{setting} = '{path}': there is no such folder. {fix}")
     return folder
 
 
-def checked(listing, source):
-    """The listing itself, or a UserError: a split without clips, an unknown label, a file twice.
+def check_listing(listing: Listing, source: Path | str) -> Listing:
+    """Checks labels, files and splits of a listing; whether the files exist is checked when they are prepared.
 
-    source: the file or folder that a message should name.
-    Whether the files are there is seen when they are prepared: each is looked at once.
+    Args:
+        listing: The clips.
+        source: File or folder that a message names.
+
+    Returns:
+        The listing itself.
+
+    Raises:
+        UserError: A label is unknown, a file is listed twice, or a split has no clips.
     """
     unknown = set(listing.label) - set(listing.classes)
     if unknown and not listing.multi_label:  # a table of several labels is checked cell by cell where it is read
@@ -127,15 +165,26 @@ def checked(listing, source):
     return listing
 
 
-def in_both_splits(listing, source):
-    """The listing itself, or a UserError if a class has no clips to train on or none to test."""
-    there = set(zip(listing.split, listing.label, strict=True))
+def check_classes(listing: Listing, source: Path | str) -> Listing:
+    """Checks that every class has clips in both splits.
+
+    Args:
+        listing: The clips.
+        source: File or folder that a message names.
+
+    Returns:
+        The listing itself.
+
+    Raises:
+        UserError: A class has no clips to train on or none to test.
+    """
+    present = set(zip(listing.split, listing.label, strict=True))
     for split in ("train", "test"):
-        lacking = [label for label in sorted(listing.classes) if (split, label) not in there]
-        if lacking:
-            others = [label for label in listing.classes if label not in lacking]
+        absent = [label for label in sorted(listing.classes) if (split, label) not in present]
+        if absent:
+            others = [label for label in listing.classes if label not in absent]
             raise UserError(
-                f"{source}: class '{lacking[0]}' has no clips in the {split} split. {nearest(lacking[0], others)}"
+                f"{source}: class '{absent[0]}' has no clips in the {split} split. {nearest(absent[0], others)}"
             )
     return listing
 

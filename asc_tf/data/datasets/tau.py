@@ -1,4 +1,4 @@
-"""Which clips do TAU Urban Acoustic Scenes 2020 and 2022 Mobile consist of, and which are trained on?
+"""The datasets TAU Urban Acoustic Scenes 2020 and 2022 Mobile: ten scenes of European cities, several devices.
 
 Source: Heittola et al., DCASE Workshop 2020; DCASE 2024 Task 1 for the splits of 5 to 100 %.
 Input:  the folder that the archives unpack to: meta.csv (filename, scene_label, identifier, source_label;
@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Literal, NamedTuple
 
 from asc_tf.data.datasets.csv_table import read_table
-from asc_tf.data.datasets.listing import Listing, checked, existing_folder
+from asc_tf.data.datasets.listing import Listing, check_listing, existing_folder
 from asc_tf.errors import UserError
 
 SCENES = (
@@ -28,7 +28,7 @@ _META = ("filename", "scene_label", "identifier", "source_label")
 
 
 class _Names(NamedTuple):
-    """What files' names say, column by column."""
+    """The parts of files' names, column by column."""
 
     files: tuple
     groups: tuple
@@ -39,12 +39,15 @@ class _Names(NamedTuple):
 
 
 def listing(*, root: str, split: Literal["fold1", "5", "10", "25", "50", "100"], splits_folder: str = "") -> Listing:
-    """The clips of a split; device, city and group (scene, city and location) are read from the names.
+    """Lists the clips of a split; device, city and group (scene, city and location) are read from the names.
 
-    root:          holds meta.csv and audio.
-    split:         "fold1", or the share of the training clips in per cent as of DCASE 2024.
-    splits_folder: where split5.csv and the like are, if not in evaluation_setup or in root.
-    Raises UserError, naming file and line, where tables and names contradict each other.
+    Args:
+        root: Folder that holds meta.csv and audio.
+        split: "fold1", or the share of the training clips in per cent as of DCASE 2024.
+        splits_folder: Folder of split5.csv and the like, if it is neither evaluation_setup nor root.
+
+    Raises:
+        UserError: A table or file is absent, or tables and names contradict each other; file and line are named.
     """
     folder = existing_folder(root, "dataset.root", "Name the folder that TAU's archives were unpacked to.")
     tables = _tables(folder, split, splits_folder)
@@ -52,27 +55,28 @@ def listing(*, root: str, split: Literal["fold1", "5", "10", "25", "50", "100"],
     rows = _rows(meta)
     parts = [_columns(table, part, meta, rows) for part, table in tables.items()]
     columns = (tuple(chain(*column)) for column in zip(*parts, strict=True))
-    return checked(Listing(folder, SCENES, *columns), tables["train"].parent)
+    return check_listing(Listing(folder, SCENES, *columns), tables["train"].parent)
 
 
 def _tables(folder, split, splits_folder):
     """{"train": file, "test": file}."""
-    places = [folder / "evaluation_setup", folder]
+    folders = [folder / "evaluation_setup", folder]
     if splits_folder:
-        places.insert(0, existing_folder(splits_folder, "dataset.splits_folder", "Name the folder of the split lists."))
+        fix = "Name the folder of the split lists."
+        folders.insert(0, existing_folder(splits_folder, "dataset.splits_folder", fix))
     if split == "fold1":
-        return {"train": _find(places, "fold1_train"), "test": _find(places, "fold1_evaluate", "fold1_test")}
-    return {"train": _find(places, f"split{split}"), "test": _find(places, "test")}
+        return {"train": _find(folders, "fold1_train"), "test": _find(folders, "fold1_evaluate", "fold1_test")}
+    return {"train": _find(folders, f"split{split}"), "test": _find(folders, "test")}
 
 
-def _find(places, *names):
+def _find(folders, *names):
     for name in names:
-        for place in places:
-            for file in (place / f"{name}.csv", place / f"{name}.csv.gz"):
+        for folder in folders:
+            for file in (folder / f"{name}.csv", folder / f"{name}.csv.gz"):
                 if file.is_file():
                     return file
     raise UserError(
-        f"{places[0] / names[0]}.csv: there is no such file, nor one with .gz, nor in {places[-1]}. "
+        f"{folders[0] / names[0]}.csv: there is no such file, nor one with .gz, nor in {folders[-1]}. "
         "Unpack the lists there, or set dataset.splits_folder."
     )
 
@@ -87,7 +91,7 @@ def _meta(folder):
 
 
 def _rows(meta):
-    """The lines of meta.csv as a set; what cannot be read is told where a file is looked up in vain."""
+    """The lines of meta.csv as a set; one that cannot be read is reported by _check_meta, for none of its rows fits."""
     try:
         return set(meta.read_text(encoding="utf-8-sig", errors="replace").split("\n"))
     except OSError:
@@ -97,22 +101,22 @@ def _rows(meta):
 def _columns(table, part, meta, rows):
     """The columns of a Listing (file, label, split, device, city, group) for one part, checked against `rows`."""
     lines, files, stated = read_table(table, ("filename",), optional=("scene_label",))
-    names = _named(files, table, lines)
-    # Line by line in one look-up; only what this does not find is read cell by cell.
+    names = _parse_names(files, table, lines)
+    # All lines in one look-up; cell by cell only where a line differs.
     expected = map("\t".join, zip(names.files, names.scenes, names.identifiers, names.devices, strict=True))
     if not rows.issuperset(chain(["\t".join(_META)], expected)):
-        _agree(names, meta, table, lines)
+        _check_meta(names, meta, table, lines)
     if any(stated) and tuple(stated) != names.scenes:
         for line, file, scene, named in zip(lines, files, stated, names.scenes, strict=True):
             if scene and scene != named:
-                raise UserError(f"{table}:{line}: scene_label '{scene}', but the name says '{named}': {file}.")
+                raise UserError(f"{table}:{line}: scene_label '{scene}', but the name states '{named}': {file}.")
     return files, names.scenes, [part] * len(files), names.devices, names.cities, names.groups
 
 
-def _named(files, table, lines):
+def _parse_names(files, table, lines):
     # All at once, because a match object a file costs more than the match.
-    found = _NAME.findall("\n".join(files))
-    names = _Names(*zip(*found, strict=True)) if found else _Names(*[()] * 6)
+    matches = _NAME.findall("\n".join(files))
+    names = _Names(*zip(*matches, strict=True)) if matches else _Names(*[()] * 6)
     if names.files != tuple(files):
         line, file = next(pair for pair in zip(lines, files, strict=True) if not _NAME.fullmatch(pair[1]))
         raise UserError(
@@ -122,7 +126,7 @@ def _named(files, table, lines):
     return names
 
 
-def _agree(names, meta, table, lines):
+def _check_meta(names, meta, table, lines):
     """Raises UserError for a file without a row in meta.csv, or with one that contradicts its name."""
     stated = {file: row for file, *row in zip(*_meta_columns(meta), strict=True)}
     for line, file, scene, city, device in zip(
@@ -130,14 +134,14 @@ def _agree(names, meta, table, lines):
     ):
         if file not in stated:
             raise UserError(f"{table}:{line}: '{file}' has no row in {meta}; are they of one version?")
-        at, scene_label, identifier, source_label = stated[file]
-        where = f"{meta}:{at}: {file}"
+        meta_line, scene_label, identifier, source_label = stated[file]
+        where = f"{meta}:{meta_line}: {file}"
         if scene_label != scene:
-            raise UserError(f"{where}: scene_label '{scene_label}', but the name says '{scene}'.")
+            raise UserError(f"{where}: scene_label '{scene_label}', but the name states '{scene}'.")
         if source_label != device:
-            raise UserError(f"{where}: source_label '{source_label}', but the name says device '{device}'.")
+            raise UserError(f"{where}: source_label '{source_label}', but the name states device '{device}'.")
         if city not in identifier.split("-"):
-            raise UserError(f"{where}: identifier '{identifier}', but the name says city '{city}'.")
+            raise UserError(f"{where}: identifier '{identifier}', but the name states city '{city}'.")
 
 
 def _meta_columns(meta):

@@ -1,1 +1,1 @@
-"""Downloading and unpacking published datasets."""
+"""Downloads of published datasets."""

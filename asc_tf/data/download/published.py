@@ -1,48 +1,57 @@
-"""How does a whole published dataset come into a folder?"""
+"""Downloads and unpacks a whole published dataset."""
 
 import shutil
 from pathlib import Path
 
-from asc_tf.data.download import archives, unpack
-from asc_tf.data.download import http as download
-from asc_tf.data.prepared import workers as shard_pool
+from asc_tf.data.download import archives, http, unpack
+from asc_tf.data.lock import locked
 from asc_tf.errors import UserError
 
 
-def fetch(name, folder, **settings):
-    """Downloads, verifies and unpacks what is not there yet; returns the dataset's root, below `folder`.
+def fetch(name: str, folder: Path | str) -> Path:
+    """Downloads, verifies and unpacks the archives of a dataset that are not there yet.
 
-    Each archive is removed once it is unpacked; an empty file NAME.unpacked beside the root stands for it, so that a
-    second call is quick.  settings: of download.fetch.  Raises UserError as download and unpack do.
+    An archive is removed once it is unpacked; an empty file ARCHIVE.unpacked marks it, so that a second call is quick.
+    A second call at the same time waits for the first.
+
+    Args:
+        name: Name of the dataset, see archives.PUBLISHED.
+        folder: Folder to download and unpack to; it is created if it is absent.
+
+    Returns:
+        Root of the dataset, below `folder`.
+
+    Raises:
+        UserError: The dataset is unknown, the folder cannot be written, or a download or an archive fails.
     """
     dataset, folder = archives.find(name), Path(folder).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--to {folder}: cannot be written ({error.strerror}). Name another folder.") from error
-    with shard_pool.alone(folder, quiet=False):
+    with locked(folder):
         for left in folder.glob(f".*{unpack.UNFINISHED}"):
             shutil.rmtree(left)
-        for part in dataset.parts:
-            if not _done(part, folder).is_file():
-                _bring(part, dataset.url.format(name=part.name), folder, settings)
+        for archive in dataset.archives:
+            if not _mark(archive, folder).is_file():
+                _fetch_archive(archive, dataset.url.format(name=archive.name), folder)
     return folder / dataset.folder
 
 
-def _bring(part, url, folder, settings):
-    print(f"{part.name}: {_verification(part)}", flush=True)
-    archive = download.fetch(part, url, folder, **settings)
-    unpack.unpack(archive, folder)
-    _done(part, folder).touch()
-    archive.unlink()
+def _fetch_archive(archive, url, folder):
+    print(f"{archive.name}: {_verification(archive)}", flush=True)
+    file = http.fetch(archive, url, folder)
+    unpack.unpack(file, folder)
+    _mark(archive, folder).touch()
+    file.unlink()
 
 
-def _done(part, folder):
-    return folder / f"{part.name}.unpacked"
+def _mark(archive, folder):
+    return folder / f"{archive.name}.unpacked"
 
 
-def _verification(part):
-    if part.md5 is None:
+def _verification(archive):
+    if archive.md5 is None:
         return "UNVERIFIED: no MD5 sum is known, only the archive's own checksums are checked"
-    sources = "two sources agree" if part.confirmed else "of one source, not compared with the record's page"
-    return f"MD5 {part.md5} ({sources})"
+    sources = "two sources agree" if archive.confirmed else "of one source, not compared with the record's page"
+    return f"MD5 {archive.md5} ({sources})"

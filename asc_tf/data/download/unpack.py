@@ -1,4 +1,4 @@
-"""How is a zip archive unpacked so that nothing lands outside its folder and nothing half-made is left?"""
+"""Unpacks zip archives: nothing outside of the folder, nothing incomplete."""
 
 import os
 import shutil
@@ -10,21 +10,26 @@ from pathlib import Path, PurePosixPath
 
 from asc_tf.errors import UserError
 
-UNFINISHED = ".unpacking"
+UNFINISHED = ".unpacking"  # end of the name of the temporary folder
 
 
-def unpack(archive, folder):
-    """Moves all files of an archive below `folder`, each to its path there, once all have their right checksum (CRC).
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpacks an archive to a temporary folder and, once all checksums (CRC) are right, moves every file to its path.
 
-    Raises UserError, and moves nothing, for an entry that is absolute, climbs with '..' or is a link, for a damaged
-    archive, and where there is too little space.
+    Args:
+        archive: The zip file.
+        folder: Existing folder; files of the same path are replaced.
+
+    Raises:
+        UserError: An entry is absolute, climbs with '..' or is a link, the archive is damaged, or there is too little
+            space. Nothing has been moved then.
     """
     try:
-        with zipfile.ZipFile(archive) as opened, tempfile.TemporaryDirectory(UNFINISHED, ".", folder) as held:
+        with zipfile.ZipFile(archive) as opened, tempfile.TemporaryDirectory(UNFINISHED, ".", folder) as temporary:
             _check(archive, opened.infolist(), folder)
-            opened.extractall(held)
+            opened.extractall(temporary)
             for name in {entry.filename: None for entry in opened.infolist() if not entry.is_dir()}:
-                _move(Path(held) / name, Path(folder) / name, Path(folder))
+                _move(Path(temporary) / name, Path(folder) / name, Path(folder))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise UserError(f"{archive}: is damaged ({error}). Remove it and download it again.") from error
     except OSError as error:

@@ -1,32 +1,35 @@
-"""How do some audio files become one shard, whole or not at all?
+"""Decodes some audio files and writes them as one shard.
 
-Runs in worker processes: it imports neither TensorFlow nor Keras.
-A shard is two files: shard-00012.npy, (segments, samples) int16, and shard-00012.json, which states for
-each of its files the number of segments, or the reason why it has none. The second is written last: where
-it exists, the shard is whole.
+A shard is two files: shard-00012.npy, (segments, samples) int16, and shard-00012.json, a list with the number of
+segments of each audio file, or the reason (text) why it has none. The second is written last: where it exists, the
+shard is complete. Runs in worker processes: it imports neither TensorFlow nor Keras.
 """
 
-import contextlib
+import io
 import json
-import multiprocessing.connection
-import os
-import secrets
-import signal
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from asc_tf.data import audio
+from asc_tf.runs import atomic
 
-UNFINISHED = ".part"
 HEADER_BYTES = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One shard to write: its number, its folder, its files below `root`."""
+class ShardJob:
+    """One shard to write.
+
+    Args:
+        number: Number of the shard, from 0.
+        folder: Folder that the shard is written to.
+        root: Folder of the audio files.
+        files: Paths of the audio files below `root`.
+        sample_rate_hz: Rate that the audio is resampled to.
+        segment_s: Length of a segment in seconds.
+    """
 
     number: int
     folder: Path
@@ -36,93 +39,75 @@ class Job:
     segment_s: float
 
     @property
-    def samples(self):
+    def samples(self) -> int:
+        """Samples in a segment."""
         return round(self.sample_rate_hz * self.segment_s)
 
     @property
-    def array(self):
+    def array_file(self) -> Path:
+        """File of the samples."""
         return self.folder / shard_name(self.number)
 
     @property
-    def record(self):
-        return self.array.with_suffix(".json")
+    def record_file(self) -> Path:
+        """File of the numbers of segments."""
+        return self.array_file.with_suffix(".json")
 
 
-def shard_name(number):
+def shard_name(number: int) -> str:
+    """File name of the samples of the shard with a number."""
     return f"shard-{number:05d}.npy"
 
 
-def write(job):
-    """Decodes, resamples, cuts and writes; returns the job's number.  OSError where writing fails."""
-    found = []
-    with whole_file(job.array) as out:
-        out.write(_header(0, job.samples))
-        for file in job.files:
-            found.append(_append(job, file, out))
-        out.seek(0)
-        out.write(_header(sum(n for n in found if isinstance(n, int)), job.samples))
-    with whole_file(job.record) as out:
-        out.write(json.dumps(found).encode())
-    return job.number
+def write_shard(job: ShardJob) -> None:
+    """Decodes, resamples, cuts and writes the files of a shard.
+
+    Raises:
+        OSError: Writing fails; the shard is not there then.
+    """
+    record = []
+    atomic.write(job.array_file, lambda path: record.extend(_write_array(path, job)))
+    atomic.write(job.record_file, json.dumps(record))
 
 
-def recorded(job):
-    """The number of segments of each file, or the reason (text) why it has none; None unless the shard is whole."""
+def read_record(job: ShardJob) -> list[int | str] | None:
+    """Number of segments of each file of a shard, or the reason why it has none; None unless the shard is complete."""
     try:
-        found = json.loads(job.record.read_text())
-        size = job.array.stat().st_size
+        record = json.loads(job.record_file.read_text())
+        size = job.array_file.stat().st_size
     except (OSError, ValueError):
         return None
-    segments = sum(n for n in found if isinstance(n, int))
-    whole = len(found) == len(job.files) and size == HEADER_BYTES + 2 * segments * job.samples
-    return found if whole else None
+    complete = len(record) == len(job.files) and size == HEADER_BYTES + 2 * _segments(record) * job.samples
+    return record if complete else None
 
 
-@contextlib.contextmanager
-def whole_file(path):
-    """A file to write that appears under its name when it is complete; else nothing is left behind."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}{UNFINISHED}")
-    try:
-        with open(unfinished, "wb") as file:
-            yield file
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _write_array(path, job):
+    """Writes the samples of all files, one file in memory at a time; returns the record."""
+    with open(path, "wb") as output:
+        output.write(_header(0, job.samples))
+        record = [_append(output, job, file) for file in job.files]
+        output.seek(0)
+        output.write(_header(_segments(record), job.samples))
+    return record
 
 
-def start_worker(lifeline):
-    """Makes a worker deaf to Ctrl-C and lets it die with its parent, however the parent dies.
-
-    lifeline: the reading end of a pipe whose writing end the parent holds.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
-
-
-def _die_with(lifeline):
-    multiprocessing.connection.wait([lifeline])
-    os._exit(1)
-
-
-def _append(job, file, out):
+def _append(output, job, file):
     try:
         samples, rate_hz = audio.read(f"{job.root}/{file}")
-    except audio.Unreadable as error:
+    except audio.UnreadableAudio as error:
         return error.reason
-    pieces = audio.cut(audio.resample(samples, rate_hz, job.sample_rate_hz), job.sample_rate_hz, job.segment_s)
-    out.write(audio.to_int16(pieces).tobytes())
-    return len(pieces)
+    segments = audio.cut(audio.resample(samples, rate_hz, job.sample_rate_hz), job.sample_rate_hz, job.segment_s)
+    output.write(audio.to_int16(segments).tobytes())
+    return len(segments)
+
+
+def _segments(record):
+    return sum(count for count in record if isinstance(count, int))
 
 
 def _header(segments, samples):
-    """The head of a .npy file, HEADER_BYTES long whatever the numbers: numpy pads it."""
+    """The head of a .npy file; numpy pads it to HEADER_BYTES for numbers of any size."""
+    output = io.BytesIO()
     description = {"descr": "<i2", "fortran_order": False, "shape": (segments, samples)}
-    stream = _Bytes()
-    np.lib.format.write_array_header_1_0(stream, description)
-    return bytes(stream)
-
-
-class _Bytes(bytearray):
-    """What numpy writes a header to."""
-
-    write = bytearray.extend
+    np.lib.format.write_array_header_1_0(output, description)
+    return output.getvalue()

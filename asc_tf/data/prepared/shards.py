@@ -1,70 +1,82 @@
-"""Where do a listing's prepared clips lie, and which are missing still?
+"""Prepares the clips of a listing: decoded and resampled once, stored as shards of int16.
 
-A prepared set is a folder named by its key (see set_key). It holds shards (see shard_writer) and, once all
-are there, an index (see prepared).
+A prepared set is a folder named by its key (see cache_key). It holds shards (see shard_writer) and, once all are
+complete, an index (see index). Preparing can be killed at any time: the next call writes only what is missing.
 """
 
+import os
 import sys
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
-from asc_tf.data.prepared import cache_key as set_key
-from asc_tf.data.prepared import index as prepared
-from asc_tf.data.prepared import workers as shard_pool
-from asc_tf.data.prepared.index import Prepared
-from asc_tf.data.prepared.shard_writer import Job, recorded
+from asc_tf.data.datasets.listing import Listing
+from asc_tf.data.lock import locked
+from asc_tf.data.prepared import cache_key, index
+from asc_tf.data.prepared.index import PreparedClips
+from asc_tf.data.prepared.shard_writer import ShardJob, read_record, write_shard
+from asc_tf.data.progress import progress_bar
+from asc_tf.data.worker_pool import run_jobs
 from asc_tf.errors import UserError
+from asc_tf.runs import atomic
 
 _FORMAT = 1
-# Shards of 512 one-second clips are 33 MB at 32 kHz; small sets make smaller ones, to keep all workers busy.
-_MOST_FILES_A_SHARD, _LEAST_FILES_A_SHARD, _SHARDS_WANTED = 512, 8, 64
+# Shards of 512 one-second clips are 33 MB at 32 kHz; small sets have smaller shards, so that all workers are busy.
+_MAX_FILES_PER_SHARD, _MIN_FILES_PER_SHARD, _SHARDS_AT_LEAST = 512, 8, 64
+# Less than this is done in one process before workers would have started.
+_FEW_FILES, _FEW_BYTES = 64, 100_000_000
 
 
 def prepare(
-    listing,
+    listing: Listing,
     *,
-    folder,
-    sample_rate_hz,
-    segment_s=1.0,
-    max_bad_share=0.01,
-    workers=None,
-    quiet=False,
-    thorough=True,
-) -> Prepared:
-    """The listing's clips as Prepared, made where they are not yet.
+    folder: Path | str,
+    sample_rate_hz: int,
+    segment_s: float = 1.0,
+    max_bad_share: float = 0.01,
+    workers: int | None = None,
+    quiet: bool = False,
+    thorough: bool = True,
+) -> PreparedClips:
+    """The prepared clips of a listing; what is missing is prepared first.
 
-    folder:        keeps the prepared sets, each below its key.
-    segment_s:     clips are cut into pieces of so many seconds (see audio.cut).
-    max_bad_share: of the files; more that cannot be read are an error, fewer are reported and left out.
-    workers:       processes, as many as processors by default; 1 works in this process.
-    quiet:         no progress bar, no summary.
-    thorough:      looks at every file for a change; else a large set's folders have to do (see set_key).
-    Can be killed at any time: the next call goes on.  A second call at the same time waits for the first.
-    Raises UserError for a file listed twice or absent, too many bad files, a folder that cannot be written.
+    A second call at the same time waits for the first.
+
+    Args:
+        listing: The clips.
+        folder: Folder of all prepared sets.
+        sample_rate_hz: Rate that the clips are resampled to.
+        segment_s: Length in seconds of the segments that clips are cut into (see audio.cut).
+        max_bad_share: Share of the files that may be unreadable, 0 to 1; these are reported and left out.
+        workers: Processes; None for one a processor, 1 for this process alone.
+        quiet: Whether to leave out the progress bar and the summary.
+        thorough: Whether to look at every file for a change; else at the folders of a large set (see cache_key).
+
+    Raises:
+        UserError: A file is listed twice or absent, too many files are unreadable, or the folder cannot be written.
     """
     order = sorted(range(len(listing)), key=listing.file.__getitem__)
     names = [listing.file[position] for position in order]
     _check_names(listing.root, names)
     settings = f"{_FORMAT}\n{listing.root.resolve()}\n{sample_rate_hz}\n{float(segment_s)}"
     folder = Path(folder).expanduser()
-    memory = set_key.memory(folder, listing.root, names, settings)
-    key = (not thorough and set_key.recall(memory)) or set_key.looked_at(listing.root, names, settings)
+    key_file = cache_key.stored_key_file(folder, listing.root, names, settings)
+    key = (not thorough and cache_key.read_stored(key_file)) or cache_key.compute(listing.root, names, settings)
     target = folder / key
     jobs = _jobs(target, listing.root, names, sample_rate_hz, segment_s)
     try:
         if not _complete(target, jobs):
-            _complete_it(target, jobs, workers, quiet)
-        set_key.remember(memory, key)
-        bad = prepared.bad_clips(target)
+            _write_missing(target, jobs, workers, quiet)
+        cache_key.store(key_file, key)
+        bad = index.bad_clips(target)
     except OSError as error:
         raise UserError(
             f"{target}: prepared clips cannot be written here ({error.strerror or error}). "
-            "Mend the folder or free some space, or set data.prepared_folder to another place."
+            "Mend the folder or free some space, or set data.prepared_folder to another folder."
         ) from error
-    _judge(bad, len(names), max_bad_share, target / prepared.BAD_CLIPS, quiet)
-    return prepared.load(target, np.array(order), jobs[0].samples)
+    _check_bad(bad, len(names), max_bad_share, target / index.BAD_CLIPS, quiet)
+    return index.load(target, np.array(order), jobs[0].samples)
 
 
 def _check_names(root, names):
@@ -76,33 +88,57 @@ def _check_names(root, names):
 
 
 def _jobs(target, root, names, sample_rate_hz, segment_s):
-    each = min(_MOST_FILES_A_SHARD, max(_LEAST_FILES_A_SHARD, len(names) // _SHARDS_WANTED))
+    files = min(_MAX_FILES_PER_SHARD, max(_MIN_FILES_PER_SHARD, len(names) // _SHARDS_AT_LEAST))
     return [
-        Job(number, target, root, tuple(names[start : start + each]), sample_rate_hz, segment_s)
-        for number, start in enumerate(range(0, len(names), each))
+        ShardJob(number, target, root, tuple(names[start : start + files]), sample_rate_hz, segment_s)
+        for number, start in enumerate(range(0, len(names), files))
     ]
 
 
 def _complete(target, jobs):
-    return (target / prepared.INDEX).exists() and all(recorded(job) is not None for job in jobs)
+    return (target / index.INDEX).exists() and all(read_record(job) is not None for job in jobs)
 
 
-def _complete_it(target, jobs, workers, quiet):
+def _write_missing(target, jobs, workers, quiet):
     target.mkdir(parents=True, exist_ok=True)
-    with shard_pool.alone(target, quiet=quiet):
-        shard_pool.make_missing(target, jobs, workers=workers, quiet=quiet)
-        prepared.write_index(target, jobs)
+    with locked(target, quiet=quiet):
+        atomic.remove_unfinished(target)
+        try:
+            _write_missing_shards(jobs, workers, quiet)
+        finally:
+            atomic.remove_unfinished(target)
+        index.write_index(target, jobs)
 
 
-def _judge(bad, files, max_bad_share, report, quiet):
+def _write_missing_shards(jobs, workers, quiet):
+    missing = [job for job in jobs if read_record(job) is None]
+    total, left = (sum(len(job.files) for job in some) for some in (jobs, missing))
+    if left < _FEW_FILES and sum(map(_bytes, missing)) < _FEW_BYTES:
+        workers = 1
+    bar = progress_bar("prepare", total=total, initial=total - left, unit=" files", disable=quiet or not left)
+    with bar:
+        run_jobs(
+            write_shard,
+            missing,
+            workers=workers or os.cpu_count(),
+            name="prepare",
+            on_done=lambda job: bar.update(len(job.files)),
+        )
+
+
+def _bytes(job):
+    return sum(os.path.getsize(job.root / file) for file in job.files)
+
+
+def _check_bad(bad, files, max_bad_share, report, quiet):
     if not bad:
         return
     (first, reason), share = bad[0], len(bad) / files
-    found = f"{len(bad)} of {files} file(s) cannot be read ({share:.1%}), the first is '{first}': {reason}"
+    summary = f"{len(bad)} of {files} file(s) cannot be read ({share:.1%}), the first is '{first}': {reason}"
     if len(bad) == files:
-        raise UserError(f"{found}. No clip is left; all are listed in {report}.")
+        raise UserError(f"{summary}. No clip is left; all are listed in {report}.")
     if share > max_bad_share:
         fix = f"Mend them, or raise data.max_bad_share = {max_bad_share}"
-        raise UserError(f"{found}. All are listed in {report}. {fix}.")
+        raise UserError(f"{summary}. All are listed in {report}. {fix}.")
     if not quiet:
-        print(f"prepare: {found}; left out, all are listed in {report}", file=sys.stderr)
+        print(f"prepare: {summary}; left out, all are listed in {report}", file=sys.stderr)

@@ -3,23 +3,17 @@
 The bytes follow from the seed alone, whatever the number of workers: every place has its own random numbers.
 """
 
-import contextlib
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 import wave
-from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
-from tqdm import tqdm
 
+from asc_tf.data.progress import progress_bar
 from asc_tf.data.synthetic import devices as _devices
 from asc_tf.data.synthetic import scenes as _scenes
 from asc_tf.data.synthetic.synthesis import RATE_HZ
+from asc_tf.data.worker_pool import run_jobs
 
-_FEW_PLACES = 24  # so few are made before the workers would have started
+_FEW_LOCATIONS = 24  # so few are made before the workers would have started
 _CITY, _PLACE, _DEVICE = range(3)  # what random numbers are for
 
 
@@ -28,15 +22,13 @@ def write(folder, places, *, seed, workers):
     (folder / "audio").mkdir()
     (folder / "evaluation_setup").mkdir()
     jobs = [(folder / "audio", seed, place) for place in places]
-    interval = 0.1 if sys.stderr.isatty() else 30
-    bar = tqdm(desc="making scenes", total=len(jobs), unit=" places", ascii=True, mininterval=interval)
-    with bar, _mapper(1 if len(jobs) <= _FEW_PLACES else workers) as each:
-        for _ in each(_record_place, jobs):
-            bar.update()
+    workers = 1 if len(jobs) <= _FEW_LOCATIONS else workers
+    with progress_bar("making scenes", total=len(jobs), unit=" places") as bar:
+        run_jobs(_record_location, jobs, workers=workers, name="dataset made_up", on_done=lambda _: bar.update())
     _write_tables(folder, places)
 
 
-def _record_place(job):
+def _record_location(job):
     audio, seed, place = job
     city = _scenes.city(np.random.default_rng([seed, _CITY, *place.city.encode()]))
     heard = _scenes.sound(place.scene, city, np.random.default_rng([seed, _PLACE, place.number]))
@@ -69,31 +61,3 @@ def _write_tables(folder, places):
 
 def _write_table(file, rows):
     file.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")
-
-
-@contextlib.contextmanager
-def _mapper(workers):
-    """A `map` over so many processes, which end with this one, however it ends."""
-    if workers == 1:
-        yield map
-        return
-    # Spawned: forking a process in which TensorFlow's threads run can hang.
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _end_with_parent)
-    # A terminal sends Ctrl-C to the workers too; blocked while they start, it reaches this process alone.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-
-    def deaf_map(function, jobs):
-        try:
-            return pool.map(function, jobs)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-    try:
-        yield deaf_map
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _end_with_parent():
-    parent = multiprocessing.parent_process()
-    threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()

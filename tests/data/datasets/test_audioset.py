@@ -44,7 +44,7 @@ FILES = [
 
 @pytest.fixture
 def root(tmp_path):
-    """AudioSet's tables in their exact format, cut to a few rows, and empty files in layouts people have."""
+    """AudioSet's tables in their exact format, cut to a few rows, and empty files in usual layouts."""
     (tmp_path / "class_labels_indices.csv").write_text(LABELS)
     for name, rows in (("balanced_train", BALANCED), ("unbalanced_train", UNBALANCED), ("eval", EVAL)):
         (tmp_path / f"{name}_segments.csv").write_text(HEAD + rows)
@@ -54,40 +54,40 @@ def root(tmp_path):
     return tmp_path
 
 
-def listed(root, train="both", **settings):
+def listing(root, train="both", **settings):
     return audioset.listing(root=str(root), train=train, audio_folder="audio", **settings)
 
 
-def test_every_usual_name_is_found_with_all_its_classes(root):
-    found = listed(root)
-    assert found.classes == ("Speech", "Male speech, man speaking", "Gush", "Toothbrush")
-    assert found.root == root / "audio" and found.file == tuple(FILES) and found.multi_label == audioset.MULTI_LABEL
-    assert found.split == ("train",) * 5 + ("test",) * 2
-    assert found.label[:4] == (
+def test_files_of_every_usual_name_are_listed_with_all_their_classes(root):
+    clips = listing(root)
+    assert clips.classes == ("Speech", "Male speech, man speaking", "Gush", "Toothbrush")
+    assert clips.root == root / "audio" and clips.file == tuple(FILES) and clips.multi_label == audioset.MULTI_LABEL
+    assert clips.split == ("train",) * 5 + ("test",) * 2
+    assert clips.label[:4] == (
         ("Speech", "Gush"), ("Toothbrush",), ("Speech",), ("Male speech, man speaking", "Speech"),
     )  # fmt: skip
-    assert found.label[5:] == (("Male speech, man speaking", "Speech"), ("Toothbrush", "Gush"))
+    assert clips.label[5:] == (("Male speech, man speaking", "Speech"), ("Toothbrush", "Gush"))
 
 
-def test_train_says_which_tables(root):
-    assert Counter(listed(root, "balanced").split) == {"train": 4, "test": 2}
-    assert listed(root, "unbalanced").file[0] == FILES[4] and len(listed(root, "unbalanced")) == 3
+def test_train_selects_the_tables(root):
+    assert Counter(listing(root, "balanced").split) == {"train": 4, "test": 2}
+    assert listing(root, "unbalanced").file[0] == FILES[4] and len(listing(root, "unbalanced")) == 3
 
 
-def test_other_files_and_second_copies_change_nothing(root):
+def test_other_files_and_second_copies_are_ignored(root):
     for name in ("notes.txt", "tooshort.wav", "--PJHxphWEs.wav.part", "--PJHxphWEs_new.wav", "zz/--PJHxphWEs.flac"):
         (root / "audio" / name).parent.mkdir(exist_ok=True)
         (root / "audio" / name).touch()
-    assert listed(root).file == tuple(FILES)
+    assert listing(root).file == tuple(FILES)
 
 
-def test_clips_that_cannot_be_had_are_told_and_left_out(root, capsys):
+def test_clips_without_a_file_are_counted_and_left_out(root, capsys):
     (root / "audio" / FILES[1]).unlink()
-    assert listed(root).file == (FILES[0], *FILES[2:])
-    told = "audioset: balanced_train_segments.csv: 1 of 4 clips have no file (25.0%) and are left out"
-    assert capsys.readouterr().err.strip() == told
+    assert listing(root).file == (FILES[0], *FILES[2:])
+    summary = "audioset: balanced_train_segments.csv: 1 of 4 clips have no file (25.0%) and are left out"
+    assert capsys.readouterr().err.strip() == summary
     with pytest.raises(UserError, match="1 of 4 .* the first is '--ZhevVpy1s'.*raise dataset.max_missing_share = 0.2"):
-        listed(root, max_missing_share=0.2)
+        listing(root, max_missing_share=0.2)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_clips_that_cannot_be_had_are_told_and_left_out(root, capsys):
         ("balanced_train", EVAL.splitlines()[0], r"'eval_segments/.*' is listed twice \(train, test\)"),
     ],
 )
-def test_a_wrong_row_is_named(root, table, line, message):
+def test_a_wrong_row_is_an_error_with_its_line(root, table, line, message):
     with open(root / f"{table}_segments.csv", "a") as rows:
         rows.write(line + "\n")
     with pytest.raises(UserError, match=message):
-        listed(root)
+        listing(root)
 
 
 @pytest.mark.parametrize(
@@ -124,15 +124,15 @@ def test_a_wrong_row_is_named(root, table, line, message):
         ("eval_segments.csv", None, "eval_segments.csv: cannot be read .* put the official one there"),
     ],
 )
-def test_a_wrong_table_is_named(root, file, content, message):
+def test_a_wrong_table_is_an_error_with_its_name(root, file, content, message):
     (root / file).unlink()
     if content is not None:
         (root / file).write_text(content)
     with pytest.raises(UserError, match=message):
-        listed(root)
+        listing(root)
 
 
-def test_a_folder_that_is_not_there_is_named(root):
+def test_an_absent_folder_is_an_error_with_its_setting(root):
     with pytest.raises(UserError, match="dataset.audio_folder = .*audios"):
         audioset.listing(root=str(root), train="both", audio_folder="audios")
 
@@ -141,29 +141,29 @@ def test_flac_and_wav_are_prepared(root, tmp_path):
     for file in FILES:
         kind = "FLAC" if file.endswith("flac") else "WAV"
         soundfile.write(root / "audio" / file, np.full(8000, 0.25), 8000, format=kind)
-    prepared = shards.prepare(listed(root), folder=tmp_path / "out", sample_rate_hz=8000, quiet=True)
+    prepared = shards.prepare(listing(root), folder=tmp_path / "out", sample_rate_hz=8000, quiet=True)
     assert (prepared.read(np.arange(len(FILES))) == 8192).all()
 
 
-def test_validation_holds_out_rare_classes_too(root):
+def test_validation_has_rare_classes_too(root):
     rows = [f'{n:011d}, 0.000, 10.000, "/m/09x0r{",/m/012xff" if n % 50 == 0 else ""}"' for n in range(1000)]
     (root / "balanced_train_segments.csv").write_text(HEAD + "\n".join(rows) + "\n")
     for n in range(1000):
         (root / f"audio/{n:011d}.wav").touch()
-    whole = listed(root, "balanced")
+    whole = listing(root, "balanced")
     train, validation = validation_part(whole, share=0.1, seed=1)
     assert sorted(train + validation) == list(range(1000))
     assert Counter(len(whole.label[position]) for position in validation) == {1: 98, 2: 2}
     assert validation != validation_part(whole, share=0.1, seed=2)[1]
-    # Clips that vanish change nothing for the others but the last of their class.
+    # Removed clips change the choice for the others by at most the last of their class.
     for n in range(0, 1000, 100):
         (root / f"audio/{n:011d}.wav").unlink()
-    fewer = listed(root, "balanced")
-    kept = {fewer.file[p] for p in validation_part(fewer, share=0.1, seed=1)[1]}
-    assert len(kept - {whole.file[p] for p in validation}) <= 1
+    fewer = listing(root, "balanced")
+    remaining = {fewer.file[p] for p in validation_part(fewer, share=0.1, seed=1)[1]}
+    assert len(remaining - {whole.file[p] for p in validation}) <= 1
 
 
-def test_its_settings_are_a_recipes(root):
+def test_a_wrong_choice_of_train_in_a_recipe_is_an_error(root):
     tree = {"seed": 1, "dataset": {"name": "audioset", "root": str(root), "train": "balance"}}
     with pytest.raises(
         UserError, match="data/datasets/audioset: train = 'balance' is not a choice. Did you mean 'balanced'"

@@ -11,7 +11,7 @@ def write(folder, text, name="table.csv"):
     return folder / name
 
 
-def test_reads_the_columns_asked_for_in_any_order_with_line_numbers(tmp_path):
+def test_columns_are_read_in_the_order_of_the_call_with_line_numbers(tmp_path):
     table = write(tmp_path, "\ufeffsplit\tfilename\textra\r\ntrain\ta.wav\t1\r\n\r\ntest\tb.wav\t2\r\n")
     assert read_table(table, ("filename", "split"), optional=("city",)) == [
         [2, 4],
@@ -33,18 +33,18 @@ def test_reads_the_columns_asked_for_in_any_order_with_line_numbers(tmp_path):
         "a,b\r1,x y\r2,z",
     ],
 )
-def test_the_way_it_is_written_does_not_matter(tmp_path, text):
+def test_line_ends_quotes_and_gaps_do_not_change_the_columns(tmp_path, text):
     lines, *columns = read_table(write(tmp_path, text), ("a", "b"), delimiter=",")
     assert columns == [["1", "2"], ["x y", "z"]]
     assert list(lines) == ([2, 4] if "\n\n" in text else [2, 3])
 
 
-def test_quotes_hold_delimiters_and_line_breaks(tmp_path):
+def test_quoted_cells_may_have_delimiters_and_line_breaks(tmp_path):
     table = write(tmp_path, 'a,b\n"x, ""y""",1\n"p\nq",2\nr,3\n')
     assert read_table(table, ("a", "b"), delimiter=",") == [[2, 4, 5], ['x, "y"', "p\nq", "r"], ["1", "2", "3"]]
 
 
-def test_reads_gzip(tmp_path):
+def test_gzip_is_read(tmp_path):
     (tmp_path / "table.csv.gz").write_bytes(gzip.compress(b"filename\na.wav\n"))
     assert read_table(tmp_path / "table.csv.gz", ("filename",)) == [[2], ["a.wav"]]
 
@@ -59,14 +59,14 @@ def test_reads_gzip(tmp_path):
         ("filename\tscene_label\na.wav\n", "table.csv:2: a value is missing"),
     ],
 )
-def test_a_wrong_table_is_named_with_its_line(tmp_path, text, message):
+def test_a_wrong_table_is_an_error_with_its_line(tmp_path, text, message):
     with pytest.raises(UserError) as raised:
         read_table(write(tmp_path, text), ("filename", "scene_label"))
     assert message in str(raised.value) and "table.csv" in str(raised.value)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00\xd8", gzip.compress(b"filename\n" + b"a.wav\n" * 999)[:-12]])
-def test_what_is_no_table_is_told_so(tmp_path, content):
+def test_a_file_that_is_no_table_is_an_error_with_its_name(tmp_path, content):
     for name in ("absent.csv", "table.csv.gz", "table.csv"):
         if name != "absent.csv":
             (tmp_path / name).write_bytes(content)

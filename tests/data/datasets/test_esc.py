@@ -33,29 +33,29 @@ def tree(root, rows=ROWS, *, official=True):
 
 
 @pytest.mark.parametrize("official", [True, False])
-def test_tests_on_one_fold_and_trains_on_the_others(tmp_path, official):
-    found = esc.listing(root=tree(tmp_path / "esc", official=official), test_fold=2)
-    assert found.classes == ("cow", "dog", "rain")
-    assert [(c.file, c.label, c.split, c.group) for c in found.clips] == [
+def test_one_fold_is_tested_and_the_others_trained_on(tmp_path, official):
+    listing = esc.listing(root=tree(tmp_path / "esc", official=official), test_fold=2)
+    assert listing.classes == ("cow", "dog", "rain")
+    assert [(c.file, c.label, c.split, c.group) for c in listing.clips] == [
         (f"audio/{file}", label, "test" if fold == "2" else "train", source) for file, label, fold, source, _ in ROWS
     ]
 
 
-def test_names_may_carry_their_folder(tmp_path):
+def test_file_names_may_include_their_folder(tmp_path):
     rows = [("audio/" + row[0], *row[1:]) for row in ROWS]
     root = tree(tmp_path / "esc")
     tree(tmp_path / "named", rows=ROWS, official=False)
     lines = ["filename\tlabel\tfold\tsource", *("\t".join(row[:4]) for row in rows)]
     (tmp_path / "named/meta.csv").write_text("\n".join(lines) + "\n")
-    found = esc.listing(root=str(tmp_path / "named"), test_fold=2)
-    assert found.clips == esc.listing(root=root, test_fold=2).clips
+    listing = esc.listing(root=str(tmp_path / "named"), test_fold=2)
+    assert listing.clips == esc.listing(root=root, test_fold=2).clips
 
 
-def test_esc10_is_a_part_of_esc50(tmp_path):
+def test_only_esc10_takes_the_marked_classes(tmp_path):
     assert esc.listing(root=tree(tmp_path / "esc"), test_fold=1, only_esc10=True).classes == ("dog", "rain")
 
 
-def test_esc10_cannot_be_told_without_its_column(tmp_path):
+def test_only_esc10_without_its_column_is_an_error(tmp_path):
     with pytest.raises(UserError, match="no column 'esc10'"):
         esc.listing(root=tree(tmp_path / "esc", official=False), test_fold=1, only_esc10=True)
 
@@ -68,25 +68,25 @@ def test_esc10_cannot_be_told_without_its_column(tmp_path):
         (("x.wav", "cwo", "3", "new", True), r"class 'cwo' has no clips in the test split. Did you mean 'cow'\?"),
     ],
 )
-def test_a_wrong_row_is_named(tmp_path, row, message):
+def test_a_wrong_row_is_an_error_with_its_line(tmp_path, row, message):
     with pytest.raises(UserError, match=message):
         esc.listing(root=tree(tmp_path / "esc", [*ROWS, row]), test_fold=1)
 
 
-def test_a_fold_that_does_not_exist_is_an_error(tmp_path):
+def test_an_absent_fold_is_an_error(tmp_path):
     with pytest.raises(UserError, match="dataset.test_fold = 5 is not a fold .* Known: 1, 2, 3"):
         esc.listing(root=tree(tmp_path / "esc"), test_fold=5)
 
 
 def test_left_out_folds_are_neither_trained_on_nor_tested(tmp_path):
-    found = esc.listing(root=tree(tmp_path / "esc"), test_fold=2, left_out_folds=[3])
-    assert {clip.file.split("/")[-1].split("-")[0]: clip.split for clip in found.clips} == {"1": "train", "2": "test"}
+    listing = esc.listing(root=tree(tmp_path / "esc"), test_fold=2, left_out_folds=[3])
+    assert {clip.file.split("/")[-1].split("-")[0]: clip.split for clip in listing.clips} == {"1": "train", "2": "test"}
     for wrong, message in (([4], "left_out_folds = 4 is not a fold"), ([2], "fold 2 is dataset.test_fold")):
         with pytest.raises(UserError, match=message):
             esc.listing(root=tree(tmp_path / f"esc{wrong}"), test_fold=2, left_out_folds=wrong)
 
 
-def test_an_absent_folder_table_or_file_is_named(tmp_path):
+def test_an_absent_folder_table_or_file_is_an_error_with_its_name(tmp_path):
     with pytest.raises(UserError, match="dataset.root"):
         esc.listing(root=str(tmp_path / "none"), test_fold=1)
     with pytest.raises(UserError, match="neither meta/esc50.csv nor meta.csv"):
@@ -97,11 +97,13 @@ def test_an_absent_folder_table_or_file_is_named(tmp_path):
         shards.prepare(esc.listing(root=root, test_fold=1), folder=tmp_path / "out", sample_rate_hz=8000)
 
 
-def test_the_recordings_of_esc10_are_whole(tmp_path, shared):
-    found = esc.listing(root=str(shared / "data/esc10"), test_fold=4)
+def test_the_recordings_of_esc10_have_their_published_numbers_and_lengths(tmp_path, shared):
+    listing = esc.listing(root=str(shared / "data/esc10"), test_fold=4)
     # shared/README.md: 320 clips in folds 1 to 4, 5 s each, but 4-164661-B lasts 3.64 s.
-    assert Counter(clip.split for clip in found.clips) == {"train": 240, "test": 80}
-    assert len(found.classes) == 10
-    tested = Listing.from_clips(found.root, found.classes, [found.clips[position] for position in found.of("test")])
+    assert Counter(clip.split for clip in listing.clips) == {"train": 240, "test": 80}
+    assert len(listing.classes) == 10
+    tested = Listing.from_clips(
+        listing.root, listing.classes, [listing.clips[position] for position in listing.positions("test")]
+    )
     prepared = shards.prepare(tested, folder=tmp_path, sample_rate_hz=32000, quiet=True)
     assert Counter(Counter(prepared.clip.tolist()).values()) == {5: 79, 4: 1}

@@ -29,31 +29,32 @@ def table(file, rows, columns=None):
 
 
 def tree(root, *, train=TRAIN, test=TEST, files=None):
-    """A tree as unpacked from TAU's archives, its audio files empty; `files`, if given, are all that are there."""
+    """A tree as unpacked from TAU's archives, its audio files empty; only those in `files` exist, if given."""
     (root / "audio").mkdir(parents=True)
     for file in files or train + test:
         (root / file).touch()
-    table(root / "meta.csv", [meta_row(file) for file in train + test])
-    table(root / "evaluation_setup/fold1_train.csv", [meta_row(file) for file in train], ["filename", "scene_label"])
-    table(root / "evaluation_setup/fold1_evaluate.csv", [meta_row(file) for file in test], ["filename", "scene_label"])
-    table(root / "evaluation_setup/fold1_test.csv", [meta_row(file) for file in test], ["filename"])
+    train_rows, test_rows = ([meta_row(file) for file in names] for names in (train, test))
+    table(root / "meta.csv", train_rows + test_rows)
+    table(root / "evaluation_setup/fold1_train.csv", train_rows, ["filename", "scene_label"])
+    table(root / "evaluation_setup/fold1_evaluate.csv", test_rows, ["filename", "scene_label"])
+    table(root / "evaluation_setup/fold1_test.csv", test_rows, ["filename"])
     return root
 
 
-def test_reads_scene_device_city_and_location_from_the_names(tmp_path):
-    found = tau.listing(root=str(tree(tmp_path / "tau")), split="fold1")
-    assert found.classes == tau.SCENES == tuple(sorted(tau.SCENES)) and len(tau.SCENES) == 10
-    assert [clip.file for clip in found.clips] == TRAIN + TEST
-    first, last = found.clips[0], found.clips[-1]
+def test_scene_device_city_and_location_are_read_from_the_names(tmp_path):
+    listing = tau.listing(root=str(tree(tmp_path / "tau")), split="fold1")
+    assert listing.classes == tau.SCENES == tuple(sorted(tau.SCENES)) and len(tau.SCENES) == 10
+    assert [clip.file for clip in listing.clips] == TRAIN + TEST
+    first, last = listing.clips[0], listing.clips[-1]
     assert (first.label, first.split, first.device, first.city) == ("airport", "train", "a", "lisbon")
     assert (last.label, last.split, last.device, last.city) == ("metro_station", "test", "s6", "madrid")
     assert (first.group, last.group) == ("airport-lisbon-1000", "metro_station-madrid-203")
 
 
-def test_reads_the_names_of_2020(tmp_path):
+def test_the_names_of_2020_are_read(tmp_path):
     train, test = ["audio/airport-barcelona-0-0-a.wav"], ["audio/tram-vienna-285-8639-s3.wav"]
-    found = tau.listing(root=str(tree(tmp_path / "tau", train=train, test=test)), split="fold1")
-    assert [(c.label, c.city, c.group, c.device) for c in found.clips] == [
+    listing = tau.listing(root=str(tree(tmp_path / "tau", train=train, test=test)), split="fold1")
+    assert [(c.label, c.city, c.group, c.device) for c in listing.clips] == [
         ("airport", "barcelona", "airport-barcelona-0", "a"),
         ("tram", "vienna", "tram-vienna-285", "s3"),
     ]
@@ -66,26 +67,26 @@ def test_without_fold1_evaluate_the_labels_come_from_meta(tmp_path):
     assert tau.listing(root=str(root), split="fold1") == whole
 
 
-@pytest.mark.parametrize("place", ["evaluation_setup", "", "elsewhere"])
-@pytest.mark.parametrize("ending", ["csv", "csv.gz"])
-def test_finds_the_subsets_of_2024(tmp_path, place, ending):
+@pytest.mark.parametrize("where", ["evaluation_setup", "", "elsewhere"])
+@pytest.mark.parametrize("extension", ["csv", "csv.gz"])
+def test_the_subsets_of_2024_are_read_from_any_of_three_folders(tmp_path, where, extension):
     root = tree(tmp_path / "tau")
-    folder = tmp_path / place if place == "elsewhere" else root / place
-    table(folder / f"split5.{ending}", [meta_row(file) for file in TRAIN[:3]], ["scene_label", "filename"])
-    table(folder / f"test.{ending}", [meta_row(file) for file in TEST], ["filename", "scene_label"])
-    options = {"splits_folder": str(folder)} if place == "elsewhere" else {}
-    found = tau.listing(root=str(root), split="5", **options)
-    assert [clip.file for clip in found.clips] == TRAIN[:3] + TEST
+    folder = tmp_path / where if where == "elsewhere" else root / where
+    table(folder / f"split5.{extension}", [meta_row(file) for file in TRAIN[:3]], ["scene_label", "filename"])
+    table(folder / f"test.{extension}", [meta_row(file) for file in TEST], ["filename", "scene_label"])
+    options = {"splits_folder": str(folder)} if where == "elsewhere" else {}
+    listing = tau.listing(root=str(root), split="5", **options)
+    assert [clip.file for clip in listing.clips] == TRAIN[:3] + TEST
 
 
-def test_files_outside_the_split_need_not_be_there(tmp_path):
+def test_files_outside_the_split_may_be_absent(tmp_path):
     root = tree(tmp_path / "tau")
     other = meta_row("audio/bus-lyon-1-2-0-a.wav")
     table(root / "meta.csv", [meta_row(file) for file in TRAIN + TEST] + [other])
     assert len(tau.listing(root=str(root), split="fold1").clips) == len(TRAIN + TEST)
 
 
-def test_the_identifier_may_carry_the_scene(tmp_path):
+def test_the_identifier_may_include_the_scene(tmp_path):
     root = tree(tmp_path / "tau")
     rows = [row | {"identifier": f"{row['scene_label']}-{row['identifier']}"} for row in map(meta_row, TRAIN + TEST)]
     table(root / "meta.csv", rows)
@@ -95,21 +96,21 @@ def test_the_identifier_may_carry_the_scene(tmp_path):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("source_label", "b", "source_label 'b', but the name says device 'a'"),
-        ("identifier", "paris-1000", "identifier 'paris-1000', but the name says city 'lisbon'"),
-        ("scene_label", "bus", "scene_label 'bus', but the name says 'airport'"),
+        ("source_label", "b", "source_label 'b', but the name states device 'a'"),
+        ("identifier", "paris-1000", "identifier 'paris-1000', but the name states city 'lisbon'"),
+        ("scene_label", "bus", "scene_label 'bus', but the name states 'airport'"),
         ("filename", "audio/airport-lisbon-1000-40000-9-a.wav", "has no row in"),
     ],
 )
-def test_contradictions_are_named_with_file_and_line(tmp_path, column, value, message):
+def test_a_contradiction_is_an_error_with_file_and_line(tmp_path, column, value, message):
     root = tree(tmp_path / "tau")
     rows = [meta_row(file) for file in TRAIN + TEST]
     rows[2][column] = value
     table(root / "meta.csv", rows)
-    place = "fold1_train.csv:4" if column == "filename" else "meta.csv:4"
+    line = "fold1_train.csv:4" if column == "filename" else "meta.csv:4"
     with pytest.raises(UserError) as raised:
         tau.listing(root=str(root), split="fold1")
-    assert message in str(raised.value) and place in str(raised.value) and TRAIN[2] in str(raised.value)
+    assert message in str(raised.value) and line in str(raised.value) and TRAIN[2] in str(raised.value)
 
 
 def test_a_label_that_contradicts_the_name_is_an_error(tmp_path):
@@ -135,7 +136,7 @@ def test_names_that_are_not_of_tau_are_an_error(tmp_path, file, message):
 
 
 @pytest.mark.parametrize("column", ["filename", "scene_label", "identifier", "source_label"])
-def test_a_missing_column_is_named(tmp_path, column):
+def test_a_missing_column_is_an_error_with_its_name(tmp_path, column):
     root = tree(tmp_path / "tau")
     rest = [name for name in meta_row(TRAIN[0]) if name != column]
     table(root / "meta.csv", [meta_row(file) for file in TRAIN + TEST], rest)
@@ -143,7 +144,7 @@ def test_a_missing_column_is_named(tmp_path, column):
         tau.listing(root=str(root), split="fold1")
 
 
-def test_what_is_absent_is_named_with_the_fix(tmp_path):
+def test_an_absent_file_or_folder_is_an_error_with_the_fix(tmp_path):
     with pytest.raises(UserError, match="dataset.root .* there is no such folder"):
         tau.listing(root=str(tmp_path / "none"), split="fold1")
     root = tree(tmp_path / "tau")
@@ -165,25 +166,28 @@ def test_a_file_in_training_and_test_is_an_error(tmp_path):
 
 
 @pytest.mark.slow
-def test_230350_clips_are_listed_and_one_mistake_among_them_is_found(tmp_path):
-    """As many as TAU 2022 has; whether the files are there is looked at when they are prepared."""
-    rest = ((city, place, n) for place in range(1000, 1400) for city in ("lyon", "paris") for n in range(30))
+def test_230350_clips_are_listed_and_one_wrong_row_is_an_error(tmp_path):
+    """As many as TAU 2022 has; whether the files exist is checked when they are prepared."""
+    rest = ((city, location, n) for location in range(1000, 1400) for city in ("lyon", "paris") for n in range(30))
     names = [f"audio/{s}-{c}-{p}-{40000 + p}-{n}-a.wav" for c, p, n in rest for s in tau.SCENES]
     train, test = names[:200_670], [name.replace("-a.", "-s6.") for name in names[200_670:230_350]]
     root = tree(tmp_path / "tau", files=TRAIN + TEST, train=train, test=test)
-    found = tau.listing(root=str(root), split="fold1")
-    assert len(found) == 230_350 and (len(found.of("train")), len(found.of("test"))) == (200_670, 29_680)
-    assert found.file == (*train, *test) and Counter(found.device) == {"a": 200_670, "s6": 29_680}
-    assert [found.clips[place] for place in (7, 200_677)] == [
+    listing = tau.listing(root=str(root), split="fold1")
+    assert len(listing) == 230_350 and (len(listing.positions("train")), len(listing.positions("test"))) == (
+        200_670,
+        29_680,
+    )
+    assert listing.file == (*train, *test) and Counter(listing.device) == {"a": 200_670, "s6": 29_680}
+    assert [listing.clips[position] for position in (7, 200_677)] == [
         (train[7], "street_pedestrian", "train", "a", "lyon", "street_pedestrian-lyon-1000"),
         (test[7], test[7][6:].split("-")[0], "test", "s6", test[7].split("-")[1], test[7][6:].rsplit("-", 3)[0]),
     ]
-    parts = validation_part(found, share=0.1, seed=1)
+    parts = validation_part(listing, share=0.1, seed=1)
     assert sorted(parts[0] + parts[1]) == list(range(200_670)) and 0.09 < len(parts[1]) / 200_670 < 0.11
     meta = (root / "meta.csv").read_text().splitlines(keepends=True)
     meta[123_456] = meta[123_456].replace("\ta\n", "\tb\n")
     (root / "meta.csv").write_text("".join(meta))
-    with pytest.raises(UserError, match="meta.csv:123457: .*source_label 'b', but the name says device 'a'"):
+    with pytest.raises(UserError, match="meta.csv:123457: .*source_label 'b', but the name states device 'a'"):
         tau.listing(root=str(root), split="fold1")
 
 
@@ -196,11 +200,11 @@ def test_the_official_lists_make_a_tree_that_is_prepared(tmp_path, shared):
     root = tree(tmp_path / "tau", train=names["split5"], test=names["test"])
     whole = tau.listing(root=str(root), split="5", splits_folder=str(lists))
     # DCASE 2024 Task 1: 5 % of 139,620 training clips, 29,680 test clips.
-    assert (len(whole.of("train")), len(whole.of("test"))) == (6980, 29680)
-    clips = [whole.clips[position] for position in whole.of("test")]
+    assert (len(whole.positions("train")), len(whole.positions("test"))) == (6980, 29680)
+    clips = [whole.clips[position] for position in whole.positions("test")]
     assert set(Counter(clip.device for clip in clips)) == {"a", "b", "c", "s1", "s2", "s3", "s4", "s5", "s6"}
     assert len({clip.city for clip in clips}) == 10
-    groups = {split: {whole.clips[p].group for p in whole.of(split)} for split in ("train", "test")}
+    groups = {split: {whole.clips[p].group for p in whole.positions(split)} for split in ("train", "test")}
     assert not groups["train"] & groups["test"]
     train, validation = validation_part(whole, share=0.1, seed=1)
     assert 0.09 < len(validation) / 6980 < 0.11

@@ -10,7 +10,7 @@ from asc_tf.errors import UserError
 
 @pytest.fixture
 def packed(tmp_path):
-    """Writes an archive of {path: text}, paths as they are; a path ending in -> is a link to its text."""
+    """Function that writes an archive of {path: text}; a path that ends in -> is a link to its text."""
 
     def write(entries):
         with zipfile.ZipFile(tmp_path / "x.zip", "w", zipfile.ZIP_DEFLATED) as out:
@@ -33,7 +33,7 @@ def inside(folder):
     return {str(file.relative_to(folder)): file.read_text() for file in folder.rglob("*") if file.is_file()}
 
 
-def test_adds_to_what_is_there(packed, folder):
+def test_files_are_added_and_replaced(packed, folder):
     unpack(packed({"tau/audio/a.wav": "a", "tau/meta.csv": "old"}), folder)
     unpack(packed({"tau/audio/b.wav": "b", "tau/meta.csv": "new"}), folder)
     assert inside(folder) == {"tau/audio/a.wav": "a", "tau/audio/b.wav": "b", "tau/meta.csv": "new"}
@@ -41,7 +41,7 @@ def test_adds_to_what_is_there(packed, folder):
 
 
 @pytest.mark.parametrize("path", ["/etc/x", "../x", "tau/../../x", "..\\x", "C:/x", "tau/x->"])
-def test_nothing_leaves_the_folder(packed, folder, tmp_path, path):
+def test_an_entry_outside_of_the_folder_is_an_error(packed, folder, tmp_path, path):
     with pytest.raises(UserError, match="outside of|is a link"):
         unpack(packed({"tau/first": "fine", path: "/etc"}), folder)
     assert not any(folder.iterdir()) and sorted(os.listdir(tmp_path)) == ["in", "x.zip"]
@@ -54,12 +54,12 @@ def test_a_link_in_the_folder_is_not_followed_out_of_it(packed, folder, tmp_path
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize("harm", ["cut", "spoil"])
-def test_a_damaged_archive_moves_nothing(packed, folder, harm):
+@pytest.mark.parametrize("damage", ["truncated", "changed"])
+def test_a_damaged_archive_is_an_error_and_moves_nothing(packed, folder, damage):
     archive = packed({"tau/first": "fine" * 100, "tau/second": "".join(map(str, range(1000)))})
     content = bytearray(archive.read_bytes())
     content[len(content) // 2] ^= 255
-    archive.write_bytes(content if harm == "spoil" else content[:-60])
+    archive.write_bytes(content if damage == "changed" else content[:-60])
     with pytest.raises(UserError, match="x.zip: is damaged"):
         unpack(archive, folder)
     assert not any(folder.iterdir())
