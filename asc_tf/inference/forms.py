@@ -6,17 +6,25 @@ Forms that need packages above this one are listed by the name of their function
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, Protocol
 
+import keras
 import numpy as np
 
 from asc_tf import build
 from asc_tf.errors import UserError, nearest
 from asc_tf.runs import layout
+from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite.file import Network
 
-if TYPE_CHECKING:
-    from asc_tf.inference.run import TrainedRun
+
+class Run(Protocol):
+    """What the functions of this module need of a TrainedRun."""
+
+    path: Path
+    folder: RunFolder
+    network: keras.Model
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,7 @@ class Form:
         return np.asarray(self.logits(batch))
 
 
-def load(run: "TrainedRun", name: str) -> Form:
+def load(run: Run, name: str) -> Form:
     """Loads one form of a run.
 
     Args:
@@ -56,27 +64,27 @@ def load(run: "TrainedRun", name: str) -> Form:
     return getattr(importlib.import_module(module), attribute)(run)
 
 
-def available(run: "TrainedRun") -> list[str]:
+def available(run: Run) -> list[str]:
     """Names of the forms whose file is in the run."""
     return [name for name, (file, *_) in FORMS.items() if run.folder.has(file)]
 
 
-def float_network(run: "TrainedRun") -> Form:
+def float_network(run: Run) -> Form:
     """The float Keras network."""
     return Form(build.forward(run.network))
 
 
-def int8_file(run: "TrainedRun") -> Form:
+def int8_file(run: Run) -> Form:
     """The int8 TFLite file."""
     return Form(Network(run.path / layout.INT8))
 
 
-def float16_file(run: "TrainedRun") -> Form:
+def float16_file(run: Run) -> Form:
     """The TFLite file with weights in float16."""
     return Form(Network(run.path / layout.FLOAT16))
 
 
-def wave_file(run: "TrainedRun") -> Form:
+def wave_file(run: Run) -> Form:
     """The TFLite file that takes the waveform."""
     return Form(Network(run.path / layout.WAVE), takes_waves=True)
 
