@@ -168,7 +168,7 @@ def forward(network):
 
 
 def outputs(logits, spectrograms):
-    """(clips, classes) of `forward` or a tflite_file.Network over batches of spectrograms."""
+    """(clips, classes) of `forward` or a tflite_file.TFLiteModel over batches of spectrograms."""
     return np.concatenate([np.asarray(logits(x)) for x in spectrograms])
 
 

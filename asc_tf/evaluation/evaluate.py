@@ -119,7 +119,7 @@ def models(run, classes):
         )
     }
     if run.has("export/model.tflite"):
-        file = tflite_file.Network(run.path / "export/model.tflite")
+        file = tflite_file.TFLiteModel(run.path / "export/model.tflite")
         found["int8"] = file, {"parameters": cost.parameters, "bytes": file.parameter_bytes, "macs": cost.macs}
     return found
 

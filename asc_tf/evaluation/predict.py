@@ -43,4 +43,4 @@ def model(run, *, tflite):
 
     if not tflite:
         return build.forward(epochs.load_best(run, build.network(run.recipe, len(run.labels))))
-    return tflite_file.Network(run.path / "export/model.tflite")
+    return tflite_file.TFLiteModel(run.path / "export/model.tflite")

@@ -32,7 +32,7 @@ class Operator(typing.NamedTuple):
     output_name: str
 
 
-class Network:
+class TFLiteModel:
     """A TFLite network, called like a Keras one: float spectrograms in, float32 logits out.
 
     file: a path, or the bytes of a file.  threads: of the interpreter.

@@ -12,7 +12,7 @@ from asc_tf.tflite import file as tflite_file
 FLOAT = schema.TensorType.FLOAT32
 
 
-def joined(first, second, *, input_name, output_name):
+def join(first, second, *, input_name, output_name):
     """A file from the input of `first` to the output of `second`, both float32, under these names; as bytes.
 
     first, second: files of one graph with one input and one output.  QUANTIZE and DEQUANTIZE stand before and

@@ -95,7 +95,7 @@ def report(run, data, *, thorough=True):
             found[name] |= _footprint.costs(run, _forms.FILES.get(name, name))
         layers = _layers_lost.of_run(run, data, LAYER_CLIPS) if "int8" in found else []
     in_float = run.read_json(files.CARD)["float_layers"] if run.has(files.CARD) else []
-    lines = [table(found), *_layers_lost.told(layers, WORST), *_card.in_float(in_float)]
+    lines = [table(found), *_layers_lost.told(layers, WORST), *_card.float_layer_lines(in_float)]
     lines += _footprint.WHAT_TO_EXPECT if thorough else []
     print("\n".join(lines), flush=True)
     run.write(files.PARITY_TABLE, "\n".join(lines) + "\n")

@@ -66,7 +66,7 @@ def _loaded(path, form, threads):
     if form == "float":
         network = epochs.load_best(run, build.network(run.recipe, len(run.labels)))
         return build.forward(network), network.input_shape[1:]
-    file = tflite_file.Network(run.path / form, threads=threads)
+    file = tflite_file.TFLiteModel(run.path / form, threads=threads)
     return file, file.input_shape
 
 

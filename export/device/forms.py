@@ -46,7 +46,7 @@ def _form(run, name, stack):
     if name == "C front end":
         return _with_c(run, stack)
     file = FILES[name]
-    return (tflite_file.Network(run.path / file), name == "waveform") if run.has(file) else None
+    return (tflite_file.TFLiteModel(run.path / file), name == "waveform") if run.has(file) else None
 
 
 def _with_c(run, stack):
@@ -62,7 +62,7 @@ def _with_c(run, stack):
     library = Path(folder) / "features.so"
     command = ["gcc", "-O2", "-shared", "-fPIC", "-o", str(library), f"{folder}/asc_tf_features.c", "-lm"]
     subprocess.run(command, check=True)
-    features, network = ctypes.CDLL(str(library)).asc_tf_features, tflite_file.Network(run.path / files.INT8)
+    features, network = ctypes.CDLL(str(library)).asc_tf_features, tflite_file.TFLiteModel(run.path / files.INT8)
     return lambda waves: network(_spectrograms(features, waves, network.input_shape)), True
 
 

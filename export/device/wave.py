@@ -23,7 +23,7 @@ from export.quantisation import run as quantise
 
 def convert(run):
     """The file of a trained RunFolder as bytes; UserError where it has no form in built-in operations."""
-    return _join.joined(front_end(run), _network(run), input_name="wave", output_name="logits")
+    return _join.join(front_end(run), _network(run), input_name="wave", output_name="logits")
 
 
 def front_end(run):

@@ -18,15 +18,15 @@ from asc_tf.runs import layout as files
 BATCH = 32  # clips whose activations are held at once
 
 
-def calibration(run, data):
-    """[(clips, bands, frames, channels), ...] spectrograms of the clips that `chosen` takes, told in files.CLIPS.
+def calibration_batches(run, data):
+    """[(clips, bands, frames, channels), ...] spectrograms of the clips that `select_clips` takes, told in files.CLIPS.
 
     Where training follows they are augmented as in training: ranges and means are those of what it hears.
     Raises UserError when the training split is empty.
     """
     recipe = run.recipe
     labels, devices = data.column("label", data.train), data.column("device", data.train)
-    places = chosen(labels, devices, count=recipe.quantise.calibration_clips, seed=recipe.seed)
+    places = select_clips(labels, devices, count=recipe.quantise.calibration_clips, seed=recipe.seed)
     rows = data.train[places]
     columns = zip(data.names(rows), labels[places], devices[places], strict=True)
     run.write_rows(files.CLIPS, [{"clip": str(c), "label": str(a), "device": str(b)} for c, a, b in columns])
@@ -38,7 +38,7 @@ def calibration(run, data):
     return list(heard.map(lambda step, batch: normalise(build.augmented(recipe, dict(batch), step)["mel"])))
 
 
-def chosen(labels, devices, *, count, seed):
+def select_clips(labels, devices, *, count, seed):
     """Positions of `count` clips, or all there are, in order: from every (class, device) in turn, drawn by the seed.
 
     labels, devices: (clips,).  Raises UserError when there are none.

@@ -41,7 +41,7 @@ def convert(quantised):
         # The ranges come from training, so the statistics it misses are not needed.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
         content = with_native_strides(converter.convert())
-    kept = kept_float(quantised)
+    kept = unquantised_layers(quantised)
     readers = [x.name for name in kept for x in _form.readers(quantised, quantised.get_layer(name))]
     check(content, kept + readers)  # of their readers ReLUs alone compute in float, fused with what they read
     return content
@@ -54,12 +54,12 @@ def float16(network):
     return with_native_strides(converter.convert())
 
 
-def kept_float(quantised):
+def unquantised_layers(quantised):
     """Names of the layers of a quantised network that stayed in float."""
     return [x.name for x in quantised.layers[1:] if not x.name.startswith(("quant_", "quantize_layer"))]
 
 
-def in_float(content, names):
+def layers_in_float(content, names):
     """Those of the layers that have an operation in float in the file; the converter makes int8 of a sum or a ReLU."""
     floats = [operator for operator in tflite_file.operators(content) if "float32" in operator.outputs]
     return [name for name in names if any(_is_of(operator, [name]) for operator in floats)]

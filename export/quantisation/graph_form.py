@@ -36,7 +36,7 @@ class ChannelSizes(layers.Layer):
         return x * self.factors
 
 
-def kept_float(network, named=()):
+def resolve_float_layers(network, named=()):
     """Names of the layers that stay in float, in order: the named ones and those of the kinds in NEEDS_FLOAT.
 
     network: tf_keras.  Raises UserError for a name that does not exist, is the last layer's or a convolution's.
@@ -59,7 +59,7 @@ def kept_float(network, named=()):
 def quantisable(network, kept=()):
     """The tf_keras network in a form that quantises: outputs equal to rounding, the names of what is left kept.
 
-    kept: names of the layers in float, as kept_float finds them; a rounding layer follows each that needs one, and
+    kept: names of the layers in float, as resolve_float_layers finds them; a rounding layer follows each that needs one, and
     ChannelSizes each batch norm, folded into its convolution, that they alone read.
     """
     made, waiting, makers = {}, {}, _makers(network)

@@ -13,7 +13,7 @@ TO_INPUT = "q = clip(round(x / scale) + zero_point, -128, 127) of every value x 
 FROM_OUTPUT = "logit = (q - zero_point) * scale; the scene is the label of the largest"
 
 
-def card(run, content, float_layers):
+def tree(run, content, float_layers):
     """A tree for JSON: labels, the front end's settings, how input and output are quantised, what the file costs.
 
     run: the RunFolder the network is of.  content: the bytes of its int8 file.  float_layers: names.
@@ -38,7 +38,7 @@ def card(run, content, float_layers):
     }
 
 
-def told(card):
+def format_lines(card):
     """The card as lines for the console."""
     size, limits = card["bytes"], f"of {MAX_BYTES:,} bytes and {MAX_MACS:,} MACs of the DCASE challenge"
     ends = [f"{end}: {_words(card[end])}" for end in ("input", "output")]
@@ -46,10 +46,10 @@ def told(card):
     lines += [
         f"size: {size['file']:,} bytes of file, {size['parameters']:,} of parameters, {card['macs']:,} MACs; {limits}"
     ]
-    return [*lines, *in_float(card["float_layers"])]
+    return [*lines, *float_layer_lines(card["float_layers"])]
 
 
-def in_float(names):
+def float_layer_lines(names):
     """The lines that say which layers stay in float, and where that runs; none where there are none."""
     if not names:
         return []
@@ -59,7 +59,7 @@ def in_float(names):
     ]
 
 
-def over(card):
+def limit_warnings(card):
     """What of the card is beyond the limits, in words that say what to do; none where it fits."""
     costs = ((card["bytes"]["parameters"], MAX_BYTES, "bytes of parameters"), (card["macs"], MAX_MACS, "MACs"))
     return [

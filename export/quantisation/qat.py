@@ -1,7 +1,7 @@
 """How does a trained network learn to work with 8 bits, its teacher still talking?
 
 Source: TFMOT's quantisation-aware training (Jacob et al., 2018), with the ranges calibrated first.
-Way:    check(network) -> quantise(twin(network), clips) -> train(...) -> export.tflite.convert
+Way:    check(network) -> quantise(to_tf_keras(network), clips) -> train(...) -> export.tflite.convert
 Without train it is post-training quantisation.
 """
 
@@ -16,7 +16,7 @@ from asc_tf.errors import UserError
 from export.quantisation import graph_form as _form
 from export.quantisation import ranges as _ranges
 from export.quantisation import rounding as _rounding
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 SLICE = 32  # clips calibrated at a time: every activation of the network is held at once
 
@@ -27,8 +27,8 @@ def check(network, float_layers=()):
     float_layers: names of layers that are to stay in float.  Returns the names of all that will.
     Costs seconds and no data: call it before any training.
     """
-    float_network, scheme = twin(network), _scheme()
-    kept = _form.kept_float(float_network, float_layers)
+    float_network, scheme = to_tf_keras(network), _scheme()
+    kept = _form.resolve_float_layers(float_network, float_layers)
     for layer in _form.quantisable(float_network, kept).layers:
         own = isinstance(layer, (tf_keras.layers.InputLayer, tf_keras.layers.BatchNormalization, _form.ChannelSizes))
         if not own and layer.name not in kept and not scheme.Registry().supports(layer):
@@ -48,18 +48,18 @@ def quantise(network, calibration, float_layers=()):
     float_layers: names of layers that stay in float, beside those that always do.
     Raises UserError when there are no clips, a value is not finite or a name does not exist.
     """
-    kept = _form.kept_float(network, float_layers)
+    kept = _form.resolve_float_layers(network, float_layers)
     network = _form.quantisable(network, kept)
     kept += [layer.name for layer in network.layers if isinstance(layer, _form.ChannelSizes)]
-    _ranges.revive(network)
+    _ranges.reinitialise_dead_channels(network)
     if calibration is None:
         return _scheme().apply(network, kept)
     calibration = _batches(calibration)
-    _ranges.level(network, calibration)
+    _ranges.equalise_channels(network, calibration)
     quantised = _scheme().apply(network, kept)
-    _ranges.from_weights(quantised)
-    _ranges.from_data(quantised, network, calibration)
-    _rounding.keep_means(quantised, network, calibration)
+    _ranges.set_weight_ranges(quantised)
+    _ranges.set_activation_ranges(quantised, network, calibration)
+    _rounding.round_kernels(quantised, network, calibration)
     return quantised
 
 
@@ -84,13 +84,13 @@ def train(
     temperature,
     on_epoch,
     form="textbook",
-    live=None,
+    online=None,
 ):
     """Trains epochs `first_epoch` to `epochs` - 1 (counted from 0) in place.
 
     batches: iterable of (spectrograms, targets), starting with the first step of `first_epoch`; targets
     {"label": (batch, classes) distributions, "teacher": (batch, classes) logits or absent}, or of mixed clips
-    as distillation.terms.total takes them.  live: spectrograms -> targets asked for in every step, {"teacher": logits}.
+    as distillation.terms.total takes them.  online: spectrograms -> targets asked for in every step, {"teacher": logits}.
     Loss: label_weight x cross entropy + (1 - label_weight) x the distance from the teacher, of temperature and form
     as soft_targets has them; cross entropy alone without a teacher.  learning_rate: step number -> float.
     In the last `frozen_epochs` batch norms and activation ranges stand still.
@@ -99,7 +99,7 @@ def train(
     """
     weights = {"label": label_weight, "teacher": 1.0 - label_weight}
     loss = functools.partial(_loss, weights=weights, temperature=temperature, form=form)
-    steps = {frozen: _step(quantised, adam, not frozen, live, loss) for frozen in (False, True)}
+    steps = {frozen: _step(quantised, adam, not frozen, online, loss) for frozen in (False, True)}
     batches = iter(batches)
     for epoch in range(first_epoch, epochs):
         frozen = epoch >= epochs - frozen_epochs
@@ -110,7 +110,7 @@ def train(
             if not np.isfinite(losses[-1]):
                 raise UserError(f"quantise: the loss is {losses[-1]} in epoch {epoch + 1}; lower the learning rate.")
         # Weights move on after their ranges were taken, and freely while those stand still.
-        _ranges.from_weights(quantised)
+        _ranges.set_weight_ranges(quantised)
         on_epoch(epoch, float(np.mean(losses)))
 
 
@@ -139,10 +139,10 @@ def _variables(quantised, adam):
     return [*quantised.variables, *variables]
 
 
-def _step(quantised, adam, training, live, loss):
+def _step(quantised, adam, training, online, loss):
     @tf.function(reduce_retracing=True)
     def step(x, targets):
-        targets = targets | (live(x) if live else {})
+        targets = targets | (online(x) if online else {})
         with tf.GradientTape() as tape:
             value = loss(quantised(x, training=training), targets)
         variables = quantised.trainable_variables

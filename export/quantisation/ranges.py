@@ -24,7 +24,7 @@ SHARES = np.linspace(0.04, 1, 97)  # of the range from least to largest value, t
 HEADROOM = 1.3  # for sounds unlike those calibrated with, where it costs little: between channels of one size
 
 
-def revive(network):
+def reinitialise_dead_channels(network):
     """Gives dead channels a small weight that leaves their output as it was; returns how many there were.
 
     network: tf_keras functional model, changed in place.  A channel is dead when its weights, its
@@ -59,7 +59,7 @@ def _revive_pair(convolution, norm):
     return int(dead.sum())
 
 
-def level(network, batches):
+def equalise_channels(network, batches):
     """Makes the channels before every ChannelSizes equally large, -1 to 1 over the batches, and sets its factors.
 
     network: tf_keras functional model in its quantisable form, changed in place; its outputs stay as they were.
@@ -86,16 +86,16 @@ def _maker(network, layer):
     return maker
 
 
-def from_weights(quantised):
+def set_weight_ranges(quantised):
     """Sets every weight range to plus and minus the largest magnitude, a channel where there is one a channel."""
-    for _, kernel, low, high in kernels(quantised):
+    for _, kernel, low, high in quantised_kernels(quantised):
         largest = np.abs(kernel.numpy().reshape(-1, low.shape.num_elements())).max(axis=0)
         largest = np.maximum(largest.reshape(low.shape), DEAD)
         low.assign(-largest)
         high.assign(largest)
 
 
-def kernels(quantised):
+def quantised_kernels(quantised):
     """[(layer, its kernel, min variable, max variable), ...] of the layers with quantised weights."""
     found = []
     for layer, _, low, high in filter(_is_weight, _ranges(quantised)):
@@ -104,7 +104,7 @@ def kernels(quantised):
     return found
 
 
-def from_data(quantised, network, batches):
+def set_activation_ranges(quantised, network, batches):
     """Sets every activation range, and the input's, from what the float network shows over the batches.
 
     quantised: of `network` by the scheme.  batches: list of (clips, bands, frames, channels).

@@ -17,12 +17,12 @@ MOST_TURNS = 64  # of weights, in a channel
 LARGEST = 127
 
 
-def keep_means(quantised, network, batches):
+def round_kernels(quantised, network, batches):
     """Rounds the kernels of the quantised network, whose ranges are set, in place.
 
     quantised: of `network`, a tf_keras float network.  batches: of spectrograms.
     """
-    kernels = _ranges.kernels(quantised)
+    kernels = _ranges.quantised_kernels(quantised)
     layers = [network.get_layer(layer.name.removeprefix(_ranges.PREFIX)) for layer, *_ in kernels]
     for (_, kernel, _, high), mean in zip(kernels, _input_means(network, layers, batches), strict=True):
         value = kernel.numpy()

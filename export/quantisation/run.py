@@ -18,7 +18,7 @@ from export.quantisation import calibration as ptq
 from export.quantisation import convert as tflite
 from export.quantisation import metadata as _card
 from export.quantisation import qat
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 
 def make(run, source, data, live=None):
@@ -28,15 +28,15 @@ def make(run, source, data, live=None):
     live: spectrograms -> {"teacher": logits}, the teachers themselves, where they teach live.
     """
     network = trained(run)
-    in_8_bits = qat.quantise(twin(network), ptq.calibration(run, data), run.recipe.quantise.float_layers)
+    in_8_bits = qat.quantise(to_tf_keras(network), ptq.calibration_batches(run, data), run.recipe.quantise.float_layers)
     if run.recipe.quantise.method == "qat":
         train(run, in_8_bits, source, build.forward(network), live)
     content = tflite.convert(in_8_bits)
     run.write(files.INT8, content)
-    in_float = tflite.in_float(content, tflite.kept_float(in_8_bits))
-    card = _card.card(run, content, in_float)
+    in_float = tflite.layers_in_float(content, tflite.unquantised_layers(in_8_bits))
+    card = _card.tree(run, content, in_float)
     run.write_json(files.CARD, card)
-    print("\n".join(_card.told(card) + [f"WARNING: {text}" for text in _card.over(card)]), flush=True)
+    print("\n".join(_card.format_lines(card) + [f"WARNING: {text}" for text in _card.limit_warnings(card)]), flush=True)
 
 
 def again(run, recipe):
@@ -84,7 +84,7 @@ def trained(run):
 
 def trained_in_8_bits(run):
     """The network of quantisation-aware training as it was when the int8 file was made of it."""
-    network = qat.quantise(twin(trained(run)), None, run.recipe.quantise.float_layers)
+    network = qat.quantise(to_tf_keras(trained(run)), None, run.recipe.quantise.float_layers)
     saved = run.read_arrays(files.STATE)
     qat.restore(network, qat.optimizer(network), {key: value for key, value in saved.items() if key != "losses"})
     return network
@@ -92,7 +92,7 @@ def trained_in_8_bits(run):
 
 def float16(run):
     """Makes files.FLOAT16 of a trained RunFolder: half of the float file's bytes, computed in float, needs no clips."""
-    run.write(files.FLOAT16, tflite.float16(twin(trained(run))))
+    run.write(files.FLOAT16, tflite.float16(to_tf_keras(trained(run))))
 
 
 def _without_labels(recipe, source, classes):
@@ -127,7 +127,7 @@ def train(run, quantised, source, float_logits, live=None):
         quantised,
         adam,
         followed,
-        live=live,
+        online=live,
         first_epoch=len(rows),
         epochs=settings.epochs,
         steps_per_epoch=steps,

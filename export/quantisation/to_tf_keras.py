@@ -16,7 +16,7 @@ from export.quantisation import tf_keras_layers as _layers
 LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
 
 
-def twin(network):
+def to_tf_keras(network):
     """The tf_keras functional model with the layers, names and weights of `network`.
 
     network: a functional Keras 3 model of layers of Keras or of asc_tf, each used once.

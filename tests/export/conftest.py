@@ -12,7 +12,7 @@ from asc_tf.recipe.schema import Normalise, Part
 from asc_tf.runs.folder import RunFolder
 from export.quantisation import convert as tflite
 from export.quantisation import qat
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 # A front end that makes what the small network takes of a second.
 SMALL_LOG_MEL = {
@@ -42,7 +42,7 @@ def clips():
 @pytest.fixture(scope="session")
 def quantised(small, clips):
     """The small network quantised and calibrated on the clips, not trained; not to be changed."""
-    return qat.quantise(twin(small()), clips[0])
+    return qat.quantise(to_tf_keras(small()), clips[0])
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def int8_file():
 
 
 def test_a_float_file_answers_as_computed_by_hand(float_file):
-    network = tflite_file.Network(float_file)
+    network = tflite_file.TFLiteModel(float_file)
     clips = np.stack([np.full((4, 2, 1), 0.5), np.full((4, 2, 1), -1.0)])
     np.testing.assert_allclose(network(clips), [[0.5, -1, 0.5], [-1, 2, -0.25]], rtol=1e-6)
     assert network.input_shape == (4, 2, 1)
@@ -35,7 +35,7 @@ def test_a_float_file_answers_as_computed_by_hand(float_file):
 
 
 def test_an_int8_file_takes_and_gives_floats(int8_file):
-    network = tflite_file.Network(int8_file, threads=2)
+    network = tflite_file.TFLiteModel(int8_file, threads=2)
     logits = network(np.full((3, 4, 2, 1), 0.5))
     assert logits.dtype == np.float32 and logits.shape == (3, 3)
     # Input scale 2 / 255, output scale 4 / 255: within one step of each.
@@ -62,7 +62,7 @@ def test_input_is_rounded_and_clipped():
 
 def test_clips_of_another_shape_are_refused(float_file):
     with pytest.raises(ValueError, match=r"takes clips of \(4, 2, 1\)"):
-        tflite_file.Network(float_file)(np.zeros((1, 4, 3, 1)))
+        tflite_file.TFLiteModel(float_file)(np.zeros((1, 4, 3, 1)))
 
 
 def test_what_is_no_tflite_file_is_named(tmp_path, float_file):
@@ -73,7 +73,7 @@ def test_what_is_no_tflite_file_is_named(tmp_path, float_file):
     expected = {"cut": "damaged", "head": "damaged", "sound": "is not", "empty": "is not", "absent": "no such"}
     for name, word in expected.items():
         with pytest.raises(UserError, match=f"{name}.tflite: .*{word}"):
-            tflite_file.Network(tmp_path / f"{name}.tflite")
+            tflite_file.TFLiteModel(tmp_path / f"{name}.tflite")
 
 
 def _converter():

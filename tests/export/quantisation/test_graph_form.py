@@ -11,7 +11,7 @@ from asc_tf.tflite import file as tflite_file
 from export.quantisation import convert as tflite
 from export.quantisation import graph_form as _form
 from export.quantisation import qat
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 STRIDES = [[1, 1], [1, 2]] + [[1, 1]] * 4
 CP_MOBILE = {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES, "foldable": True}
@@ -28,7 +28,7 @@ FAMILIES = [
 def test_a_batch_norm_without_a_convolution_becomes_an_affine_or_goes_into_the_dense_layer():
     network = _drawn("ait_student", {"width": 8, "embedding": 8, "dropout": [0.1] * 5})
     x = np.random.default_rng(1).normal(size=(4, 33, 18, 2)).astype("float32")
-    form = _form.quantisable(twin(network))
+    form = _form.quantisable(to_tf_keras(network))
     np.testing.assert_allclose(form(x), network(x), atol=1e-5)
     kinds = [type(layer).__name__ for layer in form.layers]
     # Eight batch norms: the first stands alone, three pairs meet over a pooling, the last meets the dense layer.
@@ -41,7 +41,7 @@ def test_one_that_stands_before_a_sum_and_a_product_by_hand():
     network = keras.Model(inputs, layers.Add(name="sum")([x, inputs]))
     # gamma, beta, mean, variance: 2 (x - 3) / 4 + 1
     network.get_layer("norm").set_weights([np.array([value], "float32") for value in (2, 1, 3, 16)])
-    form = _form.quantisable(twin(network))
+    form = _form.quantisable(to_tf_keras(network))
     np.testing.assert_allclose(form(np.full((1, 2, 2, 1), 7.0)), np.full((1, 2, 2, 1), 2 * 4 / 4 + 1 + 7))
     assert [v.numpy().item() for v in form.get_layer("norm").weights] == [0.5, -0.5]
 
@@ -59,9 +59,9 @@ def test_one_behind_the_mean_of_all_positions_must_be_kept_in_float():
 @pytest.mark.parametrize(("family", "settings", "in_float"), FAMILIES)
 def test_int8_of_every_family_answers_as_the_float_network(family, settings, in_float):
     network, x = _drawn(family, settings), np.random.default_rng(2).normal(size=(64, 33, 18, 2)).astype("float32")
-    quantised = qat.quantise(twin(network), x)
-    file = tflite_file.Network(tflite.convert(quantised))
-    assert tflite.in_float(file.content, tflite.kept_float(quantised)) == in_float
+    quantised = qat.quantise(to_tf_keras(network), x)
+    file = tflite_file.TFLiteModel(tflite.convert(quantised))
+    assert tflite.layers_in_float(file.content, tflite.unquantised_layers(quantised)) == in_float
     assert file.is_int8 == (not in_float)
     expected = network.predict(x, verbose=0)
     assert np.std(file(x) - expected) < 0.3 * expected.std(axis=0).mean()
@@ -77,8 +77,8 @@ def test_a_named_layer_is_in_float_and_its_neighbours_are_not(small, clips):
         qat.check(network)
     with pytest.raises(UserError, match="'second': TFLite's converter makes int8 of a convolution"):
         qat.check(network, ["norm", "second"])
-    file = tflite_file.Network(tflite.convert(qat.quantise(twin(network), clips[0], ["norm", "relu"])))
-    assert tflite.in_float(file.content, ["norm", "relu"]) == ["norm"]
+    file = tflite_file.TFLiteModel(tflite.convert(qat.quantise(to_tf_keras(network), clips[0], ["norm", "relu"])))
+    assert tflite.layers_in_float(file.content, ["norm", "relu"]) == ["norm"]
     names = [operator.name for operator in file.operators]
     assert (names.count("DEQUANTIZE"), names.count("QUANTIZE")) == (1, 1)
     assert {types for o in file.operators if o.name == "CONV_2D" for types in o.inputs + o.outputs} == {"int8"}

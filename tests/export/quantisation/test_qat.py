@@ -12,7 +12,7 @@ from asc_tf.tflite import file as tflite_file
 from export.quantisation import convert as tflite
 from export.quantisation import qat
 from export.quantisation import ranges as _ranges
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 
 def test_quantised_network_decides_as_the_float_one(small, clips, quantised):
@@ -24,7 +24,7 @@ def test_quantised_network_decides_as_the_float_one(small, clips, quantised):
 def test_ranges_start_at_what_the_clips_show(small, clips):
     network = small()
     x = clips[0] * 20  # far beyond TFMOT's +-6
-    ranges = _ranges_of(qat.quantise(twin(network), x))
+    ranges = _ranges_of(qat.quantise(to_tf_keras(network), x))
     assert ranges["quant_logits/output_max"] == pytest.approx(np.max(network(x)), rel=1e-5)
     assert x.min() <= ranges["input/input_min"] < 0.7 * x.min()
     assert 0.7 * x.max() < ranges["input/input_max"] <= x.max()
@@ -57,7 +57,7 @@ def test_average_pooling_keeps_the_range_of_its_input(quantised):
 
 def test_iterables_of_batches_calibrate_as_one_array_does(small, clips, quantised):
     x = clips[0]
-    in_parts = qat.quantise(twin(small()), iter([x[:10], tf.constant(x[10:])]))
+    in_parts = qat.quantise(to_tf_keras(small()), iter([x[:10], tf.constant(x[10:])]))
     whole, parts = _ranges_of(quantised), _ranges_of(in_parts)
     assert all(np.allclose(whole[name], parts[name], rtol=1e-6) for name in whole)
 
@@ -71,7 +71,7 @@ def test_channels_that_float_layers_read_are_rounded_each_with_a_scale_of_its_ow
     network = keras.Model(inputs, keras.layers.Dense(2, name="logits")(keras.layers.GlobalAveragePooling2D()(y)))
     network.get_layer("conv").set_weights([np.eye(3, dtype="f").reshape(1, 1, 3, 3)])
     norm.set_weights([sizes, 0.1 * sizes, np.zeros(3), np.ones(3)])
-    quantised = qat.quantise(twin(network), x, ["sum", "next"])
+    quantised = qat.quantise(to_tf_keras(network), x, ["sum", "next"])
     largest = np.abs(sizes * x + 0.1 * sizes).max(axis=(0, 1, 2))
     np.testing.assert_allclose(quantised.get_layer("norm_sizes").get_weights()[0], largest, rtol=1e-5)
     ranges = _ranges_of(quantised)
@@ -81,8 +81,8 @@ def test_channels_that_float_layers_read_are_rounded_each_with_a_scale_of_its_ow
         rounded = quantised.get_layer(name)(rounded)
     # A step of 2 x 1.3 / 255 of each channel's largest, the input's own rounding beside it; one of 3 would be 1.2.
     assert (np.abs(rounded - (sizes * x + 0.1 * sizes)).max(axis=(0, 1, 2)) / largest < 0.02).all()
-    file = tflite_file.Network(tflite.convert(quantised))
-    assert tflite.in_float(file.content, tflite.kept_float(quantised)) == ["norm_sizes", "sum", "next"]
+    file = tflite_file.TFLiteModel(tflite.convert(quantised))
+    assert tflite.layers_in_float(file.content, tflite.unquantised_layers(quantised)) == ["norm_sizes", "sum", "next"]
     np.testing.assert_allclose(file(x), quantised(x), atol=0.02)
 
 
@@ -94,12 +94,12 @@ def test_dead_channels_are_revived_and_say_what_they_said(small, clips, kind):
     norm[0][2] *= {"weights": 1, "gamma": 1e-38, "product": 1e-4}[kind]
     network.get_layer("depthwise").set_weights([kernel])
     network.get_layer("depthwise_bn").set_weights(norm)
-    copy = twin(network)
-    assert _ranges.revive(copy) == 1
+    copy = to_tf_keras(network)
+    assert _ranges.reinitialise_dead_channels(copy) == 1
     np.testing.assert_allclose(copy(clips[0]), network(clips[0]), atol=2e-3)
     assert np.abs(copy.get_layer("depthwise").get_weights()[0][..., 2, :]).max() >= 1e-3
     assert copy.get_layer("depthwise_bn").get_weights()[0][2] == pytest.approx(0.1)
-    assert _ranges.revive(copy) == 0
+    assert _ranges.reinitialise_dead_channels(copy) == 0
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +145,9 @@ def test_a_loss_that_is_no_number_ends_the_training(small, clips):
 
 def test_no_clips_and_clips_without_numbers_are_refused(small, clips):
     with pytest.raises(UserError, match="no clips"):
-        qat.quantise(twin(small()), np.zeros((0, 12, 9, 1), "float32"))
+        qat.quantise(to_tf_keras(small()), np.zeros((0, 12, 9, 1), "float32"))
     with pytest.raises(UserError, match="not finite"):
-        qat.quantise(twin(small()), clips[0] * np.inf)
+        qat.quantise(to_tf_keras(small()), clips[0] * np.inf)
 
 
 def test_check_passes_what_can_be_quantised_and_names_what_cannot(small):
@@ -166,18 +166,18 @@ def test_check_passes_what_can_be_quantised_and_names_what_cannot(small):
 
 def test_a_live_teacher_is_asked_in_every_step(small, clips, trained):
     network = small()
-    live = {"live": lambda x: {"teacher": network(x)}, "teacher": False}
-    _, losses = _trained(small, clips, epochs=1, frozen_epochs=0, **live)
+    online = {"online": lambda x: {"teacher": network(x)}, "teacher": False}
+    _, losses = _trained(small, clips, epochs=1, frozen_epochs=0, **online)
     assert losses == pytest.approx(trained[1][:1], rel=1e-4)
 
 
 def _trained(
-    small, clips, *, epochs, frozen_epochs, start=(0, None), states=None, teacher=True, calibration=None, live=None
+    small, clips, *, epochs, frozen_epochs, start=(0, None), states=None, teacher=True, calibration=None, online=None
 ):
     """(quantised network, losses) after eight batches an epoch."""
     x, labels = clips
     network, (first_epoch, state) = small(), start
-    quantised = qat.quantise(twin(network), x if calibration is None else calibration)
+    quantised = qat.quantise(to_tf_keras(network), x if calibration is None else calibration)
     adam, losses = qat.optimizer(quantised), []
     if state:
         qat.restore(quantised, adam, state)
@@ -200,7 +200,7 @@ def _trained(
         label_weight=0.5,
         temperature=2.0,
         on_epoch=on_epoch,
-        live=live,
+        online=online,
     )
     return quantised, losses
 

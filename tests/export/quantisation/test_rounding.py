@@ -7,7 +7,7 @@ import pytest
 from export.quantisation import qat
 from export.quantisation import ranges as _ranges
 from export.quantisation import rounding as _rounding
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 
 def test_the_weight_nearest_to_the_middle_is_rounded_the_other_way_by_hand():
@@ -30,8 +30,8 @@ def test_a_weight_is_turned_for_the_mean_of_its_own_input(groups, expected):
 
 def test_sums_of_a_kernel_are_nearer_than_those_of_the_nearest_steps(small, clips):
     exact = small().get_layer("stem").get_weights()[0].reshape(9, 8)
-    quantised = qat.quantise(twin(small()), clips[0] + 3)
-    ((_, kernel, _, high),) = [entry for entry in _ranges.kernels(quantised) if entry[0].name == "quant_stem"]
+    quantised = qat.quantise(to_tf_keras(small()), clips[0] + 3)
+    ((_, kernel, _, high),) = [entry for entry in _ranges.quantised_kernels(quantised) if entry[0].name == "quant_stem"]
     step = high.numpy() / 127
     kept, nearest = kernel.numpy().reshape(9, 8), np.round(exact / step) * step
     np.testing.assert_allclose(kept / step, np.round(kept / step), atol=1e-4)

@@ -5,12 +5,12 @@ import tf_keras
 
 from asc_tf.errors import UserError
 from asc_tf.recipe import registry
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 
 def test_computes_the_same_in_tf_keras(small, clips):
     network = small()
-    copy = twin(network)
+    copy = to_tf_keras(network)
     assert isinstance(copy, tf_keras.Model)
     np.testing.assert_allclose(copy(clips[0]), network(clips[0]), atol=1e-5)
     assert [w.shape.as_list() for w in copy.weights] == [list(w.shape) for w in network.weights]
@@ -21,20 +21,20 @@ def test_keeps_the_settings_that_the_weights_do_not_show(small):
     network = small()
     network.get_layer("stem_bn").epsilon = 0.5
     network.get_layer("stem_bn").momentum = 0.25
-    copy = twin(network).get_layer("stem_bn")
+    copy = to_tf_keras(network).get_layer("stem_bn")
     assert (copy.epsilon, copy.momentum) == (0.5, 0.25)
 
 
 def test_does_the_same_after_the_network_was_called_inside_another(small, clips):
     network = small()
     keras.Model(network.input, keras.layers.Softmax()(network(network.input)))
-    np.testing.assert_allclose(twin(network)(clips[0]), network(clips[0]), atol=1e-5)
+    np.testing.assert_allclose(to_tf_keras(network)(clips[0]), network(clips[0]), atol=1e-5)
 
 
 def test_leaves_the_original_alone(small):
     network = small()
     before = network.get_weights()
-    twin(network).get_layer("stem").set_weights([np.zeros((3, 3, 1, 8))])
+    to_tf_keras(network).get_layer("stem").set_weights([np.zeros((3, 3, 1, 8))])
     assert all(np.array_equal(old, new) for old, new in zip(before, network.get_weights(), strict=True))
 
 
@@ -45,7 +45,7 @@ def test_names_a_layer_that_tf_keras_lacks():
 
     inputs = keras.Input((4,))
     with pytest.raises(UserError, match="'odd' \\(Own\\) has no counterpart"):
-        twin(keras.Model(inputs, Own(name="odd")(inputs)))
+        to_tf_keras(keras.Model(inputs, Own(name="odd")(inputs)))
 
 
 STRIDES = [[1, 1], [1, 2]] + [[1, 1]] * 4
@@ -75,14 +75,14 @@ def test_every_network_of_the_zoo_has_a_twin(family, settings):
     x = rng.normal(size=(3, 33, 18, 2)).astype("float32")
     expected = np.array(network(x))
     assert expected.std() > 1e-3
-    np.testing.assert_allclose(twin(network)(x), expected, atol=1e-5 * max(1, np.abs(expected).max()))
+    np.testing.assert_allclose(to_tf_keras(network)(x), expected, atol=1e-5 * max(1, np.abs(expected).max()))
 
 
 def test_names_an_operation_that_is_no_layer():
     inputs = keras.Input((4, 4, 1))
     network = keras.Model(inputs, keras.layers.ReLU(name="after")(inputs * 2))
     with pytest.raises(UserError, match="multiply|after"):
-        twin(network)
+        to_tf_keras(network)
 
 
 def test_refuses_what_is_not_functional():
@@ -90,4 +90,4 @@ def test_refuses_what_is_not_functional():
         pass
 
     with pytest.raises(UserError, match="Own is not a functional"):
-        twin(Own())
+        to_tf_keras(Own())
