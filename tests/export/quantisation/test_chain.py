@@ -1,4 +1,4 @@
-"""Does the whole chain hold for CP-Mobile: train, quantise with the teacher talking, convert, agree?"""
+"""The whole chain on CP-Mobile: training, quantisation-aware training with a teacher, conversion, agreement."""
 
 import keras
 import numpy as np

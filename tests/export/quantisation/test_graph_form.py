@@ -1,4 +1,4 @@
-"""Is the form that quantises the same network, and does int8 keep what each family decides?"""
+"""The form of a network that quantises, and int8 files of every family of networks."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from export.quantisation.to_tf_keras import to_tf_keras
 
 STRIDES = [[1, 1], [1, 2]] + [[1, 1]] * 4
 CP_MOBILE = {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES, "foldable": True}
-# Where no sum stands between, the projection's channels are given their sizes back before the norm.
+# Where no sum stands between, the projection's channels are multiplied by their sizes before the norm.
 GRNS = ["b1_grn", "b2_grn", "b3_grn", "b4_project_bn_sizes", "b4_grn", "b5_grn", "b6_project_bn_sizes", "b6_grn"]
 # family, settings, the layers that are in float without being named
 FAMILIES = [
@@ -25,8 +25,8 @@ FAMILIES = [
 ]
 
 
-def test_a_batch_norm_without_a_convolution_becomes_an_affine_or_goes_into_the_dense_layer():
-    network = _drawn("ait_student", {"width": 8, "embedding": 8, "dropout": [0.1] * 5})
+def test_a_batch_norm_without_a_convolution_becomes_an_affine_or_folds_into_the_dense_layer():
+    network = _random_network("ait_student", {"width": 8, "embedding": 8, "dropout": [0.1] * 5})
     x = np.random.default_rng(1).normal(size=(4, 33, 18, 2)).astype("float32")
     form = _form.quantisable(to_tf_keras(network))
     np.testing.assert_allclose(form(x), network(x), atol=1e-5)
@@ -35,7 +35,7 @@ def test_a_batch_norm_without_a_convolution_becomes_an_affine_or_goes_into_the_d
     assert (kinds.count("BatchNormalization"), kinds.count("DepthwiseConv2D")) == (0, 4)
 
 
-def test_one_that_stands_before_a_sum_and_a_product_by_hand():
+def test_a_batch_norm_before_a_sum_becomes_an_affine_by_hand():
     inputs = keras.Input((2, 2, 1))
     x = layers.BatchNormalization(name="norm", epsilon=0.0)(inputs)
     network = keras.Model(inputs, layers.Add(name="sum")([x, inputs]))
@@ -46,7 +46,7 @@ def test_one_that_stands_before_a_sum_and_a_product_by_hand():
     assert [v.numpy().item() for v in form.get_layer("norm").weights] == [0.5, -0.5]
 
 
-def test_one_behind_the_mean_of_all_positions_must_be_kept_in_float():
+def test_a_batch_norm_after_global_pooling_must_stay_in_float():
     inputs = keras.Input((2, 2, 1))
     x = layers.BatchNormalization(name="norm")(layers.GlobalAveragePooling2D()(inputs))
     network = keras.Model(inputs, layers.ReLU()(x))
@@ -57,8 +57,11 @@ def test_one_behind_the_mean_of_all_positions_must_be_kept_in_float():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "settings", "in_float"), FAMILIES)
-def test_int8_of_every_family_answers_as_the_float_network(family, settings, in_float):
-    network, x = _drawn(family, settings), np.random.default_rng(2).normal(size=(64, 33, 18, 2)).astype("float32")
+def test_int8_logits_of_every_family_are_near_the_float_ones(family, settings, in_float):
+    network, x = (
+        _random_network(family, settings),
+        np.random.default_rng(2).normal(size=(64, 33, 18, 2)).astype("float32"),
+    )
     quantised = qat.quantise(to_tf_keras(network), x)
     file = tflite_file.TFLiteModel(tflite.convert(quantised))
     assert tflite.layers_in_float(file.content, tflite.unquantised_layers(quantised)) == in_float
@@ -86,8 +89,8 @@ def test_a_named_layer_is_in_float_and_its_neighbours_are_not(small, clips):
     assert np.abs(file(clips[0]) - expected).max() < 0.05 * np.ptp(expected)
 
 
-def _drawn(family, settings):
-    """A network whose weights and statistics are drawn, none of them special."""
+def _random_network(family, settings):
+    """A network whose weights and statistics are random, none of them 0 or 1."""
     network, rng = registry.entry("model", family)((33, 18, 2), 4, **settings), np.random.default_rng(0)
     for variable in network.variables:
         spread = (0.5, 1.5) if variable.name in ("gamma", "moving_variance") else (-0.1, 0.1)
