@@ -4,7 +4,8 @@ Tested with tensorflow-model-optimization 0.8.1 and tf_keras 2.17.0.
 
 A layer `stem` becomes a QuantizeWrapperV2 named `quant_stem`; behind every input stands a QuantizeLayer named
 `quantize_layer` and a number. A quantised tensor `kernel` has the two variables `kernel_min` and `kernel_max` in its
-layer. The output of a layer is named `output` or `post_activation`, the input of an Activation layer `pre_activation`.
+layer. The output of a layer is named `output` or `post_activation`. `pre_activation` is the tensor before the tanh,
+sigmoid or softmax of a convolution or dense layer.
 """
 
 import typing
@@ -82,6 +83,9 @@ def float_layer(network: tf_keras.Model, layer: tf_keras.layers.Layer) -> tf_ker
 
 def float_tensor(network: tf_keras.Model, entry: Range) -> tf.Tensor:
     """The tensor of the float network that a range is of, by the names of layer and tensor (private).
+
+    The float network has no tensor for `pre_activation`: the layer's input stands in for it, whose range is another.
+    Such activations quantise well only as separate layers.
 
     Args:
         network: Float network.
