@@ -31,16 +31,16 @@ def forms(threads):
     from asc_tf.tflite import file as tflite_file
     from export.quantisation import convert as tflite
     from export.quantisation import qat
-    from export.quantisation.to_tf_keras import twin
+    from export.quantisation.to_tf_keras import to_tf_keras
 
     loaded = recipe.load("quickstart", SETTINGS)
     clips = np.random.default_rng(0).standard_normal((64, *build.input_shape(loaded)), "f")
-    network = twin(build.network(loaded, CLASSES, foldable=True))
+    network = to_tf_keras(build.network(loaded, CLASSES, foldable=True))
     files = {"ours, float16 TFLite": tflite.float16(network)}
     files["ours, int8 TFLite"] = tflite.convert(qat.quantise(network, clips))
     found = {}
     for name, content in files.items():
-        file = tflite_file.Network(content, threads=threads)
+        file = tflite_file.TFLiteModel(content, threads=threads)
         found[name] = functools.partial(file, clips[:1])
     return found | (torch_forms(loaded, clips, threads) if present("torch") else {})
 

@@ -16,7 +16,7 @@ from asc_tf import build
 from asc_tf.errors import UserError, nearest
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
-from asc_tf.tflite.file import Network
+from asc_tf.tflite.file import TFLiteModel
 
 
 class Run(Protocol):
@@ -76,17 +76,17 @@ def float_network(run: Run) -> Form:
 
 def int8_file(run: Run) -> Form:
     """The int8 TFLite file."""
-    return Form(Network(run.path / layout.INT8))
+    return Form(TFLiteModel(run.path / layout.INT8))
 
 
 def float16_file(run: Run) -> Form:
     """The TFLite file with weights in float16."""
-    return Form(Network(run.path / layout.FLOAT16))
+    return Form(TFLiteModel(run.path / layout.FLOAT16))
 
 
 def wave_file(run: Run) -> Form:
     """The TFLite file that takes the waveform."""
-    return Form(Network(run.path / layout.WAVE), takes_waves=True)
+    return Form(TFLiteModel(run.path / layout.WAVE), takes_waves=True)
 
 
 _EXPORT = "make it with python -m export.tflite"

@@ -1,45 +1,62 @@
-"""What is in a .tflite file, and what does it answer?
+"""Reading and running of .tflite files.
 
-Input:   float (batch, bands, frames, channels); the file's own 8-bit input is made here.
+Input:   float (batch, bands, frames, channels); quantised here where the file's input is.
 Output:  float32 (batch, classes) logits.
 """
 
+import struct
 import typing
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.lite.python import schema_py_generated as schema
 
 from asc_tf.errors import UserError
+from asc_tf.tflite import _compat
 
-NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
-TYPES = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
+NAMES = _compat.names(_compat.BuiltinOperator)
+TYPES = {value: name.lower() for value, name in _compat.names(_compat.TensorType).items()}
 FLOATS = ("float16", "float32", "float64", "bfloat16")
 # Operations whose constants are weights and biases, not shapes, axes or paddings.
 COMPUTING = (
     "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL", "MUL", "ADD", "SUB", "DIV", "DEQUANTIZE",
 )  # fmt: skip
+# All that reading raised on 41,000 files cut off or overwritten at random offsets.
+DAMAGED = (struct.error, IndexError, KeyError, TypeError, ValueError)
 
 
 class Operator(typing.NamedTuple):
-    """One operation: its TFLite name, and the types of its inputs, its constants and its outputs."""
+    """One operation of a file.
+
+    Args:
+        name: TFLite's name, as "CONV_2D".
+        inputs: Types of the inputs that are computed, as "int8".
+        constants: Types of the inputs that are constants.
+        outputs: Types of the outputs.
+        output_name: Name of the first output's tensor.
+    """
 
     name: str
-    inputs: tuple
-    constants: tuple
-    outputs: tuple
+    inputs: tuple[str, ...]
+    constants: tuple[str, ...]
+    outputs: tuple[str, ...]
     output_name: str
 
 
-class Network:
-    """A TFLite network, called like a Keras one: float spectrograms in, float32 logits out.
+class TFLiteModel:
+    """A TFLite network, called like a Keras model: float spectrograms in, float32 logits out.
 
-    file: a path, or the bytes of a file.  threads: of the interpreter.
-    Raises UserError when the file is absent or not a TFLite network of one input and one output.
+    Args:
+        file: Path or bytes of a file.
+        threads: Number of threads of the interpreter.
+
+    Raises:
+        UserError: The file is absent or not a TFLite network of one input and one output.
     """
 
-    def __init__(self, file, threads=1):
+    def __init__(self, file: str | Path | bytes, threads: int = 1):
         self.content = read(file)
         self.operators = operators(self.content)
         self.parameter_bytes = parameter_bytes(self.content)
@@ -51,52 +68,79 @@ class Network:
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise UserError(
-                f"{_name(file)}: has {len(inputs)} inputs and {len(outputs)} outputs; one of each is known."
+                f"{_name(file)}: has {len(inputs)} inputs and {len(outputs)} outputs; it must have one of each."
             )
         self._input, self._output = inputs[0], outputs[0]
         self.input_shape = tuple(int(size) for size in self._input["shape"][1:])
 
     @property
-    def file_bytes(self):
+    def file_bytes(self) -> int:
         """Size of the whole file."""
         return len(self.content)
 
     @property
-    def is_int8(self):
+    def is_int8(self) -> bool:
         """Whether input, output and everything between them is int8 (with int32 biases)."""
         ends = {self._input["dtype"], self._output["dtype"]}
         return ends == {np.int8} and not not_int8(self.content)
 
-    def __call__(self, spectrograms):
-        """(batch, classes) float32 logits of (batch, bands, frames, channels)."""
+    def __call__(self, spectrograms: np.ndarray) -> np.ndarray:
+        """Logits of spectrograms, computed clip by clip.
+
+        Args:
+            spectrograms: (batch, bands, frames, channels).
+
+        Returns:
+            (batch, classes) float32.
+
+        Raises:
+            ValueError: The spectrograms have another shape than the network's input.
+        """
         spectrograms = np.asarray(spectrograms, np.float32)
         if spectrograms.shape[1:] != self.input_shape:
             raise ValueError(f"the network takes clips of {self.input_shape}, not of {spectrograms.shape[1:]}")
-        return np.concatenate([self._one(clip[np.newaxis]) for clip in spectrograms])
+        return np.concatenate([self._logits(clip[np.newaxis]) for clip in spectrograms])
 
-    def _one(self, clip):
+    def _logits(self, clip):
         self._interpreter.set_tensor(self._input["index"], quantised(clip, self._input))
         self._interpreter.invoke()
         return dequantised(self._interpreter.get_tensor(self._output["index"]), self._output)
 
 
-def quantised(x, tensor):
-    """`x` in the type, scale and zero point of an interpreter's tensor: rounded, and clipped to the type."""
-    scale, zero = tensor["quantization"]
+def quantised(x: np.ndarray, tensor: Mapping[str, Any]) -> np.ndarray:
+    """Values in the type, scale and zero point of a tensor: rounded, and clipped to the type.
+
+    Args:
+        x: Float values of any shape.
+        tensor: Details of the tensor, as the interpreter's get_input_details gives them.
+    """
+    scale, zero_point = tensor["quantization"]
     if not scale:
         return x.astype(tensor["dtype"])
     limits = np.iinfo(tensor["dtype"])
-    return np.clip(np.round(x / scale) + zero, limits.min, limits.max).astype(tensor["dtype"])
+    return np.clip(np.round(x / scale) + zero_point, limits.min, limits.max).astype(tensor["dtype"])
 
 
-def dequantised(x, tensor):
-    """The float32 values of an interpreter's tensor."""
-    scale, zero = tensor["quantization"]
-    return ((x.astype(np.float32) - zero) * scale if scale else x).astype(np.float32)
+def dequantised(x: np.ndarray, tensor: Mapping[str, Any]) -> np.ndarray:
+    """The float32 values that the values of a tensor stand for.
+
+    Args:
+        x: Values of any shape, in the type of the tensor.
+        tensor: Details of the tensor, as the interpreter's get_output_details gives them.
+    """
+    scale, zero_point = tensor["quantization"]
+    return ((x.astype(np.float32) - zero_point) * scale if scale else x).astype(np.float32)
 
 
-def read(file):
-    """The bytes of a TFLite file.  Raises UserError when it is absent, cut off or something else."""
+def read(file: str | Path | bytes) -> bytes:
+    """The bytes of a TFLite file.
+
+    Args:
+        file: Path or bytes of the file.
+
+    Raises:
+        UserError: The file is absent, cut off or something else.
+    """
     if not isinstance(file, bytes) and not Path(file).is_file():
         raise UserError(f"{file}: there is no such file.")
     content = file if isinstance(file, bytes) else Path(file).read_bytes()
@@ -104,19 +148,27 @@ def read(file):
         raise UserError(f"{_name(file)}: is not a TFLite file.")
     try:
         operators(content)
-    except Exception as error:  # the reader of flat buffers raises what comes; the interpreter would crash
+    except DAMAGED as error:  # checked here, since the interpreter would crash
         raise UserError(f"{_name(file)}: is a damaged or cut-off TFLite file.") from error
     return content
 
 
-def operators(content):
-    """[Operator, ...] of the file's graph, in the order they run."""
-    model, network = graph(content)
-    return [_operator(model, network, operator) for operator in network.operators]
+def operators(content: bytes) -> list[Operator]:
+    """The operations of a file's graph, in the order they run.
+
+    Args:
+        content: Bytes of the file.
+    """
+    model, subgraph = graph(content)
+    return [_operator(model, subgraph, operator) for operator in subgraph.operators]
 
 
-def not_int8(content):
-    """The Operators that compute in anything but int8; shapes and biases in int32 are none of them."""
+def not_int8(content: bytes) -> list[Operator]:
+    """The operations that compute in anything but int8; shapes and biases in int32 do not count.
+
+    Args:
+        content: Bytes of the file.
+    """
     return [
         operator
         for operator in operators(content)
@@ -124,15 +176,25 @@ def not_int8(content):
     ]
 
 
-def parameter_bytes(content):
-    """Bytes of the constant tensors that an operator reads as weights or biases (not shapes or paddings)."""
-    model, network = graph(content)
-    used = {index for operator in network.operators for index in parameters(model, network, operator)}
-    return sum(len(data(model, network.tensors[index])) for index in used)
+def parameter_bytes(content: bytes) -> int:
+    """Bytes of the constant tensors that an operation reads as weights or biases (not shapes or paddings).
+
+    Args:
+        content: Bytes of the file.
+    """
+    model, subgraph = graph(content)
+    used = {index for operator in subgraph.operators for index in parameters(model, subgraph, operator)}
+    return sum(len(data(model, subgraph.tensors[index])) for index in used)
 
 
-def parameters(model, graph, operator):
-    """Indices of the constant tensors that an operation reads as weights or biases."""
+def parameters(model: _compat.ModelT, graph: _compat.SubGraphT, operator: _compat.OperatorT) -> list[int]:
+    """Indices of the constant tensors that an operation reads as weights or biases.
+
+    Args:
+        model: The file.
+        graph: Its graph.
+        operator: An operation of the graph.
+    """
     if operator_name(model, operator) not in COMPUTING:
         return []
     return [index for index in operator.inputs if index >= 0 and len(data(model, graph.tensors[index]))]
@@ -147,20 +209,34 @@ def _operator(model, graph, operator):
     return Operator(operator_name(model, operator), inputs, constants, tuple(TYPES[t.type] for t in outputs), name)
 
 
-def graph(content):
-    """(schema.ModelT, its schema.SubGraphT) of the bytes of a file."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
+def graph(content: bytes) -> tuple[_compat.ModelT, _compat.SubGraphT]:
+    """Object tree of a file and its first graph, in the names of TFLite's schema.
+
+    Args:
+        content: Bytes of the file.
+    """
+    model = _compat.parse(content)
     return model, model.subgraphs[0]
 
 
-def operator_name(model, operator):
-    """TFLite's name of an operation of a schema.ModelT, as "CONV_2D"."""
+def operator_name(model: _compat.ModelT, operator: _compat.OperatorT) -> str:
+    """TFLite's name of an operation, as "CONV_2D".
+
+    Args:
+        model: The file.
+        operator: An operation of its graph.
+    """
     code = model.operatorCodes[operator.opcodeIndex]
     return NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
-def data(model, tensor):
-    """The bytes of a constant tensor; none for one that is computed."""
+def data(model: _compat.ModelT, tensor: _compat.TensorT) -> np.ndarray | bytes:
+    """The bytes of a constant tensor; none for one that is computed.
+
+    Args:
+        model: The file.
+        tensor: A tensor of its graph.
+    """
     stored = model.buffers[tensor.buffer].data
     return b"" if stored is None else stored
 

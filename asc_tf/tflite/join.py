@@ -1,42 +1,46 @@
-"""How do two TFLite files become one that runs the first and then the second?
+"""Joining of two TFLite files to one that runs the first and then the second.
 
-The operations and weights of both stay as they are, so the whole answers as the two do one after the other; a
+The operations and weights of both stay as they are, so the outputs are those of the two one after the other; a
 conversion of the whole to 8 bits would round a front end's filter bank too.
 """
 
-from tensorflow.lite.python import schema_py_generated as schema
-from tensorflow.lite.tools import flatbuffer_utils
-
+from asc_tf.tflite import _compat
 from asc_tf.tflite import file as tflite_file
 
-FLOAT = schema.TensorType.FLOAT32
+FLOAT = _compat.TensorType.FLOAT32
 
 
-def joined(first, second, *, input_name, output_name):
-    """A file from the input of `first` to the output of `second`, both float32, under these names; as bytes.
+def join(first: bytes, second: bytes, *, input_name: str, output_name: str) -> bytes:
+    """A file from the input of the first to the output of the second, both float32.
 
-    first, second: files of one graph with one input and one output.  QUANTIZE and DEQUANTIZE stand before and
-    after a `second` that computes in 8 bits.
+    QUANTIZE and DEQUANTIZE stand before and after a second file that computes in 8 bits.
+
+    Args:
+        first: Bytes of a file of one graph with one input and one output, both float32.
+        second: Bytes of the same, in float32 or 8 bits, whose input has the shape of the first's output.
+        input_name: Name of the input in the new file.
+        output_name: Name of the output in the new file.
     """
     model, graph = tflite_file.graph(first)
-    between, operators, (enters, leaves) = graph.outputs[0], *_taken_over(model, graph, *tflite_file.graph(second))
-    if graph.tensors[enters].type == FLOAT:
+    between = graph.outputs[0]
+    operators, input_index, output_index = _append(model, graph, *tflite_file.graph(second))
+    if graph.tensors[input_index].type == FLOAT:
         for operator in operators:
-            operator.inputs = [between if index == enters else index for index in operator.inputs]
+            operator.inputs = [between if index == input_index else index for index in operator.inputs]
     else:
-        graph.operators.append(_operator(model, "QUANTIZE", between, enters))
+        graph.operators.append(_operator(model, "QUANTIZE", between, input_index))
     graph.operators += operators
-    if graph.tensors[leaves].type != FLOAT:
-        graph.tensors.append(_made(schema.TensorT, shape=graph.tensors[leaves].shape, type=FLOAT))
-        graph.operators.append(_operator(model, "DEQUANTIZE", leaves, len(graph.tensors) - 1))
-        leaves = len(graph.tensors) - 1
-    graph.outputs, model.metadata, model.metadataBuffer = [leaves], None, None
+    if graph.tensors[output_index].type != FLOAT:
+        graph.tensors.append(_compat.new(_compat.TensorT, shape=graph.tensors[output_index].shape, type=FLOAT))
+        graph.operators.append(_operator(model, "DEQUANTIZE", output_index, len(graph.tensors) - 1))
+        output_index = len(graph.tensors) - 1
+    graph.outputs, model.metadata, model.metadataBuffer = [output_index], None, None
     _name(model, graph, input_name, output_name)
-    return bytes(flatbuffer_utils.convert_object_to_bytearray(model))
+    return _compat.serialise(model)
 
 
-def _taken_over(model, graph, other, tail):
-    """Moves all but the operators of `tail` into `graph`; those, and the new numbers of its input and output."""
+def _append(model, graph, other, tail):
+    """Adds buffers and tensors of `tail`, not its operators; returns those, and the indices of input and output."""
     codes, buffers, tensors = len(model.operatorCodes), len(model.buffers), len(graph.tensors)
     for tensor in tail.tensors:
         tensor.buffer += buffers
@@ -48,24 +52,23 @@ def _taken_over(model, graph, other, tail):
     model.operatorCodes += other.operatorCodes
     model.buffers += other.buffers
     graph.tensors += tail.tensors
-    return tail.operators, (tail.inputs[0] + tensors, tail.outputs[0] + tensors)
+    return tail.operators, tail.inputs[0] + tensors, tail.outputs[0] + tensors
 
 
-def _operator(model, name, source, target):
-    code = getattr(schema.BuiltinOperator, name)
-    model.operatorCodes.append(_made(schema.OperatorCodeT, builtinCode=code, deprecatedBuiltinCode=code))
-    return _made(schema.OperatorT, opcodeIndex=len(model.operatorCodes) - 1, inputs=[source], outputs=[target])
+def _operator(model, name, input_index, output_index):
+    """A new operation of one input and one output, its code added to the model."""
+    code = getattr(_compat.BuiltinOperator, name)
+    model.operatorCodes.append(_compat.new(_compat.OperatorCodeT, builtinCode=code, deprecatedBuiltinCode=code))
+    code_index = len(model.operatorCodes) - 1
+    return _compat.new(_compat.OperatorT, opcodeIndex=code_index, inputs=[input_index], outputs=[output_index])
 
 
 def _name(model, graph, input_name, output_name):
+    """Names input and output, as tensors and in the file's one signature."""
     ends = [(graph.inputs[0], input_name), (graph.outputs[0], output_name)]
     for index, name in ends:
         graph.tensors[index].name = name
-    entry, answer = ([_made(schema.TensorMapT, name=name, tensorIndex=index)] for index, name in ends)
-    model.signatureDefs = [_made(schema.SignatureDefT, inputs=entry, outputs=answer, signatureKey="serving_default")]
-
-
-def _made(kind, **values):
-    made = kind()  # these classes take no arguments
-    vars(made).update(values)
-    return made
+    inputs, outputs = ([_compat.new(_compat.TensorMapT, name=name, tensorIndex=index)] for index, name in ends)
+    model.signatureDefs = [
+        _compat.new(_compat.SignatureDefT, inputs=inputs, outputs=outputs, signatureKey="serving_default")
+    ]

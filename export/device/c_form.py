@@ -12,7 +12,7 @@ import numpy as np
 from asc_tf.errors import UserError
 from asc_tf.inference.forms import Form
 from asc_tf.inference.run import TrainedRun
-from asc_tf.tflite.file import Network
+from asc_tf.tflite.file import TFLiteModel
 from export.device import micro_sources
 
 
@@ -38,7 +38,7 @@ def _compile(run: TrainedRun) -> Callable:
         return ctypes.CDLL(str(library)).asc_tf_features  # loaded: the file is not needed any more
 
 
-def _spectrograms(features: Callable, waves: np.ndarray, network: Network) -> np.ndarray:
+def _spectrograms(features: Callable, waves: np.ndarray, network: TFLiteModel) -> np.ndarray:
     """(clips, bands, frames, channels) of (clips, samples), clip by clip."""
     waves = np.ascontiguousarray(waves, np.float32)
     spectrograms = np.empty((len(waves), *network.input_shape), np.float32)

@@ -12,8 +12,8 @@ import tensorflow as tf
 from asc_tf import build
 from asc_tf.runs import layout as files
 from asc_tf.tflite import file as tflite_file
+from export.quantisation._compat import PREFIX
 from export.quantisation.graph_form import SIZES
-from export.quantisation.ranges import PREFIX
 
 # What computes nothing of its own: it belongs to the operation that reads it.
 PASSING = ("PAD", "QUANTIZE", "DEQUANTIZE")

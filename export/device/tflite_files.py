@@ -30,4 +30,4 @@ def write_int8(run: TrainedRun, recipe: Recipe) -> list[str]:
         quantised.folder.write(layout.WAVE, wave.convert(quantised.folder))
     except UserError as error:
         print(f"WARNING: there is no {layout.WAVE}: {error}", flush=True)
-    return metadata.over(quantised.folder.read_json(layout.METADATA))
+    return metadata.limit_warnings(quantised.folder.read_json(layout.METADATA))

@@ -9,20 +9,20 @@ Inside:  the front end and its normalisation in float, then the network: the ope
 import re
 
 import tensorflow as tf
-from tensorflow.lite.python.convert_phase import ConverterError
 
 from asc_tf import build, dataset
 from asc_tf.errors import UserError
 from asc_tf.runs import layout as files
 from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import join as _join
+from asc_tf.tflite import strides
+from asc_tf.tflite._compat import ConverterError
 from export.device import front_end as _front_end
-from export.quantisation import convert as tflite
 
 
 def convert(run):
     """The file of a trained RunFolder as bytes; UserError where it has no form in built-in operations."""
-    return _join.joined(front_end(run), _network(run), input_name="wave", output_name="logits")
+    return _join.join(front_end(run), _network(run), input_name="wave", output_name="logits")
 
 
 def front_end(run):
@@ -49,6 +49,6 @@ def _network(run):
         return tflite_file.read(run.path / files.INT8)
     network = build.load_network(run, foldable=True)
     variables = [variable.value for variable in network.variables]
-    return tflite.with_native_strides(
+    return strides.with_native_strides(
         converted(lambda x: network(x, training=False), (1, *network.input_shape[1:]), variables)
     )

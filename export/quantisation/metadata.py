@@ -1,4 +1,7 @@
-"""What must a device know about a model file beside its bytes?"""
+"""Description of a model file for the program that runs it on a device, beside the file as JSON."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -7,27 +10,34 @@ from asc_tf import build
 from asc_tf.cost import tflite_rule
 from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 from asc_tf.cost.rows import total
+from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
 
 TO_INPUT = "q = clip(round(x / scale) + zero_point, -128, 127) of every value x of the normalised spectrogram"
 FROM_OUTPUT = "logit = (q - zero_point) * scale; the scene is the label of the largest"
 
 
-def card(run, content, float_layers):
-    """A tree for JSON: labels, the front end's settings, how input and output are quantised, what the file costs.
+def tree(run: RunFolder, content: bytes, float_layers: Sequence[str]) -> dict[str, Any]:
+    """Labels, settings of the front end, quantisation of input and output, and cost of an int8 file.
 
-    run: the RunFolder the network is of.  content: the bytes of its int8 file.  float_layers: names.
+    Args:
+        run: Run of the network.
+        content: Bytes of its int8 file.
+        float_layers: Names of its layers in float.
+
+    Returns:
+        A tree for JSON.
     """
     interpreter = tf.lite.Interpreter(model_content=content)
-    (taken,), (given,) = interpreter.get_input_details(), interpreter.get_output_details()
+    (input_details,), (output_details,) = interpreter.get_input_details(), interpreter.get_output_details()
     recipe = run.recipe
     return {
         "labels": list(run.labels),
         "segment_s": recipe.data.segment_s,
         "feature": {"name": recipe.feature.name} | recipe.feature.settings,
         "normalisation": _normalisation(run),
-        "input": _tensor(taken) | {"axes": "1, bands, frames, channels", "quantise": TO_INPUT},
-        "output": _tensor(given) | {"axes": "1, classes", "dequantise": FROM_OUTPUT},
+        "input": _tensor(input_details) | {"axes": "1, bands, frames, channels", "quantise": TO_INPUT},
+        "output": _tensor(output_details) | {"axes": "1, classes", "dequantise": FROM_OUTPUT},
         "float_layers": list(float_layers),
         "bytes": {
             "file": len(content),
@@ -38,19 +48,27 @@ def card(run, content, float_layers):
     }
 
 
-def told(card):
-    """The card as lines for the console."""
-    size, limits = card["bytes"], f"of {MAX_BYTES:,} bytes and {MAX_MACS:,} MACs of the DCASE challenge"
-    ends = [f"{end}: {_words(card[end])}" for end in ("input", "output")]
+def format_lines(tree: Mapping[str, Any]) -> list[str]:
+    """The description as lines for the console.
+
+    Args:
+        tree: As the function `tree` returns it.
+    """
+    size, limits = tree["bytes"], f"of {MAX_BYTES:,} bytes and {MAX_MACS:,} MACs of the DCASE challenge"
+    ends = [f"{end}: {_words(tree[end])}" for end in ("input", "output")]
     lines = [*ends, f"        {TO_INPUT}", f"        {FROM_OUTPUT}"]
     lines += [
-        f"size: {size['file']:,} bytes of file, {size['parameters']:,} of parameters, {card['macs']:,} MACs; {limits}"
+        f"size: {size['file']:,} bytes of file, {size['parameters']:,} of parameters, {tree['macs']:,} MACs; {limits}"
     ]
-    return [*lines, *in_float(card["float_layers"])]
+    return [*lines, *float_layer_lines(tree["float_layers"])]
 
 
-def in_float(names):
-    """The lines that say which layers stay in float, and where that runs; none where there are none."""
+def float_layer_lines(names: Sequence[str]) -> list[str]:
+    """Lines that list the layers in float and where such a file runs; none where all is int8.
+
+    Args:
+        names: Names of the layers in float.
+    """
     if not names:
         return []
     return [
@@ -59,9 +77,13 @@ def in_float(names):
     ]
 
 
-def over(card):
-    """What of the card is beyond the limits, in words that say what to do; none where it fits."""
-    costs = ((card["bytes"]["parameters"], MAX_BYTES, "bytes of parameters"), (card["macs"], MAX_MACS, "MACs"))
+def limit_warnings(tree: Mapping[str, Any]) -> list[str]:
+    """A line for every limit of the DCASE challenge that a file is over, with what to do; none where it fits.
+
+    Args:
+        tree: As the function `tree` returns it.
+    """
+    costs = ((tree["bytes"]["parameters"], MAX_BYTES, "bytes of parameters"), (tree["macs"], MAX_MACS, "MACs"))
     return [
         f"{cost:,} {unit} are more than the DCASE challenge's {most:,}: not to be submitted; make the network smaller."
         for cost, most, unit in costs

@@ -1,105 +1,144 @@
-"""How does a trained network learn to work with 8 bits, its teacher still talking?
+"""Quantisation of a trained network, and its training with 8 bits simulated.
 
 Source: TFMOT's quantisation-aware training (Jacob et al., 2018), with the ranges calibrated first.
-Way:    check(network) -> quantise(twin(network), clips) -> train(...) -> export.tflite.convert
-Without train it is post-training quantisation.
+Way:    check(network) -> quantise(to_tf_keras(network), clips) -> train(...) -> convert.convert
+Without `train` it is post-training quantisation.
 """
 
 import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 import tf_keras
+from tf_keras import layers
 
 from asc_tf.distillation import terms
 from asc_tf.errors import UserError
 from export.quantisation import graph_form as _form
 from export.quantisation import ranges as _ranges
 from export.quantisation import rounding as _rounding
-from export.quantisation.to_tf_keras import twin
+from export.quantisation import scheme as _scheme
+from export.quantisation.to_tf_keras import to_tf_keras
 
-SLICE = 32  # clips calibrated at a time: every activation of the network is held at once
+SLICE = 32  # clips calibrated at a time: every activation of the network is in memory at once
+FIXED_SETTINGS = (layers.InputLayer, layers.BatchNormalization, _form.ChannelSizes)  # not looked up in the scheme
+
+Batch = np.ndarray | tf.Tensor  # (clips, bands, frames, channels) float32
+Targets = Mapping[str, tf.Tensor]
 
 
-def check(network, float_layers=()):
-    """Raises UserError, naming the layer, unless a Keras 3 network (in its foldable form) can be quantised.
+def check(network: keras.Model, float_layers: Sequence[str] = ()) -> list[str]:
+    """Checks that a network can be quantised; takes seconds and no data, to be called before any training.
 
-    float_layers: names of layers that are to stay in float.  Returns the names of all that will.
-    Costs seconds and no data: call it before any training.
+    Args:
+        network: Keras 3 network, in its foldable form.
+        float_layers: Names of layers that are to stay in float.
+
+    Returns:
+        The names of all layers that will stay in float, in order.
+
+    Raises:
+        UserError: A layer has no 8-bit form or no counterpart in tf_keras, or a name of float_layers is wrong.
     """
-    float_network, scheme = twin(network), _scheme()
-    kept = _form.kept_float(float_network, float_layers)
-    for layer in _form.quantisable(float_network, kept).layers:
-        own = isinstance(layer, (tf_keras.layers.InputLayer, tf_keras.layers.BatchNormalization, _form.ChannelSizes))
-        if not own and layer.name not in kept and not scheme.Registry().supports(layer):
-            raise UserError(
-                f"quantise: layer '{layer.name}' ({type(layer).__name__}) has no 8-bit form; keep it in float by "
-                f"quantise.float_layers, or leave out [quantise] and take the float16 file of export.tflite."
-            )
-    return kept
+    float_network = to_tf_keras(network)
+    floats = _form.resolve_float_layers(float_network, float_layers)
+    registry = _scheme.QuantizeRegistry()
+    for layer in _form.quantisable(float_network, floats).layers:
+        if isinstance(layer, FIXED_SETTINGS) or layer.name in floats or registry.supports(layer):
+            continue
+        raise UserError(
+            f"quantise: layer '{layer.name}' ({type(layer).__name__}) has no 8-bit form; keep it in float by "
+            f"quantise.float_layers, or leave out [quantise] and take the float16 file of export.tflite."
+        )
+    return floats
 
 
-def quantise(network, calibration, float_layers=()):
-    """The tf_keras model that computes as the int8 file will, ready to be trained or, as it is, converted.
+def quantise(
+    network: tf_keras.Model, calibration: Batch | Iterable[Batch] | None, float_layers: Sequence[str] = ()
+) -> tf_keras.Model:
+    """The network that computes as the int8 file will, ready to be trained or converted.
 
-    network: a float tf_keras network, as `twin` makes it.
-    calibration: float32 clips (n, bands, frames, channels), or an iterable of such batches; None where `restore`
-    will set the ranges.
-    float_layers: names of layers that stay in float, beside those that always do.
-    Raises UserError when there are no clips, a value is not finite or a name does not exist.
+    Args:
+        network: Float network, as to_tf_keras returns it; stays as it is.
+        calibration: Clips (clips, bands, frames, channels) float32, or an iterable of such batches; None where
+            `restore` will set the ranges.
+        float_layers: Names of layers that stay in float, beside those that always do.
+
+    Raises:
+        UserError: There are no clips, a value is not finite, or a name of float_layers is wrong.
     """
-    kept = _form.kept_float(network, float_layers)
-    network = _form.quantisable(network, kept)
-    kept += [layer.name for layer in network.layers if isinstance(layer, _form.ChannelSizes)]
-    _ranges.revive(network)
+    floats = _form.resolve_float_layers(network, float_layers)
+    network = _form.quantisable(network, floats)
+    floats += [layer.name for layer in network.layers if isinstance(layer, _form.ChannelSizes)]
+    _ranges.reinitialise_dead_channels(network)
     if calibration is None:
-        return _scheme().apply(network, kept)
+        return _scheme.apply(network, floats)
     calibration = _batches(calibration)
-    _ranges.level(network, calibration)
-    quantised = _scheme().apply(network, kept)
-    _ranges.from_weights(quantised)
-    _ranges.from_data(quantised, network, calibration)
-    _rounding.keep_means(quantised, network, calibration)
+    _ranges.equalise_channels(network, calibration)
+    quantised = _scheme.apply(network, floats)
+    _ranges.set_weight_ranges(quantised)
+    _ranges.set_activation_ranges(quantised, network, calibration)
+    _rounding.round_kernels(quantised, network, calibration)
     return quantised
 
 
-def optimizer(quantised):
-    """Adam with its slots made, so that a saved state can be restored into it."""
+def optimizer(quantised: tf_keras.Model) -> tf_keras.optimizers.Optimizer:
+    """Adam with its slots created, so that a saved state can be restored into it.
+
+    Args:
+        quantised: Network to be trained.
+    """
     adam = tf_keras.optimizers.Adam()
     adam.build(quantised.trainable_variables)
     return adam
 
 
 def train(
-    quantised,
-    adam,
-    batches,
+    quantised: tf_keras.Model,
+    adam: tf_keras.optimizers.Optimizer,
+    batches: Iterable[tuple[tf.Tensor, Targets]],
     *,
-    first_epoch,
-    epochs,
-    steps_per_epoch,
-    frozen_epochs,
-    learning_rate,
-    label_weight,
-    temperature,
-    on_epoch,
-    form="textbook",
-    live=None,
-):
-    """Trains epochs `first_epoch` to `epochs` - 1 (counted from 0) in place.
+    first_epoch: int,
+    epochs: int,
+    steps_per_epoch: int,
+    frozen_epochs: int,
+    learning_rate: Callable[[int], float],
+    label_weight: float,
+    temperature: float,
+    on_epoch: Callable[[int, float], None],
+    form: str = "textbook",
+    online: Callable[[tf.Tensor], Targets] | None = None,
+) -> None:
+    """Trains a quantised network in place, from epoch `first_epoch` to `epochs` - 1 (counted from 0).
 
-    batches: iterable of (spectrograms, targets), starting with the first step of `first_epoch`; targets
-    {"label": (batch, classes) distributions, "teacher": (batch, classes) logits or absent}, or of mixed clips
-    as distillation.terms.total takes them.  live: spectrograms -> targets asked for in every step, {"teacher": logits}.
-    Loss: label_weight x cross entropy + (1 - label_weight) x the distance from the teacher, of temperature and form
-    as soft_targets has them; cross entropy alone without a teacher.  learning_rate: step number -> float.
-    In the last `frozen_epochs` batch norms and activation ranges stand still.
-    on_epoch(epoch, loss): after each; `state` then holds all that the next epoch depends on.
-    Raises UserError when the loss is not a number; whatever on_epoch has saved stands.
+    Loss: label_weight x cross entropy + (1 - label_weight) x distance from the teacher; cross entropy alone without
+    a teacher. In the last `frozen_epochs` batch norms and activation ranges do not change.
+
+    Args:
+        quantised: Network, as `quantise` returns it.
+        adam: Its optimizer, as `optimizer` returns it.
+        batches: Pairs of spectrograms (batch, bands, frames, channels) and targets, from the first step of
+            `first_epoch` on. Targets: "label" (batch, classes) distributions, and "teacher" (batch, classes) logits
+            where there is one; or of mixed clips, as distillation.terms.total takes them.
+        first_epoch: Number of the first epoch; above 0 where training is resumed.
+        epochs: Number of epochs in all.
+        steps_per_epoch: Batches an epoch.
+        frozen_epochs: Number of last epochs with fixed statistics and ranges.
+        learning_rate: Function from the step, counted from 0 in epoch 0, to the learning rate.
+        label_weight: Share of the cross entropy in the loss, 0 to 1.
+        temperature: Temperature of student and teacher.
+        on_epoch: Called with the epoch and its mean loss after each; `state` then holds all that the next depends on.
+        form: Form of the distance from the teacher, see distillation.soft_targets.
+        online: Function from spectrograms to further targets, {"teacher": logits}, computed in every step.
+
+    Raises:
+        UserError: The loss is not a number.
     """
     weights = {"label": label_weight, "teacher": 1.0 - label_weight}
     loss = functools.partial(_loss, weights=weights, temperature=temperature, form=form)
-    steps = {frozen: _step(quantised, adam, not frozen, live, loss) for frozen in (False, True)}
+    steps = {frozen: _step(quantised, adam, not frozen, online, loss) for frozen in (False, True)}
     batches = iter(batches)
     for epoch in range(first_epoch, epochs):
         frozen = epoch >= epochs - frozen_epochs
@@ -109,20 +148,31 @@ def train(
             losses.append(float(steps[frozen](*next(batches))))
             if not np.isfinite(losses[-1]):
                 raise UserError(f"quantise: the loss is {losses[-1]} in epoch {epoch + 1}; lower the learning rate.")
-        # Weights move on after their ranges were taken, and freely while those stand still.
-        _ranges.from_weights(quantised)
+        # Weights were updated after their ranges were set, and are not limited by ranges that are frozen.
+        _ranges.set_weight_ranges(quantised)
         on_epoch(epoch, float(np.mean(losses)))
 
 
-def state(quantised, adam):
-    """{name: array} of everything that training changes; `restore` puts it back."""
-    return {f"{place:04d}": variable.numpy() for place, variable in enumerate(_variables(quantised, adam))}
+def state(quantised: tf_keras.Model, adam: tf_keras.optimizers.Optimizer) -> dict[str, np.ndarray]:
+    """All that training changes, by the index of the variable; `restore` sets it.
+
+    Args:
+        quantised: Network.
+        adam: Its optimizer.
+    """
+    return {f"{index:04d}": variable.numpy() for index, variable in enumerate(_variables(quantised, adam))}
 
 
-def restore(quantised, adam, saved):
-    """Sets a model and its optimizer to a saved state of the same network."""
-    for place, variable in enumerate(_variables(quantised, adam)):
-        variable.assign(saved[f"{place:04d}"])
+def restore(quantised: tf_keras.Model, adam: tf_keras.optimizers.Optimizer, saved: Mapping[str, np.ndarray]) -> None:
+    """Sets a network and its optimizer to a saved state of the same network.
+
+    Args:
+        quantised: Network.
+        adam: Its optimizer.
+        saved: State, as `state` returned it.
+    """
+    for index, variable in enumerate(_variables(quantised, adam)):
+        variable.assign(saved[f"{index:04d}"])
 
 
 def _batches(calibration):
@@ -135,14 +185,13 @@ def _batches(calibration):
 
 
 def _variables(quantised, adam):
-    variables = adam.variables() if callable(adam.variables) else adam.variables
-    return [*quantised.variables, *variables]
+    return [*quantised.variables, *adam.variables]
 
 
-def _step(quantised, adam, training, live, loss):
+def _step(quantised, adam, training, online, loss):
     @tf.function(reduce_retracing=True)
     def step(x, targets):
-        targets = targets | (live(x) if live else {})
+        targets = targets | (online(x) if online else {})
         with tf.GradientTape() as tape:
             value = loss(quantised(x, training=training), targets)
         variables = quantised.trainable_variables
@@ -152,12 +201,7 @@ def _step(quantised, adam, training, live, loss):
     return step
 
 
-def _loss(logits, targets, *, weights, **soft):
-    found = terms.total({"logits": logits}, targets, weights if "teacher" in targets else {"label": 1.0}, **soft)
-    return tf.reduce_mean(found["loss"])
-
-
-def _scheme():
-    from export.quantisation import scheme as _scheme  # TFMOT takes seconds to import and changes the environment
-
-    return _scheme
+def _loss(logits, targets, *, weights, temperature, form):
+    weights = weights if "teacher" in targets else {"label": 1.0}
+    losses = terms.total({"logits": logits}, targets, weights, temperature=temperature, form=form)
+    return tf.reduce_mean(losses["loss"])

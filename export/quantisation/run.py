@@ -24,7 +24,7 @@ from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.training.fit import warmup_cosine, whole_steps
 from export.quantisation import calibration, convert, metadata, qat
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 
 def quantise(run: TrainedRun, source: batches.Source, data: LoadedDataset, online: Callable | None = None) -> None:
@@ -37,15 +37,17 @@ def quantise(run: TrainedRun, source: batches.Source, data: LoadedDataset, onlin
         online: Function of online teachers, as Student takes it, or None.
     """
     network, settings = build.load_network(run.folder, foldable=True), run.recipe.quantise
-    quantised = qat.quantise(twin(network), calibration.calibration(run.folder, data), settings.float_layers)
+    clips = calibration.calibration_batches(run.folder, data)
+    quantised = qat.quantise(to_tf_keras(network), clips, settings.float_layers)
     if settings.method == "qat":
         _train(run.folder, quantised, source, build.forward(network), online)
     content = convert.convert(quantised)
     run.folder.write(layout.INT8, content)
-    float_layers = convert.in_float(content, convert.kept_float(quantised))
-    card = metadata.card(run.folder, content, float_layers)
-    run.folder.write_json(layout.METADATA, card)
-    print("\n".join(metadata.told(card) + [f"WARNING: {text}" for text in metadata.over(card)]), flush=True)
+    float_layers = convert.layers_in_float(content, convert.unquantised_layers(quantised))
+    tree = metadata.tree(run.folder, content, float_layers)
+    run.folder.write_json(layout.METADATA, tree)
+    warnings = [f"WARNING: {text}" for text in metadata.limit_warnings(tree)]
+    print("\n".join([*metadata.format_lines(tree), *warnings]), flush=True)
 
 
 def quantise_anew(run: TrainedRun, recipe: Recipe) -> tuple[TrainedRun, LoadedDataset]:
@@ -93,7 +95,7 @@ def quantised_run(run: TrainedRun) -> TrainedRun:
 def quantised_network(run: TrainedRun) -> Form:
     """The network of quantisation-aware training as it was when the int8 file was made of it."""
     recipe = quantised_run(run).recipe
-    network = twin(build.load_network(run.folder, foldable=True))
+    network = to_tf_keras(build.load_network(run.folder, foldable=True))
     quantised = qat.quantise(network, None, recipe.quantise.float_layers)
     state = run.folder.read_arrays(layout.QAT_STATE)
     qat.restore(quantised, qat.optimizer(quantised), {key: value for key, value in state.items() if key != "losses"})
@@ -123,7 +125,7 @@ def distillation_targets(
 
 def write_float16(run: TrainedRun) -> None:
     """Makes the TFLite file with weights in float16: half of the float file's bytes, computed in float, no clips."""
-    run.folder.write(layout.FLOAT16, convert.float16(twin(build.load_network(run.folder, foldable=True))))
+    run.folder.write(layout.FLOAT16, convert.float16(to_tf_keras(build.load_network(run.folder, foldable=True))))
 
 
 def _without_labels(recipe, source, classes):
@@ -165,7 +167,7 @@ def _train(
         quantised,
         adam,
         step_batches,
-        live=online,
+        online=online,
         first_epoch=len(rows),
         epochs=settings.epochs,
         steps_per_epoch=steps,

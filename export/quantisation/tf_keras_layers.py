@@ -1,47 +1,68 @@
-"""Which tf_keras layers compute what the zoo's own Keras 3 layers compute?
+"""tf_keras layers that compute what the Keras 3 layers of asc_tf compute.
 
-Their code is not written twice: it is of `keras.ops`, which computes on TensorFlow's tensors wherever it stands.
+Their code is not written twice: it consists of `keras.ops`, which compute on TensorFlow's tensors in tf_keras too.
 """
 
 import functools
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
 
-OWN = "asc_tf."  # how the modules of the zoo's layers begin
+PACKAGE = "asc_tf."  # prefix of the modules whose layers are adapted
 
 
-@functools.cache
-def counterpart(kind):
-    """The tf_keras layer class of a Keras 3 one: tf_keras's own of that name, or one that borrows its methods.
+class AdaptedLayer(tf_keras.layers.Layer):
+    """Base of the tf_keras layers with the methods of a Keras 3 layer of asc_tf.
 
-    Returns None where tf_keras has none of that name and the class is not of the zoo.
+    Args:
+        settings: The Keras 3 layer's constructor arguments; attributes of the layer, as its methods expect them.
+        name: Name of the layer.
+        trainable: Whether its weights are trained.
+        dtype: Type of its computations.
     """
-    if not kind.__module__.startswith(OWN):
-        return getattr(tf_keras.layers, kind.__name__, None)
-    inherited = [base for base in reversed(kind.__mro__) if base.__module__.startswith(OWN)]
-    methods = {name: value for base in inherited for name, value in vars(base).items() if inspect.isfunction(value)}
-    borrowed = {name: value for name, value in methods.items() if name not in ("__init__", "get_config")}
-    return tf_keras.utils.register_keras_serializable("asc_tf")(type(kind.__name__, (_Borrower,), borrowed))
 
-
-class _Borrower(tf_keras.layers.Layer):
-    """A layer whose settings are attributes, as the methods it borrows expect them."""
-
-    def __init__(self, *, name=None, trainable=True, dtype=None, **settings):
+    def __init__(
+        self, settings: Mapping[str, Any], *, name: str | None = None, trainable: bool = True, dtype: str | None = None
+    ):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
         self._settings = settings
         for key, value in settings.items():
             setattr(self, key, value)
 
-    def get_config(self):
-        return super().get_config() | self._settings
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return super().get_config() | {"settings": dict(self._settings)}
+
+
+@functools.cache
+def counterpart(kind: type) -> type[tf_keras.layers.Layer] | None:
+    """The tf_keras layer class of a Keras 3 one.
+
+    Args:
+        kind: Layer class of Keras 3 or of asc_tf.
+
+    Returns:
+        For a class of asc_tf a subclass of AdaptedLayer with its methods; for another the tf_keras class of the same
+        name, or None where there is none.
+    """
+    if not kind.__module__.startswith(PACKAGE):
+        return getattr(tf_keras.layers, kind.__name__, None)
+    bases = [base for base in reversed(kind.__mro__) if base.__module__.startswith(PACKAGE)]
+    functions = {name: value for base in bases for name, value in vars(base).items() if inspect.isfunction(value)}
+    methods = {name: value for name, value in functions.items() if name not in ("__init__", "get_config")}
+    return tf_keras.utils.register_keras_serializable("asc_tf")(type(kind.__name__, (AdaptedLayer,), methods))
 
 
 @tf_keras.utils.register_keras_serializable("asc_tf")
-def hard_swish(x):
-    """x * relu6(x + 3) / 6, which tf_keras lacks; TFLite has an operation for it."""
+def hard_swish(x: tf.Tensor) -> tf.Tensor:
+    """x * relu6(x + 3) / 6, which tf_keras lacks; TFLite has an operation for it.
+
+    Args:
+        x: Values of any shape.
+    """
     return x * tf.nn.relu6(x + 3.0) * (1.0 / 6.0)
 
 

@@ -1,4 +1,4 @@
-"""How does a Keras 3 network become a tf_keras one of the same weights?
+"""Conversion of Keras 3 networks to tf_keras.
 
 TFMOT refuses Keras 3 models.  A functional model is rebuilt layer by layer from public attributes
 (`layers`, `input`, `output`, `get_config`, `get_weights`); outputs agree to 1e-5.
@@ -12,15 +12,18 @@ import tf_keras
 from asc_tf.errors import UserError
 from export.quantisation import tf_keras_layers as _layers
 
-# The weights are copied, so how they would be started does not matter; Keras 3 spells these differently.
+# Suffixes of settings left out: the weights are copied and not trained with these, and Keras 3 spells them differently.
 LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
 
 
-def twin(network):
-    """The tf_keras functional model with the layers, names and weights of `network`.
+def to_tf_keras(network: keras.Model) -> tf_keras.Model:
+    """The tf_keras functional model with the layers, names and weights of a Keras 3 one.
 
-    network: a functional Keras 3 model of layers of Keras or of asc_tf, each used once.
-    Raises UserError, naming the layer, when it holds anything else.
+    Args:
+        network: Functional Keras 3 model of layers of Keras or of asc_tf, each used once.
+
+    Raises:
+        UserError: It is not functional, or a layer has no counterpart or an input that is no layer's output.
     """
     _check(network)
     tensors = {id(x): tf_keras.Input(x.shape[1:], name=layer.name) for x, layer in _inputs(network)}
@@ -42,25 +45,28 @@ def _inputs(network):
 
 
 def _copy(layer):
-    kind, given = _layers.counterpart(type(layer)), layer.get_config()
+    """A tf_keras layer of the same name and settings, computing in float32."""
+    kind, config = _layers.counterpart(type(layer)), layer.get_config()
+    if config.get("activation") in _layers.ACTIVATIONS:
+        config["activation"] = _layers.ACTIVATIONS[config["activation"]]
     known = inspect.signature(kind.__init__).parameters
-    if "settings" not in known:
-        given = {key: value for key, value in given.items() if key in known and not key.endswith(LEFT_OUT)}
-    if given.get("activation") in _layers.ACTIVATIONS:
-        given["activation"] = _layers.ACTIVATIONS[given["activation"]]
-    return kind(**given | {"name": layer.name, "dtype": "float32"})
+    arguments = {key: value for key, value in config.items() if key in known and not key.endswith(LEFT_OUT)}
+    if issubclass(kind, _layers.AdaptedLayer):
+        arguments["settings"] = {key: value for key, value in config.items() if key not in known}
+    return kind(**arguments | {"name": layer.name, "dtype": "float32"})
 
 
 def _check(network):
     if not isinstance(network, keras.Model) or not hasattr(network, "outputs"):
-        raise UserError(f"twin: {type(network).__name__} is not a functional Keras model, so it cannot be quantised.")
-    made = set()
+        kind = type(network).__name__
+        raise UserError(f"quantise: {kind} is not a functional Keras model, so it cannot be quantised.")
+    produced = set()
     for layer in network.layers:
-        where = f"twin: layer '{layer.name}' ({type(layer).__name__})"
+        where = f"quantise: layer '{layer.name}' ({type(layer).__name__})"
         if not _layers.counterpart(type(layer)):
             raise UserError(f"{where} has no counterpart in tf_keras, so the network cannot be quantised.")
         if not isinstance(layer, keras.layers.InputLayer):
-            unknown = [x for x in keras.tree.flatten(layer.input) if id(x) not in made]
+            unknown = [x for x in keras.tree.flatten(layer.input) if id(x) not in produced]
             if unknown:
-                raise UserError(f"{where} takes what no layer makes; write operations between layers as layers.")
-        made.update(id(x) for x in keras.tree.flatten(layer.output))
+                raise UserError(f"{where} has an input that is no layer's output; write operations as layers.")
+        produced.update(id(x) for x in keras.tree.flatten(layer.output))

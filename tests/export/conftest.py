@@ -1,4 +1,4 @@
-"""A network of a few layers with all that CP-Mobile has, quick to quantise, and clips it can tell apart."""
+"""Fixtures: a network of a few layers with all kinds that CP-Mobile has, clips of three classes, runs and files."""
 
 import dataclasses
 
@@ -12,9 +12,9 @@ from asc_tf.recipe.schema import Normalise, Part
 from asc_tf.runs.folder import RunFolder
 from export.quantisation import convert as tflite
 from export.quantisation import qat
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
-# A front end that makes what the small network takes of a second.
+# A front end with the small network's input shape, for clips of a second.
 SMALL_LOG_MEL = {
     "flavour": "htk", "sample_rate_hz": 8000, "window_samples": 600, "hop_samples": 1000, "fft_samples": 1024,
     "bands": 12, "min_hz": 0.0, "max_hz": 4000.0,
@@ -24,13 +24,13 @@ CONSTANTS = Normalise(by="constants", mean=-4.5, deviation=5.0)
 
 @pytest.fixture(scope="session")
 def small():
-    """() -> Keras network: 12 bands x 9 frames to 3 logits, weights and statistics of a seed."""
-    return _small
+    """Function that builds a Keras network: (12, 9, 1) to 3 logits, random weights of a fixed seed."""
+    return _small_network
 
 
 @pytest.fixture(scope="session")
 def clips():
-    """64 float32 clips (12, 9, 1) and their 3 labels: which third of the bands is loud."""
+    """(64, 12, 9, 1) float32 clips and (64,) labels: the third of the bands that is loud."""
     rng = np.random.default_rng(1)
     labels = np.arange(64) % 3
     x = rng.normal(size=(64, 12, 9, 1)).astype("float32")
@@ -41,38 +41,38 @@ def clips():
 
 @pytest.fixture(scope="session")
 def quantised(small, clips):
-    """The small network quantised and calibrated on the clips, not trained; not to be changed."""
-    return qat.quantise(twin(small()), clips[0])
+    """The small network quantised and calibrated on the clips, not trained; shared, so not to be changed."""
+    return qat.quantise(to_tf_keras(small()), clips[0])
 
 
 @pytest.fixture(scope="session")
 def int8_file(quantised):
-    """The bytes of its int8 TFLite file."""
+    """Bytes of the int8 TFLite file of the small network."""
     return tflite.convert(quantised)
 
 
 @pytest.fixture
 def run_of(tiny, tmp_path):
-    """(settings of log_mel, normalise) -> a RunFolder of three classes with that front end, not trained."""
+    """Function from settings of log_mel and [normalise] to an untrained RunFolder of three classes."""
 
-    def made(settings=SMALL_LOG_MEL, normalise=CONSTANTS, feature="log_mel"):
+    def build(settings=SMALL_LOG_MEL, normalise=CONSTANTS, feature="log_mel"):
         recipe = dataclasses.replace(recipes.load(tiny), feature=Part(feature, settings), normalise=normalise)
         run = RunFolder(tmp_path / "a run", recipe)
         run.write("labels.txt", "high\nlow\nmiddle\n")
         return run
 
-    return made
+    return build
 
 
 @pytest.fixture
 def int8_run(run_of, int8_file):
-    """Such a run with the small network's int8 file."""
+    """An untrained RunFolder with the small network's int8 file."""
     run = run_of()
     run.write("export/model.tflite", int8_file)
     return run
 
 
-def _small():
+def _small_network():
     inputs = keras.Input((12, 9, 1), name="spectrogram")
     x = layers.Conv2D(8, 3, strides=2, use_bias=False, name="stem")(layers.ZeroPadding2D(1, name="stem_pad")(inputs))
     x = layers.ReLU(name="stem_relu")(layers.BatchNormalization(name="stem_bn")(x))

@@ -1,3 +1,5 @@
+"""Reading and running of .tflite files."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,8 +28,8 @@ def int8_file():
     return converter.convert()
 
 
-def test_a_float_file_answers_as_computed_by_hand(float_file):
-    network = tflite_file.Network(float_file)
+def test_logits_of_a_float_file_by_hand(float_file):
+    network = tflite_file.TFLiteModel(float_file)
     clips = np.stack([np.full((4, 2, 1), 0.5), np.full((4, 2, 1), -1.0)])
     np.testing.assert_allclose(network(clips), [[0.5, -1, 0.5], [-1, 2, -0.25]], rtol=1e-6)
     assert network.input_shape == (4, 2, 1)
@@ -35,7 +37,7 @@ def test_a_float_file_answers_as_computed_by_hand(float_file):
 
 
 def test_an_int8_file_takes_and_gives_floats(int8_file):
-    network = tflite_file.Network(int8_file, threads=2)
+    network = tflite_file.TFLiteModel(int8_file, threads=2)
     logits = network(np.full((3, 4, 2, 1), 0.5))
     assert logits.dtype == np.float32 and logits.shape == (3, 3)
     # Input scale 2 / 255, output scale 4 / 255: within one step of each.
@@ -62,10 +64,10 @@ def test_input_is_rounded_and_clipped():
 
 def test_clips_of_another_shape_are_refused(float_file):
     with pytest.raises(ValueError, match=r"takes clips of \(4, 2, 1\)"):
-        tflite_file.Network(float_file)(np.zeros((1, 4, 3, 1)))
+        tflite_file.TFLiteModel(float_file)(np.zeros((1, 4, 3, 1)))
 
 
-def test_what_is_no_tflite_file_is_named(tmp_path, float_file):
+def test_files_that_are_absent_damaged_or_of_another_kind_are_refused_by_name(tmp_path, float_file):
     (tmp_path / "cut.tflite").write_bytes(float_file[: len(float_file) // 2])
     (tmp_path / "head.tflite").write_bytes(float_file[:20])
     (tmp_path / "sound.tflite").write_bytes(b"RIFF....WAVE" * 100)
@@ -73,7 +75,22 @@ def test_what_is_no_tflite_file_is_named(tmp_path, float_file):
     expected = {"cut": "damaged", "head": "damaged", "sound": "is not", "empty": "is not", "absent": "no such"}
     for name, word in expected.items():
         with pytest.raises(UserError, match=f"{name}.tflite: .*{word}"):
-            tflite_file.Network(tmp_path / f"{name}.tflite")
+            tflite_file.TFLiteModel(tmp_path / f"{name}.tflite")
+
+
+def test_files_cut_off_or_overwritten_anywhere_are_read_or_refused_as_damaged(float_file):
+    rng, messages = np.random.default_rng(0), []
+    cut_off = [float_file[:length] for length in range(8, len(float_file), 9)]
+    overwritten = [bytearray(float_file) for _ in range(300)]
+    for content in overwritten:
+        start = rng.integers(8, len(content) - 4)
+        content[start : start + 4] = rng.bytes(4)
+    for content in cut_off + [bytes(content) for content in overwritten]:
+        try:
+            tflite_file.read(content)
+        except UserError as error:
+            messages.append(str(error))
+    assert len(messages) > len(cut_off) and all("damaged or cut-off" in message for message in messages)
 
 
 def _converter():

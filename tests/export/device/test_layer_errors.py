@@ -7,7 +7,7 @@ from asc_tf.models import cp_mobile
 from export.device import layer_errors as _layers_lost
 from export.quantisation import convert as tflite
 from export.quantisation import qat
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 
 def test_every_layer_is_found_and_adds_little(small, int8_file, clips):
@@ -27,7 +27,7 @@ def test_a_norm_in_float_that_is_fused_with_its_relu_is_judged_with_it():
         if layer.name.endswith(("_grn", "_bn")):  # as if trained: an offset of nothing leaves no name in the file
             layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
     x = rng.normal(size=(32, 32, 17, 1)).astype("f")
-    content = tflite.convert(qat.quantise(twin(network), x))
+    content = tflite.convert(qat.quantise(to_tf_keras(network), x))
     rows = _layers_lost.errors(content, network, x)
     found = {row["layer"]: row["own_error"] for row in rows}
     # What leaves for float is judged once its channels have their sizes back.

@@ -1,4 +1,4 @@
-"""Which clips calibrate?"""
+"""Choice of the calibration clips."""
 
 import numpy as np
 import pytest
@@ -10,22 +10,22 @@ LABELS = np.array(["tram"] * 90 + ["park"] * 9 + ["bus"])
 DEVICES = np.array(["a"] * 80 + ["b"] * 15 + ["c"] * 5)
 
 
-def test_every_class_and_device_in_turn_as_far_as_it_has_clips():
+def test_clips_are_taken_from_every_class_and_device_in_turn():
     # tram a 80, tram b 10, park b 5, park c 4, bus c 1: five in a turn, then four, until the small ones are used up.
-    places = ptq.chosen(LABELS, DEVICES, count=20, seed=3)
-    cells, counts = np.unique([f"{LABELS[place]} {DEVICES[place]}" for place in places], return_counts=True)
-    found = dict(zip(cells.tolist(), counts.tolist(), strict=True))
-    assert found["bus c"] == 1 and found["park c"] == 4
-    assert sorted(found.values()) == [1, 4, 5, 5, 5]
-    assert len(set(places.tolist())) == 20 and np.all(np.diff(places) > 0)
+    indices = ptq.select_clips(LABELS, DEVICES, count=20, seed=3)
+    pairs, counts = np.unique([f"{LABELS[index]} {DEVICES[index]}" for index in indices], return_counts=True)
+    counts_by_pair = dict(zip(pairs.tolist(), counts.tolist(), strict=True))
+    assert counts_by_pair["bus c"] == 1 and counts_by_pair["park c"] == 4
+    assert sorted(counts_by_pair.values()) == [1, 4, 5, 5, 5]
+    assert len(set(indices.tolist())) == 20 and np.all(np.diff(indices) > 0)
 
 
-def test_the_same_for_a_seed_and_all_where_there_are_no_more():
-    first, again, other = (ptq.chosen(LABELS, DEVICES, count=10, seed=seed) for seed in (1, 1, 2))
+def test_the_choice_depends_on_the_seed_and_is_all_clips_where_there_are_no_more():
+    first, again, other = (ptq.select_clips(LABELS, DEVICES, count=10, seed=seed) for seed in (1, 1, 2))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
-    assert np.array_equal(ptq.chosen(LABELS, DEVICES, count=500, seed=1), np.arange(100))
+    assert np.array_equal(ptq.select_clips(LABELS, DEVICES, count=500, seed=1), np.arange(100))
 
 
-def test_none_to_choose_from_is_refused():
+def test_an_empty_training_split_is_refused():
     with pytest.raises(UserError, match="no training clips to calibrate"):
-        ptq.chosen(LABELS[:0], DEVICES[:0], count=10, seed=1)
+        ptq.select_clips(LABELS[:0], DEVICES[:0], count=10, seed=1)

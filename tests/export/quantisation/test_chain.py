@@ -1,4 +1,4 @@
-"""Does the whole chain hold for CP-Mobile: train, quantise with the teacher talking, convert, agree?"""
+"""The whole chain on CP-Mobile: training, quantisation-aware training with a teacher, conversion, agreement."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ from asc_tf.tflite import file as tflite_file
 from export.device import comparison as parity
 from export.quantisation import convert as tflite
 from export.quantisation import qat
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 SETTINGS = {
     "width": 16,
@@ -38,7 +38,7 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
     foldable = cp_mobile.build((64, 33, 1), 5, **SETTINGS, foldable=True)
     foldable.set_weights(network.get_weights())
 
-    quantised = qat.quantise(twin(foldable), x[:128])
+    quantised = qat.quantise(to_tf_keras(foldable), x[:128])
     targets = {"label": y, "teacher": network.predict(x, verbose=0)}
     qat.train(
         quantised,
@@ -53,7 +53,7 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
         temperature=2.0,
         on_epoch=lambda epoch, loss: None,
     )
-    file = tflite_file.Network(tflite.convert(quantised))
+    file = tflite_file.TFLiteModel(tflite.convert(quantised))
     clips, labels = _scenes(400, seed=2)
     figures = parity.compare(
         {"float": foldable.predict(clips, verbose=0), "qat": build.forward(quantised)(clips), "int8": file(clips)},
@@ -73,7 +73,7 @@ def test_the_2024_network_keeps_its_decisions_on_real_scenes_without_training(sh
     network = cp_mobile.build((256, 64, 1), 10, **(SETTINGS | {"width": 32}), foldable=True)
     from_torch.load(network, golden, from_torch.cp_mobile_name)
     x = 5 * from_torch.channels_last(np.load(shared / "golden/real_cpmobile23_logmel.npz")["x"]) - 4.5
-    file = tflite_file.Network(tflite.convert(qat.quantise(twin(network), x)))
+    file = tflite_file.TFLiteModel(tflite.convert(qat.quantise(to_tf_keras(network), x)))
     expected = network.predict(x, verbose=0)
     assert file.is_int8
     # 61,148 parameters less gamma and beta of 1,354 channels are weights; and a bias of four bytes a channel.

@@ -1,3 +1,5 @@
+"""Conversion of tf_keras networks to TFLite files."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,9 +7,10 @@ import tensorflow as tf
 from asc_tf import build
 from asc_tf.errors import UserError
 from asc_tf.tflite import file as tflite_file
+from asc_tf.tflite import strides
 from export.quantisation import convert as tflite
 from export.quantisation import qat
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 
 @pytest.fixture(scope="module")
@@ -16,28 +19,28 @@ def file(quantised):
 
 
 def test_the_file_is_int8_from_input_to_output(file):
-    network = tflite_file.Network(file)
+    network = tflite_file.TFLiteModel(file)
     assert network.is_int8
     assert network.input_shape == (12, 9, 1)
     names = {operator.name for operator in network.operators}
     assert names == {"PAD", "CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "ADD", "MEAN"}
 
 
-def test_holds_each_weight_in_a_byte_and_each_bias_in_four(file):
+def test_a_weight_takes_one_byte_and_a_bias_four(file):
     weights, biases = 9 * 8 + 9 * 8 + 8 * 8 + 8 * 3, 8 + 8 + 8 + 3
     assert tflite_file.parameter_bytes(file) == weights + 4 * biases
 
 
-def test_answers_like_the_quantised_and_the_float_network(file, quantised, small, clips):
-    logits = tflite_file.Network(file)(clips[0])
+def test_logits_are_those_of_the_quantised_and_nearly_those_of_the_float_network(file, quantised, small, clips):
+    logits = tflite_file.TFLiteModel(file)(clips[0])
     step = np.ptp(small()(clips[0])) / 255
     assert np.abs(logits - build.forward(quantised)(clips[0])).max() < 3 * step
     assert np.mean(logits.argmax(axis=1) == small()(clips[0]).numpy().argmax(axis=1)) >= 0.97
 
 
-def test_float16_is_the_float_network_in_half_of_the_bytes(small, clips):
+def test_float16_has_the_logits_of_the_float_network_and_half_of_the_bytes(small, clips):
     network = small()
-    file = tflite_file.Network(tflite.float16(twin(network)))
+    file = tflite_file.TFLiteModel(tflite.float16(to_tf_keras(network)))
     expected = network(clips[0]).numpy()
     assert np.abs(file(clips[0]) - expected).max() < 2e-3 * np.abs(expected).max()
     # Two bytes a weight and a bias: 232 and 27, once batch norms are folded.
@@ -45,21 +48,21 @@ def test_float16_is_the_float_network_in_half_of_the_bytes(small, clips):
 
 
 def test_native_strides_change_no_integer(quantised, clips, monkeypatch, file):
-    monkeypatch.setattr(tflite, "with_native_strides", lambda content: content)
+    monkeypatch.setattr(strides, "with_native_strides", lambda content: content)
     pooled = tflite.convert(quantised)
     assert "MAX_POOL_2D" in {operator.name for operator in tflite_file.operators(pooled)}
-    np.testing.assert_array_equal(tflite_file.Network(pooled)(clips[0]), tflite_file.Network(file)(clips[0]))
+    np.testing.assert_array_equal(tflite_file.TFLiteModel(pooled)(clips[0]), tflite_file.TFLiteModel(file)(clips[0]))
 
 
-def test_a_dead_channel_leaves_nothing_in_float(small, clips):
+def test_a_network_with_a_dead_channel_is_int8_throughout(small, clips):
     network = small()
     norm = network.get_layer("stem_bn").get_weights()
     for value in norm:
         value[3] = 1e-41
     network.get_layer("stem_bn").set_weights(norm)
     network.get_layer("stem").set_weights([network.get_layer("stem").get_weights()[0] * ([1] * 3 + [1e-41] + [1] * 4)])
-    file = tflite.convert(qat.quantise(twin(network), clips[0]))
-    assert tflite_file.Network(file).is_int8
+    file = tflite.convert(qat.quantise(to_tf_keras(network), clips[0]))
+    assert tflite_file.TFLiteModel(file).is_int8
 
 
 def test_a_file_with_floats_is_refused():
@@ -69,11 +72,11 @@ def test_a_file_with_floats_is_refused():
 
 
 def test_a_batch_norm_that_did_not_fold_is_refused():
-    def between(x):
+    def scaled_maximum(x):
         return tf.nn.max_pool2d(x, 2, 2, "VALID") * tf.constant([[[[1.0, 3.0]]]])
 
     with pytest.raises(UserError, match="holds MUL .*did not fold"):
-        tflite.check(_converted(between, channels=2, int8=True))
+        tflite.check(_converted(scaled_maximum, channels=2, int8=True))
 
 
 def _converted(call, channels=1, int8=False):

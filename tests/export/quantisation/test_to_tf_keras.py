@@ -1,3 +1,5 @@
+"""Conversion of Keras 3 networks to tf_keras."""
+
 import keras
 import numpy as np
 import pytest
@@ -5,54 +7,54 @@ import tf_keras
 
 from asc_tf.errors import UserError
 from asc_tf.recipe import registry
-from export.quantisation.to_tf_keras import twin
+from export.quantisation.to_tf_keras import to_tf_keras
 
 
-def test_computes_the_same_in_tf_keras(small, clips):
+def test_outputs_weights_and_names_are_those_of_the_keras_3_network(small, clips):
     network = small()
-    copy = twin(network)
+    copy = to_tf_keras(network)
     assert isinstance(copy, tf_keras.Model)
     np.testing.assert_allclose(copy(clips[0]), network(clips[0]), atol=1e-5)
     assert [w.shape.as_list() for w in copy.weights] == [list(w.shape) for w in network.weights]
     assert {layer.name for layer in copy.layers} == {layer.name for layer in network.layers}
 
 
-def test_keeps_the_settings_that_the_weights_do_not_show(small):
+def test_settings_without_weights_are_copied(small):
     network = small()
     network.get_layer("stem_bn").epsilon = 0.5
     network.get_layer("stem_bn").momentum = 0.25
-    copy = twin(network).get_layer("stem_bn")
+    copy = to_tf_keras(network).get_layer("stem_bn")
     assert (copy.epsilon, copy.momentum) == (0.5, 0.25)
 
 
-def test_does_the_same_after_the_network_was_called_inside_another(small, clips):
+def test_a_network_that_was_called_inside_another_is_converted(small, clips):
     network = small()
     keras.Model(network.input, keras.layers.Softmax()(network(network.input)))
-    np.testing.assert_allclose(twin(network)(clips[0]), network(clips[0]), atol=1e-5)
+    np.testing.assert_allclose(to_tf_keras(network)(clips[0]), network(clips[0]), atol=1e-5)
 
 
-def test_leaves_the_original_alone(small):
+def test_the_original_is_not_changed(small):
     network = small()
     before = network.get_weights()
-    twin(network).get_layer("stem").set_weights([np.zeros((3, 3, 1, 8))])
+    to_tf_keras(network).get_layer("stem").set_weights([np.zeros((3, 3, 1, 8))])
     assert all(np.array_equal(old, new) for old, new in zip(before, network.get_weights(), strict=True))
 
 
-def test_names_a_layer_that_tf_keras_lacks():
-    class Own(keras.layers.Layer):
+def test_a_layer_that_tf_keras_lacks_is_refused_by_name():
+    class Foreign(keras.layers.Layer):
         def call(self, x):
             return x
 
     inputs = keras.Input((4,))
-    with pytest.raises(UserError, match="'odd' \\(Own\\) has no counterpart"):
-        twin(keras.Model(inputs, Own(name="odd")(inputs)))
+    with pytest.raises(UserError, match="'odd' \\(Foreign\\) has no counterpart"):
+        to_tf_keras(keras.Model(inputs, Foreign(name="odd")(inputs)))
 
 
 STRIDES = [[1, 1], [1, 2]] + [[1, 1]] * 4
 CP_MOBILE = {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES}
 DROPOUT = [0.1] * 5
-# Every network of the zoo has a twin; one that cannot have one belongs in a list of its own, with the reason.
-ZOO = {
+# Every model of asc_tf can be converted; one that cannot belongs in a separate list, with the reason.
+MODELS = {
     "ait_student": [{"width": 4, "embedding": 8, "dropout": DROPOUT}],
     "cp_mobile": [
         CP_MOBILE | {"grn": grn, "foldable": form} for grn, form in ((True, False), (True, True), (False, True))
@@ -64,30 +66,32 @@ ZOO = {
 }
 
 
-def test_no_network_of_the_zoo_is_forgotten():
-    assert sorted(ZOO) == registry.names("model")
+def test_every_model_is_in_the_list():
+    assert sorted(MODELS) == registry.names("model")
 
 
-@pytest.mark.parametrize(("family", "settings"), [(name, settings) for name, all_ in ZOO.items() for settings in all_])
-def test_every_network_of_the_zoo_has_a_twin(family, settings):
+@pytest.mark.parametrize(
+    ("family", "settings"), [(name, settings) for name, variants in MODELS.items() for settings in variants]
+)
+def test_every_model_has_the_same_outputs_in_tf_keras(family, settings):
     network, rng = registry.entry("model", family)((33, 18, 2), 4, **settings), np.random.default_rng(0)
     network.set_weights([value + rng.uniform(0, 0.1, value.shape) for value in network.get_weights()])
     x = rng.normal(size=(3, 33, 18, 2)).astype("float32")
     expected = np.array(network(x))
     assert expected.std() > 1e-3
-    np.testing.assert_allclose(twin(network)(x), expected, atol=1e-5 * max(1, np.abs(expected).max()))
+    np.testing.assert_allclose(to_tf_keras(network)(x), expected, atol=1e-5 * max(1, np.abs(expected).max()))
 
 
-def test_names_an_operation_that_is_no_layer():
+def test_an_operation_that_is_no_layer_is_refused_by_name():
     inputs = keras.Input((4, 4, 1))
     network = keras.Model(inputs, keras.layers.ReLU(name="after")(inputs * 2))
     with pytest.raises(UserError, match="multiply|after"):
-        twin(network)
+        to_tf_keras(network)
 
 
-def test_refuses_what_is_not_functional():
-    class Own(keras.Model):
+def test_a_model_that_is_not_functional_is_refused():
+    class Subclassed(keras.Model):
         pass
 
-    with pytest.raises(UserError, match="Own is not a functional"):
-        twin(Own())
+    with pytest.raises(UserError, match="Subclassed is not a functional"):
+        to_tf_keras(Subclassed())

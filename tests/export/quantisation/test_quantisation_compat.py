@@ -1,0 +1,62 @@
+"""The names that TFMOT gives to layers and variables are those that export.quantisation._compat reads."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow_model_optimization as tfmot
+
+from export.quantisation import _compat, qat
+from export.quantisation.to_tf_keras import to_tf_keras
+
+GONE = f"is gone from tensorflow-model-optimization {tfmot.__version__} (private): see export/quantisation/_compat.py"
+
+
+@pytest.mark.parametrize("name", ["quant_stem", "quant_logits", "quantize_layer"])
+def test_the_prefixes_of_layer_names_exist(quantised, name):
+    assert any(layer.name.startswith(name) for layer in quantised.layers), f"layer name {name} {GONE}"
+
+
+@pytest.mark.parametrize("name", ["kernel", "depthwise_kernel", "output", "quantize_layer"])
+def test_the_variables_of_ranges_exist(quantised, name):
+    variables = [variable.name.split("/")[-1] for variable in quantised.variables]
+    assert f"{name}_min:0" in variables and f"{name}_max:0" in variables, f"variable name {name}_min or _max {GONE}"
+
+
+def test_the_variables_of_activations_exist(clips):
+    inputs = keras.Input((12, 9, 1))
+    x = keras.layers.Conv2D(2, 1, activation="relu", name="conv")(inputs)
+    x = keras.layers.Dense(2, activation="tanh", name="dense")(keras.layers.GlobalAveragePooling2D(name="mean")(x))
+    network = to_tf_keras(keras.Model(inputs, x))
+    entries = {entry.tensor: entry for entry in _compat.ranges(qat.quantise(network, clips[0]))}
+    assert {"pre_activation", "post_activation"} <= entries.keys(), f"variable pre_ or post_activation_min {GONE}"
+    assert _compat.float_tensor(network, entries["post_activation"]) is network.get_layer("conv").output
+
+
+def test_ranges_are_those_of_kernels_and_activations(quantised):
+    ranges = {(entry.layer.name, entry.tensor): entry for entry in _compat.ranges(quantised)}
+    kernels = [key for key, entry in ranges.items() if entry.is_of_kernel]
+    assert kernels == [
+        ("quant_stem", "kernel"), ("quant_depthwise", "depthwise_kernel"), ("quant_project", "kernel"),
+        ("quant_head", "kernel"),
+    ]  # fmt: skip
+    assert ("quant_logits", "output") in ranges and ("quant_stem_relu", "output") in ranges
+    assert all(np.all(entry.low.numpy() < entry.high.numpy()) for entry in ranges.values())
+
+
+def test_every_layer_but_the_input_is_quantised(quantised):
+    assert [layer.name for layer in quantised.layers if not _compat.is_quantised(layer)] == ["spectrogram"]
+
+
+def test_float_layer_and_tensor_are_those_of_the_float_network(small, quantised):
+    network = to_tf_keras(small())
+    entries = {(entry.layer.name, entry.tensor): entry for entry in _compat.ranges(quantised)}
+    (input_entry,) = [entry for (name, _), entry in entries.items() if name.startswith("quantize_layer")]
+    logits = entries["quant_logits", "output"]
+    assert _compat.float_layer(network, logits.layer) is network.get_layer("logits")
+    assert _compat.float_tensor(network, logits) is network.output
+    assert _compat.float_tensor(network, input_entry) is network.input
+
+
+def test_kernel_is_the_weight_of_the_float_layer(small, quantised):
+    kernel = _compat.kernel(quantised.get_layer("quant_depthwise"))
+    assert kernel.shape == small().get_layer("depthwise").kernel.shape
