@@ -32,12 +32,12 @@ def normaliser(run):
 
 
 def normalisation(run):
-    """{"mean", "deviation"} that the run's recipe states or that its training measured; 0 and 1 where it has none."""
+    """{"mean", "std"} that the run's recipe states or that its training measured; 0 and 1 where it has none."""
     section = run.recipe.normalise
     if section is None:
-        return {"mean": 0.0, "deviation": 1.0}
+        return {"mean": 0.0, "std": 1.0}
     if section.by == "constants":
-        return {"mean": section.mean, "deviation": section.deviation}
+        return {"mean": section.mean, "std": section.std}
     if not run.has(NORMALISATION):
         raise UserError(f"{run.path / NORMALISATION}: is missing; train the run first.")
     return run.read_arrays(NORMALISATION)

@@ -1,4 +1,4 @@
-"""On which scale does a network see a spectrogram? (x - mean) / deviation, of constants or of measured bands.
+"""On which scale does a network see a spectrogram? (x - mean) / std, of constants or of measured bands.
 
 Source:  constants: (x + 4.5) / 5 of CP-JKU and PaSST, AST's and PSLA's. Measured: per-bin standardisation over
          the training split, as reported for the DCASE 2024 student with DyMN teachers.
@@ -11,26 +11,26 @@ import numpy as np
 
 @keras.saving.register_keras_serializable("asc_tf")
 class Normalise(keras.layers.Layer):
-    """(x - mean) / deviation; both are numbers, or (bands, 1, channels) arrays."""
+    """(x - mean) / std; both are numbers, or (bands, 1, channels) arrays."""
 
-    def __init__(self, mean, deviation, *, name="normalise", trainable=False, dtype="float32"):
+    def __init__(self, mean, std, *, name="normalise", trainable=False, dtype="float32"):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
-        self.mean, self.deviation = np.array(mean, np.float32), np.array(deviation, np.float32)
+        self.mean, self.std = np.array(mean, np.float32), np.array(std, np.float32)
 
     def call(self, x):
-        return (x - self.mean) / self.deviation
+        return (x - self.mean) / self.std
 
     def compute_output_shape(self, input_shape):
         return input_shape
 
     def get_config(self):
-        return super().get_config() | {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+        return super().get_config() | {"mean": self.mean.tolist(), "std": self.std.tolist()}
 
 
 def moments(spectrograms):
-    """{"mean", "deviation"} of every band and channel, (bands, 1, channels) float64, over all clips and frames.
+    """{"mean", "std"} of every band and channel, (bands, 1, channels) float64, over all clips and frames.
 
-    spectrograms: an iterable of (clips, bands, frames, channels); one batch is held at a time. The deviation
+    spectrograms: an iterable of (clips, bands, frames, channels); one batch is held at a time. The std
     is that of the whole population; a band that never moves gets 1, so that it becomes 0 and not infinite.
     Source: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing sample variances", 1979.
     """
@@ -42,6 +42,6 @@ def moments(spectrograms):
         squares = squares + ((cells - own[:, None]) ** 2).sum((0, 2)) + apart**2 * count * added / (count + added)
         count += added
         mean = mean + apart * added / count
-    deviation = np.sqrt(squares / count)
-    still = deviation < 1e-6 * np.maximum(1, np.abs(mean))  # what rounding leaves of a constant
-    return {"mean": mean[:, None], "deviation": np.where(still, 1.0, deviation)[:, None]}
+    std = np.sqrt(squares / count)
+    still = std < 1e-6 * np.maximum(1, np.abs(mean))  # what rounding leaves of a constant
+    return {"mean": mean[:, None], "std": np.where(still, 1.0, std)[:, None]}

@@ -5,7 +5,7 @@ Source, by `flavour` (the numbers are what the source uses, and settings here):
             32 kHz, window 3072, hop 500, FFT 4096, 256 bands, 0-16000 Hz: 256 x 65 a second.
     slaney  librosa.feature.melspectrogram and power_to_db (`reference`, `top_db`).
     kaldi   AugmentMelSTFT of CP-JKU 2023, PaSST, EfficientAT, before their (x + 4.5) / 5, which is
-            [normalise] mean = -4.5, deviation = 5.0 in a recipe. Pre-emphasis takes one sample: 256 x 64.
+            [normalise] mean = -4.5, std = 5.0 in a recipe. Pre-emphasis takes one sample: 256 x 64.
     ast     torchaudio kaldi.fbank as AST and PSLA call it, before their normalisation. Frames are not
             centred: 16 kHz, window 400, hop 160, FFT 512, 128 bands, 20-8000 Hz: 128 x 98.
     htsat   torchlibrosa as HTS-AT calls it: 32 kHz, window 1024, hop 320, 64 bands, 50-14000 Hz: 64 x 101.

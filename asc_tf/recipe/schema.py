@@ -43,12 +43,12 @@ class Train:
 
 @dataclass(frozen=True)
 class Normalise:
-    """(x - mean) / deviation of the spectrogram, after its augmentation: by = "constants" takes the two numbers
+    """(x - mean) / std of the spectrogram, after its augmentation: by = "constants" takes the two numbers
     given here, "bands" those of every band over the training clips, measured once and kept in the run folder."""
 
     by: Literal["constants", "bands"]
     mean: float | None = None
-    deviation: float | None = limits(None, least=1e-9)
+    std: float | None = limits(None, least=1e-9)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
     recipe.toml            resolved recipe; evaluate, predict and export read this copy
     labels.txt             classes in the order of the network's outputs
-    normalisation.npz      mean and deviation of every band, where the recipe has them measured
+    normalisation.npz      mean and std of every band, where the recipe has them measured
     log.csv, tensorboard/  one row an epoch
     state.npz              everything needed to resume: weights, optimizer, epoch, log
     weights/               best.weights.h5 (by validation), last.weights.h5

@@ -42,8 +42,8 @@ def _asked(run, teachers_run, network, layer):
 def _renormalised(run, teachers_run):
     """A function that undoes the [normalise] of a run and does its teacher's; none at all where they are the same."""
     own, teachers = _numbers(run), _numbers(teachers_run)
-    slope = own["deviation"] / teachers["deviation"]
-    shift = (own["mean"] - teachers["mean"]) / teachers["deviation"]
+    slope = own["std"] / teachers["std"]
+    shift = (own["mean"] - teachers["mean"]) / teachers["std"]
     if (slope == 1).all() and (shift == 0).all():
         return lambda x: x
     slope, shift = slope.astype(np.float32), shift.astype(np.float32)

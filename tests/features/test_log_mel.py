@@ -28,7 +28,7 @@ HTSAT = BASELINE | {
     "min_hz": 50.0, "max_hz": 14000.0,
 }  # fmt: skip
 EACH = {"htk": BASELINE, "slaney": LIBROSA, "kaldi": PASST, "ast": AST, "htsat": HTSAT}
-# name in the golden: (file, settings, mean and deviation of its normalisation, dB of its unit)
+# name in the golden: (file, settings, mean and std of its normalisation, dB of its unit)
 GOLDENS = {
     "b_baseline24": ("feat_logmel", BASELINE, 0.0, 1.0, DB),
     "a_cpjku23_hop500": ("feat_logmel", CP_JKU, -4.5, 5.0, DB),
@@ -45,11 +45,11 @@ GOLDENS = {
 @pytest.mark.parametrize("excerpt", ["ex0", "ex1"])
 def test_equals_its_original(name, excerpt, shared):
     """Within 1e-3 dB of the original in float64, and of its float32 form beyond that one's own error (1.3e-3)."""
-    file, settings, mean, deviation, decibels = GOLDENS[name]
+    file, settings, mean, std, decibels = GOLDENS[name]
     golden = np.load(shared / f"golden/{file}.npz")
     wave = np.load(shared / "golden/feat_waves.npz")[f"{excerpt}/wave_{settings['sample_rate_hz']}"]
     original, exact = (
-        (golden[f"{excerpt}/{name}{form}"].astype(float) * deviation + mean) * decibels for form in ("", "_f64")
+        (golden[f"{excerpt}/{name}{form}"].astype(float) * std + mean) * decibels for form in ("", "_f64")
     )
     ours = log_mel.build(**settings)(wave[None])[0, ..., 0].numpy() * decibels
     if name.startswith(("d_", "e_")):  # those originals put time first
@@ -73,13 +73,13 @@ def test_equals_the_further_settings_of_librosa(excerpt, name, settings, shared)
     np.testing.assert_allclose(ours[loud], original[loud], atol=1e-3)
 
 
-@pytest.mark.parametrize(("constants", "mean", "deviation"), [
+@pytest.mark.parametrize(("constants", "mean", "std"), [
     ("audioset", -4.2677393, 2 * 4.5689974), ("esc50", -6.6268077, 2 * 5.358466),
 ])  # fmt: skip
-def test_ast_pads_with_zero_before_it_normalises(constants, mean, deviation, shared):
+def test_ast_pads_with_zero_before_it_normalises(constants, mean, std, shared):
     wave = np.load(shared / "golden/feat_waves.npz")["ex0/wave_16000"]
     original = np.load(shared / "golden/feat_logmel.npz")[f"ex0/d_ast_fbank_pad100_{constants}_norm"].T
-    ours = (log_mel.build(**AST, frames=100)(wave[None])[0, ..., 0].numpy() - mean) / deviation
+    ours = (log_mel.build(**AST, frames=100)(wave[None])[0, ..., 0].numpy() - mean) / std
     np.testing.assert_allclose(ours, original, atol=1e-5)
 
 

@@ -10,15 +10,15 @@ def test_moments_in_parts_are_those_of_the_whole():
     x = (1e4 + np.random.default_rng(0).standard_normal((37, 5, 11, 2))).astype("f")
     whole = x.astype(float)
     found = _normalise.moments(iter([x[:1], x[1:20], x[20:]]))
-    assert found["mean"].shape == found["deviation"].shape == (5, 1, 2) and found["mean"].dtype == np.float64
+    assert found["mean"].shape == found["std"].shape == (5, 1, 2) and found["mean"].dtype == np.float64
     np.testing.assert_allclose(found["mean"][:, 0], whole.mean((0, 2)), rtol=1e-14)
-    np.testing.assert_allclose(found["deviation"][:, 0], whole.std((0, 2)), rtol=1e-10)
+    np.testing.assert_allclose(found["std"][:, 0], whole.std((0, 2)), rtol=1e-10)
 
 
 def test_a_band_that_never_moves_becomes_0():
     x = np.full((100, 1, 7, 1), np.log(1e-5), "f")
     found = _normalise.moments([x[:33], x[33:]])
-    assert found["deviation"] == 1
+    assert found["std"] == 1
     np.testing.assert_allclose(_normalise.Normalise(**found)(x), 0, atol=1e-6)
 
 
