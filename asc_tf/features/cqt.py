@@ -116,9 +116,8 @@ class ConstantQ(_front_end.Transform):
         above, below = tf.split(_columns_last(tf.matmul(layout.rounded, rounded)), 2, 1)
         above = tf.cast(above, tf.float64) + _columns_last(tf.concat(high, 1))
         cells = [tf.signal.ifft(tf.complex(*tf.split(part, 2))) for part in (above, below)]
-        return _magnitude(
-            *cells, self._frame_ends(wave, layout.fft_samples), layout.first_taps.real, layout.first_taps.imag
-        )
+        ends, taps = self._frame_ends(wave, layout.fft_samples), layout.first_taps
+        return _magnitude(*cells, ends, taps.real, taps.imag)
 
     def _frame_ends(self, wave, fft_samples):
         """(batch, frames): first sample of each of librosa's circular frames, less the one that follows its last."""
@@ -131,11 +130,11 @@ class ConstantQ(_front_end.Transform):
 def _blocks(spectrum, columns, size):
     """(columns, blocks, 2 * batch) of a half spectrum, real parts of all clips, then imaginary; float64 and float32.
 
-    The clip is delayed by half a sample: the filters, centred half a sample early, are real then.
+    The clip is advanced by half a sample: the filters, centred half a sample early, are real then.
     """
     bins = spectrum.shape[1]
-    delayed = spectrum * np.exp(1j * np.pi * np.arange(bins) / size)
-    parts = tf.pad(tf.concat([tf.math.real(delayed), tf.math.imag(delayed)], 0), [[0, 0], [0, -bins % columns]])
+    advanced = spectrum * np.exp(1j * np.pi * np.arange(bins) / size)
+    parts = tf.pad(tf.concat([tf.math.real(advanced), tf.math.imag(advanced)], 0), [[0, 0], [0, -bins % columns]])
     blocks = tf.transpose(tf.reshape(parts, (-1, parts.shape[1] // columns, columns)), (2, 1, 0))
     return blocks, tf.cast(blocks, tf.float32)
 
