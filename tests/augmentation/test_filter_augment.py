@@ -25,7 +25,7 @@ def test_curves_are_those_of_the_original(ranges):
     rng = np.random.default_rng(ranges)
     edges = np.array([0, *np.sort(rng.choice(np.arange(1, BANDS), ranges - 1, replace=False)), *[BANDS] * (6 - ranges)])
     gain_db = rng.uniform(-6, 6, (4, 6))
-    for curve, linear in ((filter_augment.stepped, False), (filter_augment.sloped, True)):
+    for curve, linear in ((filter_augment.step_curve, False), (filter_augment.linear_curve, True)):
         ours = curve(tf.constant(gain_db), tf.constant(edges, tf.int32), BANDS)
         np.testing.assert_allclose(ours, transcribed(gain_db, edges, ranges, linear), atol=1e-6)
 
@@ -35,7 +35,9 @@ def drawn(ranges, min_width, bands=BANDS, draws=20000):
     seeds = tf.stack([tf.zeros(draws, tf.int32), tf.range(draws)], 1)
     run = tf.function(
         lambda: tf.map_fn(
-            lambda s: filter_augment.boundaries(s, tf.constant(ranges), tf.constant(min_width), bands=bands, most=5),
+            lambda s: filter_augment.boundaries(
+                s, tf.constant(ranges), tf.constant(min_width), bands=bands, max_ranges=5
+            ),
             seeds,
         )
     )
@@ -97,7 +99,7 @@ def test_domains_by_hand():
     mel = tf.constant(np.log(power + floor), tf.float32)[None, :, None, None]
     curve = tf.fill((1, 3, 1, 1), gain_db)
     linear, level, authors = (
-        np.ravel(filter_augment.weighed(mel, curve, domain, floor))
+        np.ravel(filter_augment.filtered(mel, curve, domain, floor))
         for domain in ("linear", "decibel", "log_as_authors")
     )
     np.testing.assert_allclose(linear, np.log(power * 10**0.3 + floor), atol=1e-5)  # silence stays the floor

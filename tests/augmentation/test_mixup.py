@@ -12,16 +12,16 @@ SEED = tf.constant([0, 1])
 def test_equals_the_original(shared):
     golden = np.load(shared / "golden/math_mixup.npz")
     pairs, share = tf.constant(golden["perm"]), tf.constant(golden["lam"])
-    np.testing.assert_allclose(_mixing.clips(tf.constant(golden["x"]), pairs, share), golden["x_mixed"], atol=1e-12)
+    np.testing.assert_allclose(_mixing.mixed(tf.constant(golden["x"]), pairs, share), golden["x_mixed"], atol=1e-12)
     label = tf.one_hot(golden["labels"], 10, dtype=tf.float64)
-    label = _mixing.targets({"label": label}, pairs, share)["label"]
+    label = _mixing.mixed_targets({"label": label}, pairs, share)["label"]
     np.testing.assert_allclose(label, golden["y_mixed"], atol=1e-12)
     loss = soft_targets.label_loss(golden["logits"], label.numpy())
     np.testing.assert_allclose(loss, golden["loss_per_sample"], atol=1e-12)
 
 
 def test_shares_are_the_larger_part_of_a_beta_draw():
-    pairs, share = mixup.drawn(20000, SEED, alpha=0.3, p=0.75)
+    pairs, share = mixup.draw_pairs(20000, SEED, alpha=0.3, p=0.75)
     assert sorted(pairs.numpy()) == list(range(20000))
     mixed = share.numpy()[share < 1]
     assert len(mixed) / 20000 == pytest.approx(0.75, abs=0.03)  # a draw of Beta(0.3, 0.3) can be 1 itself
@@ -40,8 +40,8 @@ def test_the_teachers_losses_are_the_mixture_of_the_losses_however_often_clips_a
     }
     swap, turn = np.array([1, 0, 3, 2]), np.array([1, 2, 3, 0])
     first, second = rng.uniform(0.5, 1, (2, 4))
-    once = _mixing.targets(batch, swap, tf.constant(first))
-    twice = _mixing.targets(once, turn, tf.constant(second))
+    once = _mixing.mixed_targets(batch, swap, tf.constant(first))
+    twice = _mixing.mixed_targets(once, turn, tf.constant(second))
     weights = {"label": 0.0, "teacher": 0.3, "embedding": 0.7}
 
     def loss(who):
@@ -69,7 +69,7 @@ def test_spectrogram_label_and_teacher_share_one_draw():
 def test_waves_are_mixed_without_their_means_and_others_stay():
     wave = tf.random.stateless_uniform((40, 9), SEED)
     out = wave_mixup.apply({"wave": wave, "label": tf.eye(40)}, SEED, 32000, p=0.5, alpha=2.0)
-    pairs, share = (x.numpy() for x in mixup.drawn(40, SEED, alpha=2.0, p=0.5))
+    pairs, share = (x.numpy() for x in mixup.draw_pairs(40, SEED, alpha=2.0, p=0.5))
     centred = wave.numpy() - wave.numpy().mean(1, keepdims=True)
     expected = share[:, None] * centred + (1 - share[:, None]) * centred[pairs]
     expected[share == 1] = wave.numpy()[share == 1]

@@ -31,8 +31,8 @@ def test_the_loudspeaker_falls_by_3_db_at_its_limits_and_12_an_octave(hz, expect
 
 def test_clipping_is_soft_and_follows_the_drive():
     wave = noise(1)
-    np.testing.assert_allclose(playback.clipped(wave, -60.0), wave, atol=1e-5)
-    hard = playback.clipped(wave, 0.0)
+    np.testing.assert_allclose(playback.soft_clipped(wave, -60.0), wave, atol=1e-5)
+    hard = playback.soft_clipped(wave, 0.0)
     assert np.abs(hard).max() <= float(playback.rms(wave)[0, 0])
     np.testing.assert_allclose(hard, 0.1 * np.tanh(wave / 0.1), rtol=0.02, atol=1e-3)
 
@@ -48,7 +48,7 @@ def test_the_room_falls_by_60_db_in_its_time_and_has_its_energy():
 
 def test_convolution_with_the_room_is_numpys():
     wave, responses = np.random.default_rng(1).standard_normal((2, 3, 50)).astype("f")
-    ours = playback.through(tf.constant(wave), tf.constant(responses))
+    ours = playback.convolve(tf.constant(wave), tf.constant(responses))
     for clip in range(3):
         np.testing.assert_allclose(ours[clip], np.convolve(wave[clip], responses[clip])[:50], atol=1e-4)
 
