@@ -138,7 +138,7 @@ def test_devices_at_one_place_hear_the_same():
 
 
 def test_the_seed_decides_and_the_workers_do_not(tmp_path, monkeypatch):
-    monkeypatch.setattr(_tree, "_FEW_PLACES", 0)
+    monkeypatch.setattr(_tree, "_FEW_LOCATIONS", 0)
     places = _places.plan(**SIZES)[:10]
     one = _written(tmp_path / "one", places, seed=1, workers=1)
     assert _written(tmp_path / "two", places, seed=1, workers=2) == one
@@ -207,8 +207,8 @@ def test_a_second_call_writes_nothing(made):
 
 
 def test_other_sizes_and_seeds_live_side_by_side(made, monkeypatch):
-    monkeypatch.setattr(_tree, "_record_place", _silence)
-    monkeypatch.setattr(_tree, "_FEW_PLACES", 1000)
+    monkeypatch.setattr(_tree, "_record_location", _silence)
+    monkeypatch.setattr(_tree, "_FEW_LOCATIONS", 1000)
     other = made_up.listing(root=str(made.root.parent), seed=2, train_clips=61, test_clips=60)
     assert other.root != made.root and len(other.clips) == 121
     assert made.root.is_dir()
@@ -239,8 +239,8 @@ def test_killed_half_way_it_leaves_nothing_running_and_is_made_whole_next_time(t
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr(_tree, "_record_place", _disk_full)
-    monkeypatch.setattr(_tree, "_FEW_PLACES", 1000)
+    monkeypatch.setattr(_tree, "_record_location", _disk_full)
+    monkeypatch.setattr(_tree, "_FEW_LOCATIONS", 1000)
     with pytest.raises(UserError, match="No space left"):
         made_up.listing(root=str(tmp_path), **SIZES)
     assert [file.suffix for file in tmp_path.iterdir()] == [".lock"]
