@@ -53,14 +53,14 @@ def test_triangles_peak_at_1_or_have_area_2():
     np.testing.assert_allclose(areas, 1, rtol=0.01)
 
 
-def test_groups_give_what_the_whole_bank_gives():
+def test_groups_equal_the_whole_bank():
     bank = _mel.htk_bank(40, 512, 16000, 0.0, 8000.0)
     power = np.random.default_rng(0).random((2, 7, 257)).astype("f")
     grouped = _mel.apply_bank(power, _mel.grouped(bank))
     np.testing.assert_allclose(grouped, np.swapaxes(power @ bank, 1, 2), rtol=1e-5)
 
 
-def test_drawn_weights_are_those_of_the_bank():
+def test_weights_in_graph_code_equal_those_of_the_bank():
     bank = _mel.kaldi_bank(128, 1024, 32000, 0.0, 15000.0)
     groups = _mel.grouped(bank)
     drawn = _mel.kaldi_weights(groups, 1024, 32000, tf.constant(0.0), tf.constant(15000.0))
@@ -68,7 +68,7 @@ def test_drawn_weights_are_those_of_the_bank():
         np.testing.assert_allclose(tensor, weights, atol=1e-4)
 
 
-def test_frames_are_the_wave_hop_by_hop():
+def test_frames_overlap_by_the_hop():
     wave = np.arange(20, dtype="f")[None]
     np.testing.assert_array_equal(
         _framing.overlapping(wave, 3, 7, 3)[0], [np.arange(7), np.arange(3, 10), np.arange(6, 13)]
