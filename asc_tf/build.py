@@ -1,98 +1,195 @@
-"""What does a recipe make of its parts? The only module that knows every part."""
+"""Assembly of a recipe's parts: front end, network, student, input pipeline. The only module that knows every part."""
 
+import contextlib
 import dataclasses
 import inspect
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from asc_tf import dataset
-from asc_tf.data import audio, batches, crops
+from asc_tf.data import batches, crops
+from asc_tf.dataset import LoadedDataset
 from asc_tf.distillation import ensembles
 from asc_tf.distillation.student import Student
 from asc_tf.errors import UserError
 from asc_tf.features import _normalise
 from asc_tf.recipe import registry
+from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import layout
+from asc_tf.runs.folder import RunFolder
 
-NORMALISATION = "normalisation.npz"
 
-
-def front_end(recipe):
-    """The recipe's feature layer: wave (batch, samples) to spectrogram (batch, bands, frames, channels)."""
+def front_end(recipe: Recipe) -> keras.Layer:
+    """The recipe's feature layer: waves (batch, samples) to spectrograms (batch, bands, frames, channels)."""
     return registry.entry("feature", recipe.feature.name)(**recipe.feature.settings)
 
 
-def normaliser(run):
-    """What follows the front end and the augmentation of spectrograms: the recipe's [normalise], as a layer."""
-    section = run.recipe.normalise
-    if section is None:
+def normaliser(run: RunFolder) -> keras.Layer:
+    """The layer of the recipe's [normalise], applied after the front end and the augmentation of spectrograms."""
+    if run.recipe.normalise is None:
         return keras.layers.Identity(dtype="float32")
     return _normalise.Normalise(**normalisation(run))
 
 
-def normalisation(run):
-    """{"mean", "std"} that the run's recipe states or that its training measured; 0 and 1 where it has none."""
+def normalisation(run: RunFolder) -> dict[str, Any]:
+    """Mean and std of [normalise], as the recipe states them or training measured them.
+
+    Returns:
+        {"mean", "std"}: numbers, or arrays with a value for every band; 0 and 1 without [normalise].
+
+    Raises:
+        UserError: They are not measured yet.
+    """
     section = run.recipe.normalise
     if section is None:
         return {"mean": 0.0, "std": 1.0}
     if section.by == "constants":
         return {"mean": section.mean, "std": section.std}
-    if not run.has(NORMALISATION):
-        raise UserError(f"{run.path / NORMALISATION}: is missing; train the run first.")
-    return run.read_arrays(NORMALISATION)
+    if not run.has(layout.NORMALISATION):
+        raise UserError(f"{run.path / layout.NORMALISATION}: is missing; train the run first.")
+    return run.read_arrays(layout.NORMALISATION)
 
 
-def measure_normalisation(run, data):
-    """Measures what [normalise] by = "bands" asks for, on the training clips, into the run folder."""
+def measure_normalisation(run: RunFolder, data: LoadedDataset) -> None:
+    """Measures mean and std of every band on the training clips, with [normalise] by = "bands".
+
+    A run that is resumed keeps those it was started with.
+    """
     recipe = run.recipe
-    if recipe.normalise is None or recipe.normalise.by != "bands" or run.has("state.npz"):
-        return  # a run that goes on keeps what it began with
+    if recipe.normalise is None or recipe.normalise.by != "bands" or run.started:
+        return
     layer = front_end(recipe)
     chunks = batches.evaluation(source(recipe, data, data.train), batches.CHUNK)
     spectrograms = chunks.map(lambda batch: layer(batch["wave"]), batches.PARALLEL)
-    run.write_arrays(NORMALISATION, _normalise.moments(spectrograms))
+    run.write_arrays(layout.NORMALISATION, _normalise.moments(spectrograms))
 
 
-def input_shape(recipe):
-    """(bands, frames, channels) that the recipe's network sees."""
+def input_shape(recipe: Recipe) -> tuple[int, int, int]:
+    """Shape of the network's input, (bands, frames, channels)."""
     return tuple(front_end(recipe).compute_output_shape((None, dataset.segment_samples(recipe))))[1:]
 
 
-def network(recipe, classes, *, foldable=False):
-    """The recipe's untrained network, its weights drawn from the recipe's seed.
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Context in which initial weights and seed generators of Keras layers follow from a seed.
 
-    foldable: the form with the same weights and outputs whose batch norms fold into convolutions,
-    for quantisation, where the model distinguishes the two.
+    Keras draws the seeds of both from Python's random state, which is restored at the end.
     """
-    keras.utils.set_random_seed(recipe.seed)
-    build = registry.entry("model", recipe.model.name)
-    form = {"foldable": foldable} if "foldable" in inspect.signature(build).parameters else {}
-    return build(input_shape(recipe), classes, **form, **recipe.model.settings)
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
-def student(recipe, classes, **settings):
-    """The recipe's untrained network in a Student.  classes: names.  settings: the Student's that no recipe states."""
-    return Student(
-        network(recipe, len(classes)),
-        distill=recipe.distill,
-        hierarchy=recipe.hierarchy,
-        classes=classes,
-        multi_label=dataset.multi_label(recipe),
-        **settings,
-    )
+def network(recipe: Recipe, classes: int, *, foldable: bool = False) -> keras.Model:
+    """The recipe's network with initial weights of the recipe's seed.
+
+    Args:
+        recipe: The recipe.
+        classes: Number of classes.
+        foldable: Whether to build the form whose batch norms fold into convolutions, for quantisation; weights
+            and outputs are the same. Models without such a form ignore it.
+    """
+    with seeded(recipe.seed):
+        return _network(recipe, classes, foldable)
 
 
-def source(recipe, data, rows, columns=None, *, shift=0):
-    """The batches.Source of some rows of the data, with its `columns`.
+def checked_network(recipe: Recipe, classes: int) -> keras.Model:
+    """The recipe's network; its data and augmentations may be absent.
 
-    shift: samples by which each is heard later than it begins, see data/crops.py.
+    Raises:
+        UserError: The settings of the model do not fit together.
+    """
+    try:
+        return network(recipe, classes)
+    except ValueError as error:
+        raise UserError(f"{recipe.file}: the network cannot be built: {str(error).splitlines()[0]}") from error
+
+
+def load_network(run: RunFolder, *, foldable: bool = False) -> keras.Model:
+    """The network of a run with its best weights.
+
+    Args:
+        run: A trained or imported run.
+        foldable: As for `network`.
+
+    Raises:
+        UserError: The run has no weights yet.
+    """
+    file = run.path / layout.BEST_WEIGHTS
+    if not file.is_file():
+        raise UserError(f"{file}: is missing; train the run to its end first.")
+    model = network(run.recipe, len(run.labels), foldable=foldable)
+    model.load_weights(file)
+    return model
+
+
+def head_layers(recipe: Recipe, classes: int) -> list[str]:
+    """Names of the layers whose weights change their shapes with the number of classes, in order.
+
+    Such as a last convolution with its batch norm, or a dense layer.
+    """
+    shapes, others = (weight_shapes(network(recipe, number)) for number in (classes, classes + 1))
+    return [name for name in shapes if shapes[name] != others[name]]
+
+
+def weight_shapes(network: keras.Model) -> dict[str, str]:
+    """Shapes of the weights of every layer that has any, as text, by the layer's name."""
+    return {
+        layer.name: " and ".join(" x ".join(map(str, weight.shape)) for weight in layer.weights)
+        for layer in network.layers
+        if layer.weights
+    }
+
+
+def student(recipe: Recipe, classes: Sequence[str], **settings: Any) -> Student:
+    """The recipe's untrained network in a Student.
+
+    Args:
+        recipe: The recipe.
+        classes: Names of the classes.
+        **settings: Arguments of the Student that are not in the recipe.
+    """
+    with seeded(recipe.seed):
+        return Student(
+            _network(recipe, len(classes)),
+            distill=recipe.distill,
+            hierarchy=recipe.hierarchy,
+            classes=classes,
+            multi_label=dataset.multi_label(recipe),
+            **settings,
+        )
+
+
+def source(
+    recipe: Recipe,
+    data: LoadedDataset,
+    rows: np.ndarray,
+    columns: Mapping[str, np.ndarray] | None = None,
+    *,
+    shift: int = 0,
+) -> batches.Source:
+    """The source of batches of some prepared segments.
+
+    Args:
+        recipe: The recipe.
+        data: Its dataset.
+        rows: Rows of the prepared segments.
+        columns: Further arrays, a row a segment, which batches contain too.
+        shift: Samples by which every segment starts later, see data/crops.py.
     """
     return batches.Source(
         read=crops.shifted(data.prepared, shift),
         samples=dataset.segment_samples(recipe),
         rows=rows,
-        labels=data.label_numbers(rows),
+        labels=data.label_indices(rows),
         label_sets=data.label_sets,
         classes=len(data.classes),
         devices=data.column("device", rows),
@@ -100,26 +197,35 @@ def source(recipe, data, rows, columns=None, *, shift=0):
     )
 
 
-def training_batches(run, source, *, first_step, last_step, worker=0, workers=1):
-    """(spectrogram, targets) of every step, augmented; step by step the same for the same recipe.
+def training_batches(
+    run: RunFolder, source: batches.Source, *, first_step: int, last_step: int, worker: int = 0, workers: int = 1
+) -> tf.data.Dataset:
+    """Augmented training batches, a pure function of recipe and step.
 
-    targets: as distillation.terms.total takes them: "label", and what stored teachers said.
-    worker, workers: the part of the batch that one of several processes trains on (see batches.training).  Waves
-    are augmented by the chunk's number and front ends vary by the step, as for one worker; spectrograms are
-    augmented, and mixed, within the worker's part, with draws of its own.
+    Args:
+        run: The run.
+        source: Its training segments.
+        first_step, last_step: Range of steps, the last one excluded.
+        worker, workers: Of several processes that share every batch, the index of this one and their number (see
+            batches.training). Waves are augmented by the number of their chunk and front ends vary by the step, as
+            for one process; spectrograms are augmented, and mixed, within a process's part, with its own draws.
+
+    Returns:
+        (spectrograms, targets) of every step; targets are what distillation.terms.total takes: "label", and the
+        stored outputs of teachers.
     """
     recipe, normalise = run.recipe, normaliser(run)
     size = batches.shared(recipe.train.batch_size, worker, workers)
-    own_chunks = size // batches.chunk_size(size)
-    to_mel, on_waves, on_mels = _in_training(recipe), augmenter(recipe, "wave"), augmenter(recipe, "mel")
-    with_one_teacher = ensembles.in_step(run)
+    chunks_a_step = size // batches.chunk_size(size)
+    to_mel, on_waves, on_mels = _training_front_end(recipe), augmenter(recipe, "wave"), augmenter(recipe, "mel")
+    merge_teachers = ensembles.merge_in_batch(run)
 
     def from_chunk(batch, number):
-        return to_mel(on_waves(batch, _seed(recipe, number)), _seed(recipe, number // (own_chunks * workers)))
+        return to_mel(on_waves(batch, _seed(recipe, number)), _seed(recipe, number // (chunks_a_step * workers)))
 
     def from_step(chunks, step):
         batch = {key: tf.reshape(value, (size, *value.shape[2:])) for key, value in chunks.items()}
-        batch = on_mels(with_one_teacher(batch), _seed(recipe, step * workers + worker))
+        batch = on_mels(merge_teachers(batch), _seed(recipe, step * workers + worker))
         return normalise(batch["mel"]), targets(batch)
 
     chunks = batches.training(
@@ -131,59 +237,87 @@ def training_batches(run, source, *, first_step, last_step, worker=0, workers=1)
         worker=worker,
         workers=workers,
     )
-    steps = chunks.map(from_chunk, batches.PARALLEL).batch(own_chunks, drop_remainder=True)
+    steps = chunks.map(from_chunk, batches.PARALLEL).batch(chunks_a_step, drop_remainder=True)
     numbered = tf.data.Dataset.zip(steps, tf.data.Dataset.range(first_step, last_step))
     return numbered.map(from_step, batches.PARALLEL).prefetch(2)
 
 
-def targets(batch):
-    """What of an augmented batch is not heard but learnt."""
+def targets(batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """The entries of an augmented batch that are targets of the loss."""
     return {key: value for key, value in batch.items() if key not in ("mel", "device")}
 
 
-def augmented(recipe, batch, step):
-    """A batch of "wave", "label" and "device" with the "mel" that training would make of it in a step of its own."""
+def augmented(recipe: Recipe, batch: dict[str, tf.Tensor], step: int | tf.Tensor) -> dict[str, tf.Tensor]:
+    """A batch augmented as in training.
+
+    Args:
+        recipe: The recipe.
+        batch: "wave" (batch, samples), "label" and "device".
+        step: Number that seeds the draws.
+
+    Returns:
+        The batch with "mel" (batch, bands, frames, channels) in place of "wave".
+    """
     seed = _seed(recipe, step)
-    batch = _in_training(recipe)(augmenter(recipe, "wave")(batch, seed), seed)
+    batch = _training_front_end(recipe)(augmenter(recipe, "wave")(batch, seed), seed)
     return augmenter(recipe, "mel")(batch, seed)
 
 
-def evaluation_batches(run, source, batch_size=256):
-    """Spectrograms (batch, bands, frames, channels) of all segments in order, not augmented."""
+def evaluation_batches(run: RunFolder, source: batches.Source, batch_size: int = 256) -> tf.data.Dataset:
+    """Inputs of the network (batch, bands, frames, channels) of all segments in order, not augmented."""
     to_input = network_input(run)
     chunks = batches.evaluation(source, batches.CHUNK).map(lambda batch: to_input(batch["wave"]), batches.PARALLEL)
     return chunks.rebatch(batch_size).prefetch(2)
 
 
-def network_input(run):
-    """A function from waves to what the run's network sees in inference: front end, then normalisation."""
+def network_input(run: RunFolder) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from waves to inputs of the run's network: front end, then normalisation."""
     layer, normalise = front_end(run.recipe), normaliser(run)
     return lambda wave: normalise(layer(wave))
 
 
-def forward(network):
-    """A function from spectrograms to logits in inference, traced once for every size of batch."""
+def forward(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from spectrograms to outputs in inference mode, traced once for all batch sizes."""
     shape = (None, *network.input_shape[1:])
     return tf.function(lambda x: network(x, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
 
 
-def outputs(logits, spectrograms):
-    """(clips, classes) of `forward` or a tflite_file.Network over batches of spectrograms."""
-    return np.concatenate([np.asarray(logits(x)) for x in spectrograms])
+def outputs(logits: Callable[[tf.Tensor], Any], inputs: tf.data.Dataset) -> np.ndarray:
+    """Logits (clips, classes) of all batches of a dataset.
 
-
-def waves(recipe, file):
-    """(seconds, samples) float32 of an audio file, as prepared clips reach the front end but not rounded to 16 bits.
-
-    Quiet recordings of 24 bits lose by that: CP-JKU's network of 2023 then decides 48 instead of 50 of the 50
-    seconds of TUT scenes (peaks of 0.015 to 0.057) as its original does.
+    Args:
+        logits: Function from a batch to its logits.
+        inputs: Batches of what it takes.
     """
-    samples, rate_hz = audio.read(file)
-    to_hz = dataset.sample_rate_hz(recipe)
-    return audio.cut(audio.resample(samples, rate_hz, to_hz), to_hz, recipe.data.segment_s)
+    return np.concatenate([np.asarray(logits(x)) for x in inputs])
 
 
-def _in_training(recipe):
+def augmenter(recipe: Recipe, stage: str) -> Callable[[dict, tf.Tensor], dict]:
+    """A function (batch, seed) -> batch that applies the recipe's augmentations of a stage, "wave" or "mel"."""
+    parts = [(registry.module("augmentation", part.name), part.settings) for part in recipe.augmentation]
+    chosen = [(index, module, settings) for index, (module, settings) in enumerate(parts) if stage == module.ON]
+    extra = (dataset.sample_rate_hz(recipe),) if stage == "wave" else ()
+
+    def augment(batch, seed):
+        for index, module, settings in chosen:
+            batch = module.apply(batch, tf.random.experimental.stateless_fold_in(seed, index), *extra, **settings)
+        return batch
+
+    return augment
+
+
+def teacher_recipe(recipe: Recipe, teacher: Recipe) -> Recipe:
+    """A teacher's recipe on its student's data: `teacher` with the sections dataset and data of `recipe`."""
+    return dataclasses.replace(teacher, dataset=recipe.dataset, data=recipe.data)
+
+
+def _network(recipe, classes, foldable=False):
+    build = registry.entry("model", recipe.model.name)
+    form = {"foldable": foldable} if "foldable" in inspect.signature(build).parameters else {}
+    return build(input_shape(recipe), classes, **form, **recipe.model.settings)
+
+
+def _training_front_end(recipe):
     """A function (batch, the step's seed) -> batch with "mel" in place of "wave".
 
     A front end that varies draws with that seed, so that all chunks of a step share one draw.
@@ -193,31 +327,13 @@ def _in_training(recipe):
     def with_mel(batch, seed):
         wave = batch.pop("wave")
         if getattr(layer, "varies", False):
-            own = tf.random.experimental.stateless_fold_in(seed, len(recipe.augmentation))  # no augmentation's place
-            return batch | {"mel": layer.varied(wave, own)}
+            # Folded with a number that no augmentation's index reaches.
+            front_end_seed = tf.random.experimental.stateless_fold_in(seed, len(recipe.augmentation))
+            return batch | {"mel": layer.varied(wave, front_end_seed)}
         return batch | {"mel": layer(wave)}
 
     return with_mel
 
 
-def augmenter(recipe, stage):
-    """A function (batch, seed) -> batch that applies the recipe's augmentations of a stage, "wave" or "mel"."""
-    parts = [(registry.module("augmentation", part.name), part.settings) for part in recipe.augmentation]
-    chosen = [(place, module, settings) for place, (module, settings) in enumerate(parts) if stage == module.ON]
-    extra = (dataset.sample_rate_hz(recipe),) if stage == "wave" else ()
-
-    def augmented(batch, seed):
-        for place, module, settings in chosen:
-            batch = module.apply(batch, tf.random.experimental.stateless_fold_in(seed, place), *extra, **settings)
-        return batch
-
-    return augmented
-
-
 def _seed(recipe, number):
     return tf.stack([tf.constant(recipe.seed, tf.int32), tf.cast(number, tf.int32)])
-
-
-def taught(recipe, teacher):
-    """The teacher's recipe on its student's data: a copy of `teacher` with the dataset and data of `recipe`."""
-    return dataclasses.replace(teacher, dataset=recipe.dataset, data=recipe.data)

@@ -1,116 +1,163 @@
-"""Which clips does a recipe train on, choose its weights by, and test?"""
+"""The dataset of a recipe: its clips, prepared, in training, validation and test splits."""
 
 import contextlib
 import gc
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from asc_tf.data.datasets.listing import validation_part
+from asc_tf.data.datasets.listing import Listing, validation_part
 from asc_tf.data.prepared import shards
 from asc_tf.distillation import hierarchy
 from asc_tf.errors import UserError
 from asc_tf.recipe import registry
+from asc_tf.recipe.schema import Recipe
 
 
-def sample_rate_hz(recipe):
+def sample_rate_hz(recipe: Recipe) -> int:
+    """Sample rate at which the recipe's clips are prepared, in Hz: that of its front end."""
     return recipe.feature.settings["sample_rate_hz"]
 
 
-def segment_samples(recipe):
+def segment_samples(recipe: Recipe) -> int:
+    """Samples of a segment."""
     return round(sample_rate_hz(recipe) * recipe.data.segment_s)
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
-    """A recipe's clips, prepared: what is trained on, what chooses the weights, what is tested."""
+class LoadedDataset:
+    """A recipe's clips, prepared and split.
 
-    listing: object
+    Args:
+        listing: The dataset's clips with labels, devices and cities.
+        prepared: Their samples.
+        train, validation, test: Rows of the prepared segments of each split. Validation chooses the weights.
+    """
+
+    listing: Listing
     prepared: shards.Prepared
-    train: np.ndarray  # rows of the prepared segments
+    train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
 
     @property
-    def classes(self):
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of the network's outputs."""
         return self.listing.classes
 
-    def column(self, name, rows):
-        """(rows,) of a field of the clips: "label" (but of multi-label data), "device", "city" or "file"."""
+    def column(self, name: str, rows: np.ndarray) -> np.ndarray:
+        """A field of the clips, (rows,) texts.
+
+        Args:
+            name: "label" (not of multi-label data), "device", "city" or "file".
+            rows: Rows of the prepared segments.
+        """
         return np.array(self._values(name, rows))
 
-    def labels(self, rows):
-        """(rows,) class numbers; of multi-label data (rows, classes) bool."""
-        numbers = self.label_numbers(rows)
-        return numbers if self.label_sets is None else self.label_sets[numbers]
+    def labels(self, rows: np.ndarray) -> np.ndarray:
+        """Class indices (rows,); of multi-label data (rows, classes) bool."""
+        indices = self.label_indices(rows)
+        return indices if self.label_sets is None else self.label_sets[indices]
 
-    def label_numbers(self, rows):
-        """(rows,) class numbers; of multi-label data numbers of rows of `label_sets`."""
-        number = {label: index for index, label in enumerate(self._kinds)}
-        return np.array([number[label] for label in self._values("label", rows)], np.int64)
+    def label_indices(self, rows: np.ndarray) -> np.ndarray:
+        """Class indices (rows,); of multi-label data indices of rows of `label_sets`."""
+        index = {label: position for position, label in enumerate(self._distinct_labels)}
+        return np.array([index[label] for label in self._values("label", rows)], np.int64)
 
     @cached_property
-    def label_sets(self):
-        """(sets, classes) bool of multi-label data, a row for each set of classes that occurs; None of other data.
+    def label_sets(self) -> np.ndarray | None:
+        """Sets of classes that occur in multi-label data, (sets, classes) bool; None for other data.
 
         Clips share rows: (clips, classes) float32 would be 4 GB for AudioSet.
         """
         if not self.listing.multi_label:
             return None
-        sets = np.zeros((len(self._kinds), len(self.classes)), bool)
-        number = {label: index for index, label in enumerate(self.classes)}
-        for row, names in enumerate(self._kinds):
-            sets[row, [number[name] for name in names]] = True
+        sets = np.zeros((len(self._distinct_labels), len(self.classes)), bool)
+        index = {label: position for position, label in enumerate(self.classes)}
+        for row, names in enumerate(self._distinct_labels):
+            sets[row, [index[name] for name in names]] = True
         return sets
 
     @cached_property
-    def _kinds(self):
-        """What label numbers stand for."""
+    def _distinct_labels(self):
+        """The labels that label indices count."""
         return sorted(set(self.listing.label)) if self.listing.multi_label else self.classes
 
     def _values(self, name, rows):
         texts = getattr(self.listing, name)
         return [texts[position] for position in self.prepared.clip[rows].tolist()]
 
-    def names(self, rows):
-        """(rows,) texts that name a segment: its file and its second."""
+    def names(self, rows: np.ndarray) -> np.ndarray:
+        """Names of the segments, (rows,) texts: "file#second"."""
         files = self.column("file", rows)
         return np.array([f"{file}#{second}" for file, second in zip(files, self.prepared.segment[rows], strict=True)])
 
 
-def listing(recipe):
+def listing(recipe: Recipe) -> Listing:
     """The recipe's dataset, its tables checked, no audio read."""
     return registry.entry("dataset", recipe.dataset.name)(**recipe.dataset.settings)
 
 
-def classes(recipe):
-    """The recipe's classes in order; the dataset's files are read only where they decide them."""
-    return tuple(getattr(registry.module("dataset", recipe.dataset.name), "SCENES", ())) or listing(recipe).classes
+def known_classes(recipe: Recipe) -> tuple[str, ...]:
+    """Classes of the recipe's dataset where they are fixed, in order; else empty. Reads no file."""
+    return tuple(getattr(registry.module("dataset", recipe.dataset.name), "SCENES", ()))
 
 
-def multi_label(recipe):
+def classes(recipe: Recipe) -> tuple[str, ...]:
+    """Classes of the recipe's dataset, in order; its files are read only where they define the classes."""
+    return known_classes(recipe) or listing(recipe).classes
+
+
+def multi_label(recipe: Recipe) -> bool:
     """Whether a clip of the recipe's dataset may belong to several classes."""
     return getattr(registry.module("dataset", recipe.dataset.name), "MULTI_LABEL", False)
 
 
-def load(recipe, *, quiet=False):
-    """The recipe's dataset, prepared where it is not yet.  Raises UserError for anything that is wrong with it.
+def load(recipe: Recipe, *, quiet: bool = False) -> LoadedDataset:
+    """Loads the recipe's dataset; prepares it where it is not yet.
 
     A large set that is prepared is taken for unchanged where its folders are (see data/prepared/cache_key.py).
+
+    Args:
+        recipe: The recipe.
+        quiet: Whether nothing is printed.
+
+    Raises:
+        UserError: Anything is wrong with its tables or files.
     """
-    with _no_collection():
+    with _no_garbage_collection():
         clips = listing(recipe)
         _check_groups(recipe, clips.classes)
         train, validation = validation_part(clips, share=recipe.data.validation_share, seed=recipe.data.validation_seed)
         prepared = prepare(recipe, clips, quiet=quiet, thorough=False)
-    parts = [np.flatnonzero(np.isin(prepared.clip, part)) for part in (train, validation, clips.of("test"))]
-    for name, rows, needed in zip(
-        ("train", "validation", "test"), parts, (True, bool(len(validation)), True), strict=True
-    ):
+    splits = [np.flatnonzero(np.isin(prepared.clip, part)) for part in (train, validation, clips.of("test"))]
+    required = (True, bool(len(validation)), True)
+    for name, rows, needed in zip(("train", "validation", "test"), splits, required, strict=True):
         if needed and not len(rows):
             raise UserError(f"{recipe.file}: the {name} split has no readable clips.")
-    return Data(clips, prepared, *parts)
+    return LoadedDataset(clips, prepared, *splits)
+
+
+def prepare(recipe: Recipe, clips: Listing, *, quiet: bool = False, thorough: bool = True) -> shards.Prepared:
+    """Decodes and resamples the recipe's clips, those that are not prepared yet.
+
+    Args:
+        recipe: The recipe.
+        clips: Its dataset.
+        quiet: Whether nothing is printed.
+        thorough: Whether every file is looked at; otherwise a large set is taken for unchanged where its folders are.
+    """
+    return shards.prepare(
+        clips,
+        folder=recipe.data.prepared_folder,
+        sample_rate_hz=sample_rate_hz(recipe),
+        segment_s=recipe.data.segment_s,
+        max_bad_share=recipe.data.max_bad_share,
+        quiet=quiet,
+        thorough=thorough,
+    )
 
 
 def _check_groups(recipe, classes):
@@ -122,24 +169,12 @@ def _check_groups(recipe, classes):
 
 
 @contextlib.contextmanager
-def _no_collection():
-    """Python looks for garbage again and again while a million texts are read, and finds none: half of the time."""
-    before = gc.isenabled()
+def _no_garbage_collection() -> Iterator[None]:
+    """Switches garbage collection off: with a million texts it takes half of the time and frees nothing."""
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if before:
+        if enabled:
             gc.enable()
-
-
-def prepare(recipe, clips, *, quiet=False, thorough=True):
-    return shards.prepare(
-        clips,
-        folder=recipe.data.prepared_folder,
-        sample_rate_hz=sample_rate_hz(recipe),
-        segment_s=recipe.data.segment_s,
-        max_bad_share=recipe.data.max_bad_share,
-        quiet=quiet,
-        thorough=thorough,
-    )

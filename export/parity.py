@@ -1,7 +1,7 @@
 """`python -m export.parity RUN`: compare the decisions and costs of all forms of a run.
 
-On the test split: the float Keras network, the quantised one, the TFLite files, the one that takes the waveform, and the
-C front end before the int8 network, where the run has them and gcc is installed. Prints the table and writes
+On the test split: the float Keras network, the quantised one, the TFLite files, the one that takes the waveform, and
+the C front end before the int8 network, where the run has them and gcc is installed. Prints the table and writes
 export/parity.json, .txt and .png: accuracy also by class and device, agreement, log loss, the error of every layer
 of the int8 file, size, latency on one and two threads, memory.
 """
@@ -21,10 +21,13 @@ def main(arguments: list[str] | None = None, prog: str = "python -m export.parit
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from asc_tf.runs import folder
+    from asc_tf import dataset
+    from asc_tf.inference.run import load_run
     from export.device import comparison
+    from export.quantisation.run import quantised_run
 
-    comparison.report(folder.load(options.run))
+    run = quantised_run(load_run(options.run))
+    comparison.write_report(run, dataset.load(run.recipe))
 
 
 if __name__ == "__main__":

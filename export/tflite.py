@@ -24,14 +24,16 @@ def main(arguments: list[str] | None = None, prog: str = "python -m export.tflit
 
 
 def _export(options: argparse.Namespace) -> int:
+    from asc_tf.inference.run import TrainedRun
     from asc_tf.recipe import resolve
     from asc_tf.runs import folder
     from export.device import tflite_files
+    from export.quantisation.run import write_float16
 
     run = folder.load(options.run)
-    run = folder.copy(run, options.out) if options.out else run
+    run = TrainedRun(folder.copy(run, options.out) if options.out else run)
     if options.float16:
-        tflite_files.write_float16(run)
+        write_float16(run)
         return command_line.OK
     recipe = resolve.load(options.on or run.path / "recipe.toml", options.overrides)
     return command_line.OVER_LIMITS if tflite_files.write_int8(run, recipe) else command_line.OK

@@ -78,7 +78,7 @@ label_weight = 0.5
 epochs = 2
 frozen_epochs = 1
 learning_rate = 1e-4
-follow = "float"
+distil_from = "float"
 calibration_clips = 32
 """
 

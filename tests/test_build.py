@@ -3,6 +3,7 @@ import pytest
 
 from asc_tf import build, dataset
 from asc_tf.errors import UserError
+from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe import resolve as recipe
 from asc_tf.runs import folder as run_folder
 from asc_tf.training import dry_run as fitting
@@ -54,7 +55,7 @@ def test_evaluation_batches_keep_the_order_and_are_not_augmented(loaded, run):
     spectrograms = np.concatenate(list(build.evaluation_batches(run(), build.source(loaded, data, data.test), 7)))
     assert len(spectrograms) == len(data.test)
     file = data.listing.root / data.column("file", data.test)[0]
-    alone = build.front_end(loaded)(build.waves(loaded, file))
+    alone = build.front_end(loaded)(TrainedRun(run()).segments(file))
     np.testing.assert_allclose(spectrograms[: len(alone)], alone, atol=1e-5)
 
 
@@ -157,7 +158,7 @@ GROUPS = 'hierarchy={groups={a=["high","low"],b=["middle"]}, branches="two", lay
 
 def test_a_recipe_with_all_terms_is_checked_without_data(tiny):
     teacher = recipe.load(tiny.parent / "tiny_teacher.toml")
-    for live in ("distill.live=false", "distill.live=true"):
+    for live in ("distill.online=false", "distill.online=true"):
         fitting.check(recipe.load(tiny, [MIXED, GROUPS, live, "dataset.root=nowhere", *LAYERS]), [teacher])
 
 

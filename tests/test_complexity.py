@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from asc_tf.complexity import main as program
 from asc_tf.cost import measure as complexity
 from asc_tf.models import cp_mobile, cp_resnet
 from asc_tf.recipe import resolve as recipe
@@ -92,24 +93,24 @@ def test_a_frozen_network_and_one_inside_another_cost_the_same():
 
 
 def test_the_program_tells_every_rule_and_the_limits(capsys):
-    assert complexity.main(["esc10_cp_mobile"]) == 0
+    assert program(["esc10_cp_mobile"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "T 61,148 29,419,156" in told and "F 59,794 30,216,768" in told
     assert "61,148 of 128,000 bytes: fits" in told and "MACs 29,419,156 of 30,000,000: fits" in told
 
 
 def test_what_is_over_a_limit_says_so_in_words_and_status(capsys):
-    assert complexity.main(["quickstart", "--set", "model.width=64"]) == 1
+    assert program(["quickstart", "--set", "model.width=64"]) == 1
     assert capsys.readouterr().out.count("OVER") == 2  # 228,340 parameters and 30,949,844 MACs
 
 
 def test_the_classes_of_a_run_are_its_own(tmp_path, capsys):
     run = run_folder.create(tmp_path / "run", recipe.load("quickstart"), resume=False)
     run.write("labels.txt", "near\nfar\n")
-    assert complexity.main([str(run.path)]) == 0
+    assert program([str(run.path)]) == 0
     # 8 of 10 outputs less than the baseline: each 104 weights, gamma and beta.
     assert f"{61_148 - 8 * 106:,} of 128,000" in capsys.readouterr().out
-    assert complexity.main([str(run.path), "--set", "model.width=64"]) == 2
+    assert program([str(run.path), "--set", "model.width=64"]) == 2
 
 
 def test_the_program_counts_files(tmp_path, capsys):
@@ -117,7 +118,7 @@ def test_the_program_counts_files(tmp_path, capsys):
     concrete = function.get_concrete_function(tf.TensorSpec((1, 4, 2, 1), tf.float32))
     file = tmp_path / "network.tflite"
     file.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module()).convert())
-    assert complexity.main([str(file)]) == 0
+    assert program([str(file)]) == 0
     told = " ".join(capsys.readouterr().out.split())
     # 3 weights and 3 biases at 8 positions, in floats; 8 values in and 24 out.
     assert "total 6 48" in told and "24 of 128,000 bytes" in told and "activations at least 128 bytes" in told
@@ -125,7 +126,7 @@ def test_the_program_counts_files(tmp_path, capsys):
 
 @pytest.mark.parametrize("what", ["absent.tflite", "no_recipe", "."])
 def test_what_cannot_be_counted_is_one_line(what, capsys):
-    assert complexity.main([what]) == 2
+    assert program([what]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 

@@ -7,12 +7,13 @@ from checkpoints import torch_format as torch_file
 from asc_tf import build
 from asc_tf.checkpoints import to_keras
 from asc_tf.errors import UserError
-from asc_tf.evaluation import predict
+from asc_tf.evaluation.predict import predict
+from asc_tf.import_weights import main as program
+from asc_tf.inference.run import TrainedRun
 from asc_tf.models import cp_mobile
 from asc_tf.recipe import resolve as recipe
 from asc_tf.runs import folder as run_folder
-from asc_tf.training import callbacks as epochs
-from asc_tf.training import imported_weights as import_weights
+from asc_tf.training.imported_weights import import_weights
 
 CHECKPOINT = "checkpoints/cp_mobile_dcase2023_cpjku.ckpt"
 LABELS = ("low", "middle", "high")
@@ -21,7 +22,7 @@ LABELS = ("low", "middle", "high")
 @pytest.fixture(scope="module")
 def imported(shared, tmp_path_factory):
     out = tmp_path_factory.mktemp("imported") / "run"
-    return import_weights.import_weights(shared / CHECKPOINT, recipe.load("cpjku2023_cp_mobile"), out)
+    return import_weights(shared / CHECKPOINT, recipe.load("cpjku2023_cp_mobile"), out)
 
 
 @pytest.fixture
@@ -45,9 +46,9 @@ def test_the_files_of_real_scenes_are_named_as_by_the_original(imported, shared)
     golden = _golden(shared)
     names = golden["recording_names"].tolist()
     files = [str(shared / f"data/tut2018/{name}.wav") for name in names]
-    found, unreadable = predict.predict(imported, files)
+    found, errors = predict(TrainedRun(imported), files)
     decided = np.concatenate([found[file].argmax(axis=1) for file in files])
-    assert not unreadable and imported.labels == tuple(golden["class_names"])
+    assert not errors and imported.labels == tuple(golden["class_names"])
     # The golden cuts before it resamples, prediction after.
     assert np.mean(decided == golden["logits"].argmax(axis=1)) >= 0.99
     assert [imported.labels[found[file].mean(axis=0).argmax()] for file in files] == names
@@ -71,8 +72,8 @@ def test_any_wrapper_and_format_gives_the_same_weights(alone, tmp_path):
     torch_file.write_zip(tmp_path / "a.ckpt", wrapped, state)
     torch_file.write_legacy(tmp_path / "b.pt", *torch_file.simple(**state))
     for name in ("a.ckpt", "b.pt"):
-        run = import_weights.import_weights(tmp_path / name, alone, tmp_path / f"run_{name}", labels=LABELS)
-        network = epochs.load_best(run, build.network(alone, 3))
+        run = import_weights(tmp_path / name, alone, tmp_path / f"run_{name}", labels=LABELS)
+        network = build.load_network(run)
         np.testing.assert_array_equal(
             network.get_layer("b2_project").get_weights()[0][0, 0].T,
             state["stages.s1.b2.block.2.0.weight"][..., 0, 0],
@@ -97,7 +98,7 @@ def test_another_network_is_refused_and_nothing_written(alone, tmp_path, change,
     state = {key: value for key, value in (_state(alone) | change).items() if value is not None}
     file = torch_file.write_zip(tmp_path / "network.pt", *torch_file.simple(**state))
     with pytest.raises(UserError, match=message):
-        import_weights.import_weights(file, alone, tmp_path / "new/run", labels=LABELS)
+        import_weights(file, alone, tmp_path / "new/run", labels=LABELS)
     assert not (tmp_path / "new").exists()
 
 
@@ -116,10 +117,10 @@ def test_what_cannot_be_imported_is_one_line(alone, tiny, tmp_path, capsys):
         (str(tmp_path), alone.file, "--out", out): "no such file",
     }
     for (checkpoint, name, *rest), message in expected.items():
-        assert import_weights.main([checkpoint, "--recipe", name, *rest, "--labels", ",".join(LABELS)]) == 2
+        assert program([checkpoint, "--recipe", name, *rest, "--labels", ",".join(LABELS)]) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert line.startswith("import_weights: ") and message in line
-    assert import_weights.main([str(file), "--recipe", alone.file, "--out", out, "--labels", "bus,bus,tram"]) == 2
+    assert program([str(file), "--recipe", alone.file, "--out", out, "--labels", "bus,bus,tram"]) == 2
     assert "every class once" in capsys.readouterr().err
     assert not (tmp_path / "run").exists() and [entry.name for entry in taken.iterdir()] == ["kept"]
 
@@ -137,4 +138,4 @@ def _golden(shared):
 
 
 def _logits(run, spectrograms):
-    return build.forward(epochs.load_best(run, build.network(run.recipe, len(run.labels))))(spectrograms).numpy()
+    return build.forward(build.load_network(run))(spectrograms).numpy()

@@ -5,8 +5,11 @@ import soundfile
 from asc_tf import build, dataset
 from asc_tf.evaluation import show
 from asc_tf.features import axes
+from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe import registry
 from asc_tf.recipe import resolve as recipes
+from asc_tf.runs.folder import RunFolder
+from asc_tf.show import main as program
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def test_axes_of_the_other_front_ends():
 
 def test_draws_a_png(tone, tmp_path):
     soundfile.write(tmp_path / "tone.wav", np.stack([tone, tone], 1)[::2], 22050)
-    assert show.main(["features", str(tmp_path / "tone.wav"), "--out", str(tmp_path / "tone.png")]) == 0
+    assert program(["features", str(tmp_path / "tone.wav"), "--out", str(tmp_path / "tone.png")]) == 0
     assert (tmp_path / "tone.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -52,7 +55,7 @@ def test_draws_a_png(tone, tmp_path):
 )
 def test_mistakes_are_one_line(samples, arguments, message, tone, tmp_path, capsys):
     soundfile.write(tmp_path / "tone.wav", tone[:samples], show.RATE_HZ)
-    assert show.main(["features", str(tmp_path / "tone.wav"), "--out", str(tmp_path / "x.png"), *arguments]) == 2
+    assert program(["features", str(tmp_path / "tone.wav"), "--out", str(tmp_path / "x.png"), *arguments]) == 2
     error = capsys.readouterr().err
     assert len(error.strip().splitlines()) == 1 and any(word in error for word in message.split("|"))
 
@@ -68,7 +71,7 @@ middle/middle1.wav,test,a,paris
 high/high0.wav,train,a,paris
 high/high1.wav,test,,paris
 """)
-    assert show.main(["data", str(tiny), "--set", f"dataset.split_csv={table}"]) == 0
+    assert program(["data", str(tiny), "--set", f"dataset.split_csv={table}"]) == 0
     printed = [line.split() for line in capsys.readouterr().out.splitlines()]
     for row in ("low 2 1", "middle 1 1", "a 3 1", "s5 0 1", "unknown 0 1", "paris 3 2", "oslo 1 1", "all 4 3"):
         assert row.split() in printed, row
@@ -83,14 +86,14 @@ def test_the_sheet_shows_every_class_as_it_is_and_as_it_is_trained_on(tiny):
         assert [title for title, _ in pictures] == ["as it is", *(f"in training, draw {n}" for n in (1, 2, 3))]
         assert all(mel.shape == (64, 33) for _, mel in pictures) and len(hz) == 64
         file, second = name.split(": ")[1].split("#")
-        wave = build.waves(recipe, data.listing.root / file)[int(second)]
+        wave = TrainedRun(RunFolder(tiny.parent, recipe)).segments(data.listing.root / file)[int(second)]
         np.testing.assert_allclose(pictures[0][1], build.front_end(recipe)(wave[None])[0, ..., 0], atol=1e-4)
         drawn = [mel for _, mel in pictures]
         assert all(np.abs(one - other).max() > 0.1 for one, other in zip(drawn, drawn[1:], strict=False))
 
 
 def test_draws_the_sheet(tiny, tmp_path, capsys):
-    assert show.main(["data", str(tiny), "--out", str(tmp_path / "sheet.png")]) == 0
+    assert program(["data", str(tiny), "--out", str(tmp_path / "sheet.png")]) == 0
     assert (tmp_path / "sheet.png").read_bytes()[:4] == b"\x89PNG"
-    assert show.main(["data", str(tiny), "--out", str(tmp_path / "nowhere/sheet.png")]) == 2
+    assert program(["data", str(tiny), "--out", str(tmp_path / "nowhere/sheet.png")]) == 2
     assert "cannot be written" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asc_tf.training import fit as train
+from asc_tf.train import main as train
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +44,7 @@ def test_it_trains_and_is_judged_by_device_and_city(tree, tiny, tmp_path, capsys
     recipe = tiny.parent / "tiny_teacher.toml"
     options = [f'dataset={{name="tau", root="{tree}", split="5"}}', f"data.prepared_folder={tmp_path}/prepared"]
     sets = [word for option in [*options, "train.epochs=2"] for word in ("--set", option)]
-    assert train.main([str(recipe), "--out", str(tmp_path / "run"), *sets]) == 0
+    assert train([str(recipe), "--out", str(tmp_path / "run"), *sets]) == 0
     report = json.loads((tmp_path / "run/metrics.json").read_text())["float"]
     assert sorted(report["by_device"]) == ["a", "b", "c", "s1", "s2", "s3", "s4", "s5", "s6"]
     assert {"barcelona", "vienna", "london"} <= set(report["by_city"])

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asc_tf.evaluation import evaluate, predict
+from asc_tf.evaluate import main as evaluate
+from asc_tf.predict import main as predict
 from asc_tf.runs import folder as run_folder
-from asc_tf.training import fit as train
-from export.device import comparison as parity
-from export.quantisation import convert as tflite
+from asc_tf.train import main as train
+from export.parity import main as parity
+from export.tflite import main as tflite
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent
@@ -55,7 +56,7 @@ def killed_after(line, *arguments, by=signal.SIGKILL):
 def never_stopped(tiny_in, tmp_path_factory):
     """A student's run, its teacher's beside it, that nothing disturbed."""
     folder = tmp_path_factory.mktemp("never_stopped")
-    assert train.main([str(tiny_in(folder)), "--out", str(folder / "runs/student")]) == 0
+    assert train([str(tiny_in(folder)), "--out", str(folder / "runs/student")]) == 0
     return folder / "runs/student"
 
 
@@ -79,25 +80,25 @@ def test_the_whole_way(never_stopped, tiny, recordings, tmp_path, capsys):
     assert (out / "labels.txt").read_text().split() == ["high", "low", "middle"]
 
     # evaluate and predict stand on the run folder alone; a second student reuses the teacher
-    assert evaluate.main([str(out)]) == 0
+    assert evaluate([str(out)]) == 0
     assert "macro accuracy" in capsys.readouterr().out
     again = json.loads((out / "metrics.json").read_text())
     assert again == report
     file = str(recordings / "high/high3.wav")
     for extra in ([], ["--tflite"]):
         capsys.readouterr()
-        assert predict.main([str(out), file, "--json", *extra]) == 0
+        assert predict([str(out), file, "--json", *extra]) == 0
         answer = json.loads(capsys.readouterr().out)[file]
         assert answer["labels"][int(np.argmax(answer["mean"]))] == "high"
         assert len(answer["seconds"]) == 2 and sum(answer["mean"]) == pytest.approx(1)
     short = ["--set", "seed=2", "--set", "train.epochs=1", "--set", "quantise.epochs=1"]
-    assert train.main([str(tiny), "--out", str(out.parent / "second"), *short]) == 0
+    assert train([str(tiny), "--out", str(out.parent / "second"), *short]) == 0
     shown = capsys.readouterr().out
     assert "reused" in shown and "student  epoch   1/1" in shown and "macro accuracy" in shown
 
     # the two students judged as one: a member's figures are those of its own report
     runs, fused = [str(out), str(out.parent / "second")], tmp_path / "fused"
-    assert evaluate.main([*runs, "--fuse", "prod", "--out", str(fused)]) == 0
+    assert evaluate([*runs, "--fuse", "prod", "--out", str(fused)]) == 0
     assert f"  of {out}" in capsys.readouterr().out and (fused / "confusion_int8.png").is_file()
     together = json.loads((fused / "metrics.json").read_text())
     for name in ("float", "int8"):
@@ -115,7 +116,7 @@ def test_a_run_becomes_int8_anew_on_other_sounds_without_training(never_stopped,
     sounds = [f'dataset.root="{fewer}"', 'quantise={method="ptq",calibration_clips=9}']
     overrides = [part for text in sounds for part in ("--set", text)]
     command = [str(never_stopped), "--out", str(tmp_path / "runs/ptq"), "--on", str(tiny), *overrides]
-    assert tflite.main(command) == 0
+    assert tflite(command) == 0
     shown = capsys.readouterr().out
     assert "zero point" in shown and "of the DCASE challenge" in shown
     run = run_folder.load(tmp_path / "runs/ptq")
@@ -128,9 +129,9 @@ def test_a_run_becomes_int8_anew_on_other_sounds_without_training(never_stopped,
     assert not run.has("quantise/state.npz") and not run.has("metrics.json")
 
     # All its forms on the clips it was quantised with, whose classes are not the run's: how far they agree.
-    assert tflite.main([str(run.path), "--float16"]) == 0
+    assert tflite([str(run.path), "--float16"]) == 0
     capsys.readouterr()
-    assert parity.main([str(run.path)]) == 0
+    assert parity([str(run.path)]) == 0
     shown, found = capsys.readouterr().out, run.read_json("export/parity.json")
     forms = ["float", "int8", "float16", "waveform", "C front end"]
     assert list(found) == [*forms, "layers"] and [line[:11].strip() for line in shown.splitlines()[1:6]] == forms
@@ -146,19 +147,19 @@ def test_a_run_becomes_int8_anew_on_other_sounds_without_training(never_stopped,
     for extra, message in (
         (["--set", "quantise.label_weight=0.5"], "its classes are not the run's"),
         (["--set", 'quantise.float_layers=["b2_ad"]'], "Did you mean 'b2_add'"),
-        (["--set", "quantise.follow=teachers"], "its teachers are asked by asc_tf.train only"),
+        (["--set", "quantise.distil_from=teachers"], "teachers are computed by asc_tf.train only"),
         (["--out", str(never_stopped)], "exists already; choose another --out"),
     ):
-        taught = [*sounds[:1], 'quantise={epochs=1,frozen_epochs=1,learning_rate=1e-4,follow="float"}']
+        taught = [*sounds[:1], 'quantise={epochs=1,frozen_epochs=1,learning_rate=1e-4,distil_from="float"}']
         overrides = [part for text in taught for part in ("--set", text)]
-        assert tflite.main([str(run.path), "--on", str(tiny), *overrides, *extra]) == 2
+        assert tflite([str(run.path), "--on", str(tiny), *overrides, *extra]) == 2
         assert message in capsys.readouterr().err
 
 
 def test_same_seed_same_weights_bit_for_bit(never_stopped, tiny, tmp_path):
     recipe = str(tiny.parent / "tiny_teacher.toml")
     for name, seed in (("same", 1), ("other", 2)):
-        assert train.main([recipe, "--out", str(tmp_path / name), "--set", f"seed={seed}"]) == 0
+        assert train([recipe, "--out", str(tmp_path / name), "--set", f"seed={seed}"]) == 0
     first = weights(its_teacher(never_stopped))
     assert_same(first, weights(tmp_path / "same"))
     assert np.abs(first["variable 0"] - weights(tmp_path / "other")["variable 0"]).max() > 1e-3
@@ -170,14 +171,14 @@ def test_a_run_stopped_in_an_epoch_ends_as_one_never_stopped(never_stopped, tiny
     status = killed_after("epoch   7/30", recipe, "--out", tmp_path / "stopped", by=by)
     assert status == (-signal.SIGKILL if by == signal.SIGKILL else 130)
     assert not run_folder.load(tmp_path / "stopped").finished
-    assert train.main([str(recipe), "--out", str(tmp_path / "stopped"), "--resume"]) == 0
+    assert train([str(recipe), "--out", str(tmp_path / "stopped"), "--resume"]) == 0
     assert_same(weights(tmp_path / "stopped"), weights(its_teacher(never_stopped)))
     assert len((tmp_path / "stopped/log.csv").read_text().splitlines()) == 31
 
 
 def test_a_run_killed_in_quantisation_aware_training_ends_as_one_never_stopped(never_stopped, tiny, tmp_path):
     assert killed_after("int8 training  epoch   1/2", tiny, "--out", tmp_path / "runs/stopped") == -signal.SIGKILL
-    assert train.main([str(tiny), "--out", str(tmp_path / "runs/stopped"), "--resume"]) == 0
+    assert train([str(tiny), "--out", str(tmp_path / "runs/stopped"), "--resume"]) == 0
     states = [run_folder.load(r).read_arrays("quantise/state.npz") for r in (never_stopped, tmp_path / "runs/stopped")]
     assert_same(*states)
     assert (tmp_path / "runs/stopped/export/model.tflite").is_file()
@@ -186,7 +187,7 @@ def test_a_run_killed_in_quantisation_aware_training_ends_as_one_never_stopped(n
 def test_a_loss_that_is_not_a_number_stops_and_keeps_what_was_good(tiny, tmp_path, capsys):
     recipe = tiny.parent / "tiny_teacher.toml"
     arguments = [str(recipe), "--out", str(tmp_path / "run"), "--set", "train.learning_rate=1e30"]
-    assert train.main(arguments) == 2
+    assert train(arguments) == 2
     message = capsys.readouterr().err
     assert "lower train.learning_rate" in message and len(message.strip().splitlines()) == 1
 
@@ -197,7 +198,7 @@ def test_an_ensemble_teaches(never_stopped, tiny):
     tiny.write_text(before + after[after.index("[train]") :])
     out = never_stopped.parent
     two = 'teacher=[{recipe="tiny_teacher",runs=2,ensemble="bayesian"}]'
-    assert train.main([str(tiny), "--out", str(out / "bayesian"), "--set", two]) == 0
+    assert train([str(tiny), "--out", str(out / "bayesian"), "--set", two]) == 0
     assert json.loads((out / "bayesian/metrics.json").read_text())["float"]["macro_accuracy"] > 0.9
 
 
@@ -208,7 +209,7 @@ def test_mixed_clips_are_learnt_with_their_teachers_and_groups(never_stopped, ti
     groups = 'hierarchy={groups={a=["high","low"],b=["middle"]},branches="two",layer="b6_relu"}'
     moving = "distill.label_weight={start=1,end=0.5,last_epoch=5}"
     out = never_stopped.parent / "mixed"
-    assert train.main([str(tiny), "--out", str(out), "--set", mixed, "--set", groups, "--set", moving]) == 0
+    assert train([str(tiny), "--out", str(out), "--set", mixed, "--set", groups, "--set", moving]) == 0
     assert json.loads((out / "metrics.json").read_text())["float"]["macro_accuracy"] > 0.9
     log = np.genfromtxt(out / "log.csv", delimiter=",", names=True)
     for term in ("label_loss", "group_loss", "teacher_loss"):

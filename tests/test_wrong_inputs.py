@@ -5,10 +5,11 @@ import shutil
 import pytest
 import soundfile
 
-from asc_tf.evaluation import evaluate, predict
+from asc_tf.evaluate import main as evaluate
+from asc_tf.predict import main as predict
 from asc_tf.recipe import resolve as recipe
 from asc_tf.runs import folder as run_folder
-from asc_tf.training import fit as train
+from asc_tf.train import main as train
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def alone(tiny):
 
 
 def refused(capsys, program, *arguments):
-    assert program.main(list(map(str, arguments))) == 2
+    assert program(list(map(str, arguments))) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len([line for line in lines if not line.startswith("prepare: ")]) == 1, lines
     return lines[-1]
@@ -99,6 +100,6 @@ def test_help_answers_without_tensorflow():
     import subprocess
     import sys
 
-    code = "import sys; from asc_tf import train; sys.argv=['x','--help']\ntry: train.main()\nexcept SystemExit: pass\n"
+    code = "import sys; from asc_tf.train import main; sys.argv=['x','--help']\ntry: main()\nexcept SystemExit: pass\n"
     code += "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True).returncode == 0

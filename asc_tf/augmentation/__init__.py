@@ -4,7 +4,7 @@ A file that defines `ON` and `apply` is a part, named as the file. `apply` is a 
 `apply(batch, seed, sample_rate_hz, *, ...)` where ON = "wave", `apply(batch, seed, *, ...)` where ON = "mel".
 
 batch: dict with "wave" (batch, samples) or "mel" (batch, bands, frames, channels), "label" (batch, classes),
-       "device" (batch,) strings and, where there are teachers, "teacher" (batch, classes) logits and "embedding N"
+       "device" (batch,) strings and, where there are teachers, "teacher" (batch, classes) logits and "embedding"
        (batch, size). Of mixed clips these hold the targets of all components, (batch, components, ...), and "share"
        (batch, components) is each component's share of the clip, see _mixing.
 seed:  (2,) int32; the same seed gives the same result.

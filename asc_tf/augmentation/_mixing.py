@@ -12,7 +12,7 @@ def mixed_targets(batch: dict[str, tf.Tensor], pairs: tf.Tensor, share: tf.Tenso
     """A batch with the targets of clips that were mixed in pairs.
 
     Args:
-        batch: "label" (batch, classes); where there are teachers "teacher" and "embedding N" (batch, ...), or
+        batch: "label" (batch, classes); where there are teachers "teacher" and "embedding" (batch, ...), or
             (batch, components, ...) and "share" (batch, components) where clips were mixed before.
         pairs: (batch,) indices of the other clips.
         share: (batch,) share of the clip itself, from 0 to 1.
@@ -21,7 +21,7 @@ def mixed_targets(batch: dict[str, tf.Tensor], pairs: tf.Tensor, share: tf.Tenso
         The batch with mixed labels, twice the components in each teacher's targets, and a "share" that sums to 1.
     """
     changed = {"label": mixed(batch["label"], pairs, share)}
-    teacher_keys = [key for key in batch if key == "teacher" or key.startswith("embedding ")]
+    teacher_keys = [key for key in batch if key in ("teacher", "embedding")]
     for key in teacher_keys:
         components = batch[key] if "share" in batch else batch[key][:, None]
         changed[key] = tf.concat([components, tf.gather(components, pairs)], 1)

@@ -11,16 +11,10 @@ Limits are held against the chosen rule's MACs and one byte a parameter, as the 
 of a .tflite file against rule F and the bytes as stored, biases in 32 bits.
 """
 
-import argparse
-import sys
-from pathlib import Path
-
-from asc_tf import command_line
 from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 from asc_tf.cost.rows import total
 
 RULES = ("T", "F", "K")
-TAU_CLASSES = 10
 
 
 def measure(network, rule="T"):
@@ -58,31 +52,6 @@ def of_file(file):
     lines = [*_table(rows), "", _line("whole file", f"{len(content):,} bytes")]
     lines += [_line("activations at least", f"{tflite_rule.peak_bytes(content):,} bytes")]
     return _with_limits(lines, tflite_file.parameter_bytes(content), total(rows).macs)
-
-
-def recipes_network(recipe, classes):
-    """The untrained network of a Recipe; its data and augmentations may be absent."""
-    from asc_tf import build
-    from asc_tf.errors import UserError
-
-    try:
-        return build.network(recipe, classes)
-    except ValueError as error:
-        raise UserError(f"{recipe.file}: the network cannot be built: {str(error).splitlines()[0]}") from error
-
-
-def _found(where, classes, overrides):
-    """(Recipe, number of classes) of a run folder, or of a recipe's name or file."""
-    from asc_tf.errors import UserError
-    from asc_tf.recipe import resolve as recipe
-    from asc_tf.runs import folder as run_folder
-
-    if not Path(where).is_dir():
-        return recipe.load(where, overrides), classes or TAU_CLASSES
-    if overrides or classes:
-        raise UserError(f"{where}: a run has its own recipe and classes; leave --set and --classes out.")
-    run = run_folder.load(where)
-    return run.recipe, len(run.labels)
 
 
 def _table(rows):

@@ -1,36 +1,45 @@
-"""How do several teachers become one?
+"""Ensembles of teachers: several logits merged to one.
 
-Logits are (batch, members, classes), or (batch, voices, members, classes) of mixed clips; the axis of the members goes.
+Logits are (batch, members, classes), or (batch, components, members, classes) of mixed clips; the merged ones lack the
+axis of the members.
+
 Source: "mean": the systems of 2023 and later. "bayesian": the public code of an author of jku2024, named there after
         the averaging of face embeddings of a CVPR 2023 paper; "von_mises": the rule of that paper, derived from a
         summary, for its text was not at hand. "weighted": the fusion of twelve teachers by a weight each and an
-        offset a class, printed without how they were found; here they are fitted.
-Size:   one teacher costs the loss what one teacher costs; members left apart are merged in every step.
+        offset a class, published without the way they were chosen; here they are fitted.
 """
 
 import functools
 import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import keras
 import numpy as np
 import scipy.optimize
 from keras import ops
 
 from asc_tf.errors import UserError
+from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import layout
+from asc_tf.runs.folder import RunFolder
 
-FIT = "ensemble.json"
 
-
-def mean(logits):
-    """The arithmetic mean of the members' logits."""
+def mean(logits: keras.KerasTensor) -> keras.KerasTensor:
+    """Arithmetic mean of the members' logits."""
     return ops.mean(logits, axis=-2)
 
 
-def bayesian(logits):
-    """mean_k z_k + kappa / K, kappa = mean_k of the unbiased variance of z_k over the batch, one value a class.
+def bayesian(logits: keras.KerasTensor) -> keras.KerasTensor:
+    """Bayesian ensemble averaging: mean_k z_k + kappa / K.
 
-    So the public code computes it; nothing is drawn: classes over which members spread over the batch are lifted
-    by an offset that depends on who else is in it. The batch is that of the process: of several workers each takes
-    the variance of its own part. Raises UserError for a batch of one clip, which has no variance.
+    kappa = mean_k of the unbiased variance of z_k over the batch, one value a class. This is how the public code
+    computes it; nothing is drawn. A class in which the members' logits vary over the batch is raised by an offset that
+    depends on the other clips of the batch. The batch is that of the process: of several workers each takes the
+    variance of its own part.
+
+    Raises:
+        UserError: A batch of one clip has no variance.
     """
     if logits.shape[0] == 1:
         raise UserError('ensemble = "bayesian" takes the variance over the batch; train on at least 2 clips a worker.')
@@ -39,8 +48,8 @@ def bayesian(logits):
     return mean(logits) + mean(variance) / logits.shape[-2]
 
 
-def von_mises(logits):
-    """The natural parameter of the von Mises-Fisher density that the members' own merge into.
+def von_mises(logits: keras.KerasTensor) -> keras.KerasTensor:
+    """Natural parameter of the von Mises-Fisher density to which those of the members merge.
 
     Member k has the direction z_k / |z_k| and the concentration |z_k|; the merged one is the mean of the directions
     weighted by the concentrations. On logits the two cancel: it is the mean, up to rounding.
@@ -50,8 +59,14 @@ def von_mises(logits):
     return mean(concentration * direction)
 
 
-def weighted(logits, alpha, beta):
-    """sum_k alpha_k z_k + beta: alpha (members,), beta (classes,)."""
+def weighted(logits: keras.KerasTensor, alpha: Sequence[float], beta: Sequence[float]) -> keras.KerasTensor:
+    """Weighted sum of the members' logits and an offset: sum_k alpha_k z_k + beta.
+
+    Args:
+        logits: (batch, members, classes).
+        alpha: (members,).
+        beta: (classes,).
+    """
     alpha, beta = (ops.convert_to_tensor(values, logits.dtype) for values in (alpha, beta))
     return ops.sum(alpha[:, None] * logits, axis=-2) + beta
 
@@ -59,34 +74,50 @@ def weighted(logits, alpha, beta):
 METHODS = {"mean": mean, "bayesian": bayesian, "von_mises": von_mises}
 
 
-def members(logits, groups):
-    """(batch, members, classes) of the logits of all runs: each group made one, or left as it is where "apart".
+def members(logits: keras.KerasTensor, groups: Sequence[tuple[str, int]]) -> keras.KerasTensor:
+    """Logits (batch, members, classes) of the members: the runs of an entry merged, or left as they are if "apart".
 
-    groups: (method, runs) of every [[teacher]] entry, in the order in which the runs lie.
+    Args:
+        logits: (batch, runs, classes) of all runs.
+        groups: (method, number of runs) of every [[teacher]] entry, in the order of the runs.
     """
-    found, first = [], 0
+    merged, first = [], 0
     for method, runs in groups:
-        own = logits[..., first : first + runs, :]
-        found.append(own if method == "apart" else METHODS[method](own)[..., None, :])
+        of_entry = logits[..., first : first + runs, :]
+        merged.append(of_entry if method == "apart" else METHODS[method](of_entry)[..., None, :])
         first += runs
-    return ops.concatenate(found, axis=-2)
+    return ops.concatenate(merged, axis=-2)
 
 
-def combine(logits, groups, method, fit=None):
-    """(batch, classes) of the logits (batch, runs, classes) of all runs: entry by entry, then all of them.
+def combine(
+    logits: keras.KerasTensor, groups: Sequence[tuple[str, int]], method: str, fit: Mapping[str, Any] | None = None
+) -> keras.KerasTensor:
+    """Logits (batch, classes) of one teacher: the runs of every entry merged, then all members.
 
-    fit: {"alpha", "beta"} of method "weighted".  Works in tf.data, in a training step and on arrays.
+    Works in tf.data, in a training step and on arrays.
+
+    Args:
+        logits: (batch, runs, classes) of all runs.
+        groups: As for `members`.
+        method: distill.ensemble.
+        fit: {"alpha", "beta"} of method "weighted".
     """
-    apart = members(logits, groups)
-    return weighted(apart, fit["alpha"], fit["beta"]) if method == "weighted" else METHODS[method](apart)
+    of_members = members(logits, groups)
+    return weighted(of_members, fit["alpha"], fit["beta"]) if method == "weighted" else METHODS[method](of_members)
 
 
-def fitted(logits, labels):
-    """{"alpha", "beta", "log_loss"}: plain numbers with which `weighted` has the least cross entropy, and that before.
+def fit_weights(logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Fits the weights and offsets of `weighted` to the least cross entropy.
 
-    logits: (clips, members, classes) of clips that no member was trained on.  labels: (clips,) class numbers.
     Multinomial logistic regression by L-BFGS from the mean, alpha = 1 / members and beta = 0; the sum of beta,
-    which changes nothing, stays 0. Where members are right about every clip alpha has no bound but the tolerance.
+    which changes nothing, stays 0. Where the members are right on every clip alpha is bounded by the tolerance only.
+
+    Args:
+        logits: (clips, members, classes) of clips that no member was trained on.
+        labels: (clips,) class indices.
+
+    Returns:
+        {"alpha", "beta", "log_loss": {"mean", "weighted"}}, plain numbers; log_loss before and after.
     """
     logits, count = np.asarray(logits, np.float64), logits.shape[1]
     truth = np.eye(logits.shape[2])[labels]
@@ -98,41 +129,41 @@ def fitted(logits, labels):
         return -(truth * log_p).sum() / len(labels), np.r_[np.einsum("nc,nkc->k", slope, logits), slope.sum(0)]
 
     start = np.r_[np.full(count, 1 / count), np.zeros(logits.shape[2])]
-    found = scipy.optimize.minimize(cross_entropy, start, jac=True, method="L-BFGS-B")
+    result = scipy.optimize.minimize(cross_entropy, start, jac=True, method="L-BFGS-B")
     return {
-        "alpha": found.x[:count].tolist(),
-        "beta": found.x[count:].tolist(),
-        "log_loss": {"mean": float(cross_entropy(start)[0]), "weighted": float(found.fun)},
+        "alpha": result.x[:count].tolist(),
+        "beta": result.x[count:].tolist(),
+        "log_loss": {"mean": float(cross_entropy(start)[0]), "weighted": float(result.fun)},
     }
 
 
-def groups(recipe):
-    """(method, runs) of the recipe's [[teacher]] entries."""
+def groups(recipe: Recipe) -> tuple[tuple[str, int], ...]:
+    """(method, number of runs) of the recipe's [[teacher]] entries."""
     return tuple((entry.ensemble, entry.runs) for entry in recipe.teacher)
 
 
-def names(recipe):
-    """What the recipe's members are called: a teacher's recipe and, of runs left apart, their seed."""
+def names(recipe: Recipe) -> list[str]:
+    """Names of the recipe's members: a teacher's recipe and, of runs left apart, their seed."""
     entries = [(t.recipe, range(1, t.runs + 1) if t.ensemble == "apart" else [None]) for t in recipe.teacher]
     return [f"{recipe} {seed}" if seed else recipe for recipe, seeds in entries for seed in seeds]
 
 
-def of(run):
-    """A function (batch, runs, classes) -> (batch, classes) that makes one teacher of the run's own."""
+def combiner(run: RunFolder) -> Callable[[keras.KerasTensor], keras.KerasTensor]:
+    """A function (batch, runs, classes) -> (batch, classes) that merges the teachers of a run to one."""
     method = run.recipe.distill.ensemble
-    fit = json.loads(run.read_text(FIT)) if method == "weighted" else None
+    fit = json.loads(run.read_text(layout.ENSEMBLE)) if method == "weighted" else None
     return functools.partial(combine, groups=groups(run.recipe), method=method, fit=fit)
 
 
-def needs_the_batch(recipe):
-    """Whether the merged logits of a clip depend on the other clips of its batch, so that no store can hold them."""
+def depends_on_batch(recipe: Recipe) -> bool:
+    """Whether the merged logits of a clip depend on the other clips of its batch, so that they cannot be stored."""
     return "bayesian" in (recipe.distill.ensemble, *(entry.ensemble for entry in recipe.teacher))
 
 
-def in_step(run):
-    """A function batch -> batch with one teacher in "teacher" where the source had to leave the runs apart."""
+def merge_in_batch(run: RunFolder) -> Callable[[dict], dict]:
+    """A function batch -> batch that merges the runs in "teacher" where they could not be merged before storing."""
     recipe = run.recipe
-    if not recipe.teacher or recipe.distill.live or not needs_the_batch(recipe):
+    if not recipe.teacher or recipe.distill.online or not depends_on_batch(recipe):
         return lambda batch: batch
-    one = of(run)
-    return lambda batch: batch | {"teacher": one(batch["teacher"])} if "teacher" in batch else batch
+    merge = combiner(run)
+    return lambda batch: batch | {"teacher": merge(batch["teacher"])} if "teacher" in batch else batch

@@ -1,25 +1,32 @@
-"""How far is the student from the softened teacher?
+"""Soft-target distillation: KL divergence between softened teacher and student.
 
-Source: Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, and what challenge systems made of it.
+Source: Hinton et al., "Distilling the Knowledge in a Neural Network", 2015, and its forms in challenge systems.
 
 With p = softmax(logits / temperature) and KL = sum over classes of p_teacher (ln p_teacher - ln p_student):
-    textbook    temperature^2 KL
-    cpjku2023   temperature^2 KL / classes: the executed code of CP-JKU 2023 (and 2024) takes the mean over all
-                elements, batch x classes, where KL sums over the classes.  So of its printed weights 0.02 and 0.98
-                the latter is 0.098 of the textbook's; at temperature 2 it puts 0.392 beside 0.02, not 3.92.
-    x50         50 KL / classes, whatever the temperature (published with 3): the same mean, and 50 in place of
-                temperature^2, in a sum with the whole label loss, so label_weight = teacher_weight = 1.
+    textbook     temperature^2 KL
+    cpjku2023    temperature^2 KL / classes: the executed code of CP-JKU 2023 (and 2024) takes the mean over all
+                 elements, batch x classes, where KL sums over the classes.  So of its printed weights 0.02 and 0.98
+                 the latter is 0.098 of the textbook's; at temperature 2 it puts 0.392 beside 0.02, not 3.92.
+    mean_kl_x50  50 KL / classes, whatever the temperature (published with 3): the same mean, and 50 in place of
+                 temperature^2, in a sum with the whole label loss, so label_weight = teacher_weight = 1.
 """
 
+import keras
 from keras import ops
 
-X50 = 50.0
 
-
-def loss(student, teacher, temperature, form="textbook"):
+def loss(
+    student: keras.KerasTensor, teacher: keras.KerasTensor, *, temperature: float, form: str = "textbook"
+) -> keras.KerasTensor:
     """KL divergence from the softened teacher to the softened student, scaled as the form says.
 
-    student, teacher: (batch, classes) logits, or of any shapes that broadcast.  Returns (batch,).
+    Args:
+        student, teacher: (batch, classes) logits, or of any shapes that broadcast.
+        temperature: Above 0.
+        form: "textbook", "cpjku2023" or "mean_kl_x50", see the module.
+
+    Returns:
+        (batch,), summed over the classes.
     """
     log_student = ops.log_softmax(student / temperature, axis=-1)
     log_teacher = ops.log_softmax(teacher / temperature, axis=-1)
@@ -27,19 +34,32 @@ def loss(student, teacher, temperature, form="textbook"):
     return factor(form, temperature, classes=student.shape[-1]) * divergence
 
 
-def factor(form, temperature, classes):
-    """What a form multiplies the KL divergence with."""
-    return {"textbook": temperature**2, "cpjku2023": temperature**2 / classes, "x50": X50 / classes}[form]
+def factor(form: str, temperature: float, classes: int) -> float:
+    """Factor of the KL divergence in a form."""
+    return {"textbook": temperature**2, "cpjku2023": temperature**2 / classes, "mean_kl_x50": 50.0 / classes}[form]
 
 
-def label_loss(student, labels):
-    """Cross entropy of (batch, classes) logits with (batch, classes) label distributions.  Returns (batch,)."""
+def label_loss(student: keras.KerasTensor, labels: keras.KerasTensor) -> keras.KerasTensor:
+    """Cross entropy with labels.
+
+    Args:
+        student: (batch, classes) logits.
+        labels: (batch, classes) label distributions.
+
+    Returns:
+        (batch,).
+    """
     return -ops.sum(labels * ops.log_softmax(student, axis=-1), axis=-1)
 
 
-def multi_label_loss(student, labels):
-    """Binary cross entropy of (batch, classes) logits with (batch, classes) labels of 0 to 1.
+def multi_label_loss(student: keras.KerasTensor, labels: keras.KerasTensor) -> keras.KerasTensor:
+    """Binary cross entropy with labels, the mean over the classes, as AudioSet's systems are trained.
 
-    Returns (batch,), the mean over the classes, as AudioSet's systems are trained.
+    Args:
+        student: (batch, classes) logits.
+        labels: (batch, classes), 0 to 1.
+
+    Returns:
+        (batch,).
     """
     return ops.mean(ops.softplus(student) - labels * student, axis=-1)

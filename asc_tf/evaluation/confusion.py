@@ -1,15 +1,24 @@
-"""Which scenes are taken for which?"""
+"""Picture of a confusion matrix."""
 
-import matplotlib
+from collections.abc import Sequence
+from pathlib import Path
 
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  (the backend must be chosen first: there may be no screen)
+import numpy as np
+from matplotlib.figure import Figure
 
 
-def draw(table, classes, path, *, title):
-    """A PNG of (classes, classes) counts: rows true, columns predicted, shaded by the share of the row."""
+def draw(table: np.ndarray, classes: Sequence[str], path: str | Path, *, title: str) -> None:
+    """Draws a confusion matrix, shaded by the share of the row.
+
+    Args:
+        table: (classes, classes) counts, rows true, columns predicted.
+        classes: Names of the classes.
+        path: PNG to write.
+        title: Start of the picture's title.
+    """
     shares = table / table.sum(1, keepdims=True).clip(1)
-    figure, axes = pyplot.subplots(figsize=(1.5 + 0.62 * len(classes), 1.2 + 0.58 * len(classes)))
+    figure = Figure(figsize=(1.5 + 0.62 * len(classes), 1.2 + 0.58 * len(classes)))
+    axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, counts in enumerate(table):
         for column, count in enumerate(counts):
@@ -20,4 +29,3 @@ def draw(table, classes, path, *, title):
     axes.set(xlabel="predicted", ylabel="true", title=f"{title}: clips of the test split")
     figure.tight_layout()
     figure.savefig(path, dpi=120, format="png")
-    pyplot.close(figure)

@@ -1,142 +1,187 @@
-"""`python -m asc_tf.evaluate RUN`: how good is a trained model on its test split, and what does it cost?
+"""Evaluation of runs on their test splits: scores, costs, confusion matrices."""
 
-Prints the table and writes metrics.json and, where a clip has one class, a confusion matrix for every model the
-run holds: the float Keras network and, where it was exported, the int8 TFLite file. Several runs that were tested
-alike are judged as one with --fuse: the mean or the product of their probabilities.
-"""
-
-import argparse
-import sys
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
+from pathlib import Path
+from typing import Any
 
-from asc_tf import command_line
+import numpy as np
+
+from asc_tf import build, dataset, metrics
+from asc_tf.cost import measure
+from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
-from asc_tf.runs import folder as run_folder
+from asc_tf.evaluation import confusion, tables
+from asc_tf.inference.run import TrainedRun
+from asc_tf.runs import layout
+from asc_tf.runs.folder import RunFolder
+from asc_tf.tflite import file as tflite
+
+NETWORKS = {"float": "float", "int8": "tflite"}  # name in the report -> form of the run
+
+# name in the report -> (cost, (segments, classes) probabilities)
+Predictions = Mapping[str, tuple[dict[str, int], np.ndarray]]
 
 
-def evaluate(run, data=None):
-    """Evaluates a run; returns what metrics.json holds."""
-    from asc_tf import dataset
+def evaluate(run: TrainedRun, data: LoadedDataset | None = None) -> dict[str, Any]:
+    """Evaluates a run: prints the table, writes metrics.json and the confusion matrices.
 
-    data = data or dataset.load(run.recipe)
-    return tell(run, data, scored(run, data))
+    Args:
+        run: The run.
+        data: Its dataset; loaded where it is not given.
 
-
-def fuse(runs, method, out):
-    """Evaluates several runs as one, by the "mean" or the product ("prod") of their probabilities.
-
-    out: the RunFolder that gets metrics.json, with the scores of each member too, and the confusion matrices.
-    The int8 files are fused where every run has one.  Raises UserError for runs that were not tested alike.
+    Returns:
+        The content of metrics.json.
     """
-    from asc_tf import dataset
-    from asc_tf.metrics import scores as metrics
+    data = data or dataset.load(run.recipe)
+    return write_report(run.folder, data, predictions(run, data))
 
+
+def fuse(runs: Sequence[TrainedRun], method: str, out: str | Path) -> dict[str, Any]:
+    """Evaluates several runs as one; the int8 files are fused where every run has one.
+
+    Args:
+        runs: The runs.
+        method: "mean" or "prod", the product of their probabilities.
+        out: Folder that gets metrics.json, with the scores of each member too, and the confusion matrices.
+
+    Returns:
+        The content of metrics.json.
+
+    Raises:
+        UserError: The runs were not tested on the same clips, or clips have several classes.
+    """
     for run in runs:
         if dataset.multi_label(run.recipe):
             raise UserError(f"{run.path}: its clips have several classes, whose probabilities are not fused here.")
     data = [dataset.load(run.recipe) for run in runs]
-    for run, own in zip(runs, data, strict=True):
-        check_tested_alike(runs[0], data[0], run, own)
-    labels, found, members = data[0].labels(data[0].test), {}, {}
-    every = [scored(run, own) for run, own in zip(runs, data, strict=True)]
+    for run, run_data in zip(runs, data, strict=True):
+        check_same_test(runs[0], data[0], run, run_data)
+    labels, fused, members = data[0].labels(data[0].test), {}, {}
+    every = [predictions(run, run_data) for run, run_data in zip(runs, data, strict=True)]
     for name in [name for name in every[0] if all(name in one for one in every)]:
         costs, probabilities = zip(*(one[name] for one in every), strict=True)
-        found[name] = {key: sum(cost[key] for cost in costs) for key in costs[0]}, metrics.fused(probabilities, method)
-        own = [metrics.scores(labels, p) for p in probabilities]
-        members[name] = {"members": {str(run.path): score for run, score in zip(runs, own, strict=True)}}
-    return tell(out, data[0], found, members)
+        cost = {key: sum(cost[key] for cost in costs) for key in costs[0]}
+        fused[name] = cost, metrics.fuse(probabilities, method)
+        summaries = [metrics.summary(labels, p) for p in probabilities]
+        members[name] = {"members": {str(run.path): one for run, one in zip(runs, summaries, strict=True)}}
+    return write_report(RunFolder(out, None), data[0], fused, members)
 
 
-def check_tested_alike(one, ones_data, other, others_data):
-    """Raises UserError unless two runs have the same classes and test the same segments."""
-    if ones_data.classes != others_data.classes:
-        raise UserError(f"{other.path}: has other classes than {one.path}; fuse runs of one dataset.")
-    pair = ones_data.names(ones_data.test), others_data.names(others_data.test)
-    for first, second in zip_longest(*pair, fillvalue="no further clip"):
+def check_fusion(runs: Sequence[str], method: str | None, out: str | None) -> None:
+    """Checks the options of a fusion.
+
+    Args:
+        runs: Run folders.
+        method: "mean", "prod" or None.
+        out: Folder of the report, or None.
+
+    Raises:
+        UserError: They do not belong together, or `out` is a run folder.
+    """
+    if len(set(runs)) < max(2, len(runs)) or not (method and out):
+        raise UserError("several different runs, --fuse prod or --fuse mean, and --out FOLDER belong together.")
+    if RunFolder(out, None).has(layout.RECIPE):
+        raise UserError(f"{out}: is a run folder, whose own report would be lost; choose another --out.")
+
+
+def check_same_test(run: TrainedRun, data: LoadedDataset, other: TrainedRun, other_data: LoadedDataset) -> None:
+    """Checks that two runs have the same classes and test the same segments.
+
+    Raises:
+        UserError: They do not.
+    """
+    if data.classes != other_data.classes:
+        raise UserError(f"{other.path}: has other classes than {run.path}; fuse runs of one dataset.")
+    names = data.names(data.test), other_data.names(other_data.test)
+    for first, second in zip_longest(*names, fillvalue="no further clip"):
         if first != second:
             raise UserError(
-                f"{other.path}: tests other clips than {one.path}: '{second}' where that has '{first}'; "
+                f"{other.path}: tests other clips than {run.path}: '{second}' where that has '{first}'; "
                 "fuse runs of one dataset and test split."
             )
 
 
-def scored(run, data):
-    """{model: (its cost, (segments, classes) probabilities of the test split)} of all models in the run."""
-    from asc_tf import build, dataset
-    from asc_tf.metrics import scores as metrics
+def predictions(run: TrainedRun, data: LoadedDataset) -> Predictions:
+    """Costs and probabilities on the test split of the run's float network and of its int8 file, if there is one.
 
-    spectrograms = build.evaluation_batches(run, build.source(run.recipe, data, data.test))
-    return {
-        name: (
-            cost,
-            metrics.probabilities(build.outputs(scorer, spectrograms), multi_label=dataset.multi_label(run.recipe)),
-        )
-        for name, (scorer, cost) in models(run, len(data.classes)).items()
-    }
+    Args:
+        run: The run.
+        data: Its dataset.
 
-
-def tell(out, data, scored, more=None):
-    """Prints the table and writes the report of what `scored` gives into the RunFolder `out`; returns the report.
-
-    more: {model: further figures}.
+    Returns:
+        (cost, (segments, classes) probabilities) by the name of the network, "float" or "int8".
     """
-    import numpy as np
+    inputs = build.evaluation_batches(run.folder, build.source(run.recipe, data, data.test))
+    multi_label = dataset.multi_label(run.recipe)
+    results = {}
+    for name, form in NETWORKS.items():
+        if form in run.forms or name == "float":
+            logits = build.outputs(run.form(form), inputs)
+            results[name] = _cost(run, name), metrics.probabilities(logits, multi_label=multi_label)
+    return results
 
-    from asc_tf.evaluation import confusion, tables
-    from asc_tf.metrics import scores as metrics
 
+def write_report(
+    out: RunFolder,
+    data: LoadedDataset,
+    predictions: Predictions,
+    further: Mapping[str, dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Prints the table and writes metrics.json and the confusion matrices.
+
+    Args:
+        out: Folder of the report.
+        data: The dataset.
+        predictions: As `predictions` returns them.
+        further: Further entries of the report by the name of the network.
+
+    Returns:
+        The content of metrics.json.
+    """
     rows = data.test
     labels, files = data.labels(rows), data.column("file", rows)
     report = {}
-    for name, (cost, probabilities) in scored.items():
-        report[name] = {"cost": cost} | figures(data, rows, labels, probabilities) | (more or {}).get(name, {})
+    for name, (cost, probabilities) in predictions.items():
+        report[name] = {"cost": cost} | scores(data, rows, labels, probabilities) | (further or {}).get(name, {})
         if labels.ndim == 1:
             table = metrics.confusion(labels, probabilities)
             out.write(
-                f"confusion_{name}.png", lambda path, t=table, n=name: confusion.draw(t, data.classes, path, title=n)
+                layout.confusion(name), lambda path, t=table, n=name: confusion.draw(t, data.classes, path, title=n)
             )
         if len(np.unique(files)) < len(files):
             first, by_file = metrics.mean_by_file(files, probabilities)
-            report[name]["by_file"] = metrics.scores(labels[first], by_file)
+            report[name]["by_file"] = metrics.summary(labels[first], by_file)
     print(tables.evaluation(report, data.classes), flush=True)
-    out.write_json("metrics.json", report)
+    out.write_json(layout.METRICS, report)
     return report
 
 
-def models(run, classes):
-    """{name: (what gives logits, its cost)} of all models in the run."""
-    from asc_tf import build
-    from asc_tf.cost import measure as complexity
-    from asc_tf.tflite import file as tflite_file
-    from asc_tf.training import callbacks as epochs
+def scores(data: LoadedDataset, rows: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    """All scores of one network: overall, by class, device and city, on devices and cities seen in training or not.
 
-    network = epochs.load_best(run, build.network(run.recipe, classes))
-    cost = complexity.measure(network)
-    found = {
-        "float": (
-            build.forward(network),
-            {"parameters": cost.parameters, "bytes": 4 * cost.parameters, "macs": cost.macs},
-        )
-    }
-    if run.has("export/model.tflite"):
-        file = tflite_file.Network(run.path / "export/model.tflite")
-        found["int8"] = file, {"parameters": cost.parameters, "bytes": file.parameter_bytes, "macs": cost.macs}
-    return found
-
-
-def figures(data, rows, labels, probabilities):
-    """All scores of one model: overall, per class, device and city, and on what training had and had not."""
-    from asc_tf.metrics import scores as metrics
-
-    found = metrics.scores(labels, probabilities)
+    Args:
+        data: The dataset.
+        rows: Rows of the tested segments.
+        labels: Their labels, as metrics take them.
+        probabilities: (segments, classes).
+    """
+    result = metrics.summary(labels, probabilities)
     of_classes = metrics.by_class(labels, probabilities)
-    found["by_class"] = {name: float(value) for name, value in zip(data.classes, of_classes, strict=True)}
+    result["by_class"] = {name: float(value) for name, value in zip(data.classes, of_classes, strict=True)}
     for kind, plural in (("device", "devices"), ("city", "cities")):
         tested = data.column(kind, rows)
         if not any(tested):
             continue
-        found[f"by_{kind}"] = metrics.by_group(labels, probabilities, tested)
+        result[f"by_{kind}"] = metrics.by_group(labels, probabilities, tested)
         known = set(data.column(kind, data.train)) | set(data.column(kind, data.validation))
         seen = [f"seen {plural}" if value in known else f"unseen {plural}" for value in tested]
-        found |= metrics.by_group(labels, probabilities, seen)
-    return found
+        result |= metrics.by_group(labels, probabilities, seen)
+    return result
+
+
+def _cost(run, name):
+    """{"parameters", "bytes" of parameters, "macs"}."""
+    parameters, macs = measure.measure(run.network)
+    parameter_bytes = 4 * parameters if name == "float" else tflite.parameter_bytes(tflite.read(run.path / layout.INT8))
+    return {"parameters": parameters, "bytes": parameter_bytes, "macs": macs}

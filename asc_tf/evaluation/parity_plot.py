@@ -1,26 +1,28 @@
-"""Where did int8 lose accuracy: in which class, behind which layer?"""
+"""Picture of a comparison of forms: accuracy by class, error of int8 by layer."""
 
-import matplotlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
-
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  (the backend must be chosen first: there may be no screen)
+from matplotlib.figure import Figure
 
 
-def draw(forms, layers, path):
-    """A PNG: bars of every form's accuracy by class, and of every layer's error.
+def draw(forms: Mapping[str, Mapping[str, Any]], layers: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+    """Draws bars of every form's accuracy by class, and of every layer's error.
 
-    forms: {name: {"by_class": {class: accuracy}, ...}}, or without "by_class" where the clips have no known class.
-    layers: as export/device/layer_errors.py gives them, or empty.
+    Args:
+        forms: Scores by the name of the form, with {"by_class": {class: accuracy}} where the clips have known classes.
+        layers: Errors as export/device/layer_errors.py returns them, or empty.
+        path: PNG to write.
     """
-    figure, (left, right) = pyplot.subplots(
-        1, 2, figsize=(13, max(4, 1 + 0.2 * len(layers))), gridspec_kw={"width_ratios": (3, 2)}
-    )
+    figure = Figure(figsize=(13, max(4, 1 + 0.2 * len(layers))))
+    left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (3, 2)})
     classes = list(next(iter(forms.values())).get("by_class", []))
-    places, width = np.arange(len(classes)), 0.8 / len(forms)
+    positions, width = np.arange(len(classes)), 0.8 / len(forms)
     for number, (name, figures) in enumerate(forms.items()):
-        left.bar(places + number * width, [100 * figures["by_class"][c] for c in classes], width, label=name)
-    left.set_xticks(places + 0.4 - width / 2, classes, rotation=45, ha="right")
+        left.bar(positions + number * width, [100 * figures["by_class"][c] for c in classes], width, label=name)
+    left.set_xticks(positions + 0.4 - width / 2, classes, rotation=45, ha="right")
     left.set(ylabel="accuracy, %", title="By class")
     left.legend(fontsize=8)
     rows = np.arange(len(layers))
@@ -32,4 +34,3 @@ def draw(forms, layers, path):
     right.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=120, format="png")
-    pyplot.close(figure)

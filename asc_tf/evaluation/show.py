@@ -1,18 +1,22 @@
-"""`python -m asc_tf.show`: what do the front ends make of a sound, and what does a recipe make of its data?
+"""Pictures of front ends and of training data."""
 
-features FILE --out PNG      the mel, gammatone and constant-Q spectrograms of a sound side by side, in the
-                             settings of the ait2023 system: 44.1 kHz, 128 bands, a hop of 326 samples
-data RECIPE [--out PNG]      clips of each class, device and city in each split; with --out, a clip of every
-                             class as it is and as the network sees it in three steps of training
-"""
-
-import argparse
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from asc_tf import command_line
-from asc_tf.errors import UserError
+import numpy as np
+import tensorflow as tf
 
+from asc_tf import build, dataset
+from asc_tf.data import audio, batches
+from asc_tf.dataset import LoadedDataset
+from asc_tf.errors import UserError
+from asc_tf.evaluation import spectrograms, tables
+from asc_tf.features import axes
+from asc_tf.recipe import registry
+from asc_tf.recipe.schema import Recipe
+from asc_tf.training import dry_run
+
+# Settings of the ait2023 system: 44.1 kHz, 128 bands, a hop of 326 samples.
 RATE_HZ = 44100
 FRAMED = {"sample_rate_hz": RATE_HZ, "window_samples": 2048, "hop_samples": 326, "bands": 128}
 SETTINGS = {
@@ -23,31 +27,40 @@ SETTINGS = {
         "scale": "db",
     },
 }  # fmt: skip
-STEPS = 3  # of training, on a sheet
+STEPS = 3  # augmented pictures of each clip on a sheet
 
 
-def panels(wave):
-    """[(name, (bands, frames) dB, (bands,) Hz, (frames,) seconds)] of (samples,) at RATE_HZ.
+def panels(wave: np.ndarray) -> list[spectrograms.Panel]:
+    """Spectrograms of a sound by all front ends.
 
-    Raises UserError where the wave is too short for a front end.
+    Args:
+        wave: (samples,) float32 at RATE_HZ.
+
+    Raises:
+        UserError: The wave is too short for a front end.
     """
-    from asc_tf.features import axes
-    from asc_tf.recipe import registry
-
-    found = []
+    panels = []
     for name, settings in SETTINGS.items():
         layer = registry.entry("feature", name)(**settings)
-        layer.compute_output_shape((1, len(wave)))  # a wave too short is told here in one line, by a call in six
+        layer.compute_output_shape((1, len(wave)))  # raises the UserError of a short wave; a call adds lines to it
         level = layer(wave[None])[0, ..., 0].numpy()
-        found.append((name, level, axes.bands_hz(name, settings), axes.frames_s(name, settings, level.shape[1])))
-    return found
+        hz, seconds = axes.bands_hz(name, settings), axes.frames_s(name, settings, level.shape[1])
+        panels.append(spectrograms.Panel(name, level, hz, seconds))
+    return panels
 
 
-def features(file, out, *, start_s, seconds):
-    """Draws the spectrograms of `seconds` of an audio file from `start_s` into the PNG `out`."""
-    from asc_tf.data import audio
-    from asc_tf.evaluation import spectrograms
+def features(file: str | Path, out: str | Path, *, start_s: float, seconds: float) -> None:
+    """Draws the spectrograms of a part of an audio file by all front ends.
 
+    Args:
+        file: The audio file.
+        out: PNG to write.
+        start_s: Start of the part.
+        seconds: Its length, at most.
+
+    Raises:
+        UserError: The file cannot be read, is shorter than start_s, or the picture cannot be written.
+    """
     samples, rate_hz = audio.read(file)
     wave = audio.resample(samples[round(start_s * rate_hz) :][: round(seconds * rate_hz)], rate_hz, RATE_HZ)
     if not len(wave):
@@ -56,34 +69,36 @@ def features(file, out, *, start_s, seconds):
     _write(out, lambda: spectrograms.draw(drawn, out, title=Path(file).name))
 
 
-def data(name_or_file, overrides, out):
-    """Prints the counts of a recipe's clips; draws the sheet into the PNG `out` unless it is None."""
-    from asc_tf import dataset
-    from asc_tf.evaluation import spectrograms, tables
-    from asc_tf.recipe import resolve as recipes
-    from asc_tf.training import dry_run as fitting
+def data(recipe: Recipe, out: str | Path | None) -> None:
+    """Prints the counts of a recipe's clips and draws its training data.
 
-    recipe = recipes.load(name_or_file, overrides)
+    Args:
+        recipe: The recipe.
+        out: PNG of the sheet to write, or None.
+
+    Raises:
+        UserError: Anything is wrong with the recipe or its dataset, or the picture cannot be written.
+    """
     listing = dataset.listing(recipe)
     print(tables.counts(listing))
     if out:
-        fitting.check(recipe)
+        dry_run.check(recipe)
         _write(out, lambda: spectrograms.sheet(sheet(recipe, dataset.load(recipe)), out, title=recipe.name))
 
 
-def sheet(recipe, data):
-    """[(clip's name, its (bands,) Hz, [(title, (bands, frames))])] of a training clip of every class.
+def sheet(recipe: Recipe, data: LoadedDataset) -> list[spectrograms.Row]:
+    """Spectrograms of a training clip of every class, unchanged and augmented.
 
-    The spectrograms are those before [normalise], which changes their scale and offset alone; of front ends with
-    deltas the first channel.  Raises UserError for multi-label data.
+    They are those before [normalise], which changes their scale and offset alone; of front ends with
+    deltas the first channel.
+
+    Args:
+        recipe: The recipe.
+        data: Its dataset.
+
+    Raises:
+        UserError: The dataset is multi-label.
     """
-    import numpy as np
-    import tensorflow as tf
-
-    from asc_tf import build, dataset
-    from asc_tf.data import batches
-    from asc_tf.features import axes
-
     if dataset.multi_label(recipe):
         raise UserError(f"{recipe.file}: --out draws a clip of every class, but clips have several here; leave it out.")
     rng, labels = np.random.default_rng(recipe.seed), data.labels(data.train)
@@ -95,13 +110,13 @@ def sheet(recipe, data):
     hz = axes.bands_hz(recipe.feature.name, recipe.feature.settings)
     names = [f"{label}: {name}" for label, name in zip(data.column("label", rows), data.names(rows), strict=True)]
     return [
-        (name, hz, [(title, mel[place, ..., 0].numpy()) for title, mel in shown.items()])
-        for place, name in enumerate(names)
+        spectrograms.Row(name, hz, [(title, mel[index, ..., 0].numpy()) for title, mel in shown.items()])
+        for index, name in enumerate(names)
     ]
 
 
-def _write(out, draw):
-    """Calls `draw`; a UserError where the picture cannot be written."""
+def _write(out: str | Path, draw: Callable[[], None]) -> None:
+    """Calls `draw`.  Raises UserError where the picture cannot be written."""
     try:
         draw()
     except OSError as error:

@@ -1,36 +1,79 @@
-"""What does a sound look like to the front ends, and to a network in training?"""
+"""Pictures of spectrograms."""
 
-import matplotlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402  (the backend must be chosen first: there may be no screen)
+
+class Panel(NamedTuple):
+    """One spectrogram with its axes.
+
+    Args:
+        name: Title.
+        level: (bands, frames) in dB.
+        hz: (bands,) centre frequencies.
+        seconds: (frames,) times.
+    """
+
+    name: str
+    level: np.ndarray
+    hz: np.ndarray
+    seconds: np.ndarray
+
+
+class Row(NamedTuple):
+    """Several spectrograms of one clip.
+
+    Args:
+        name: Title.
+        hz: (bands,) centre frequencies.
+        pictures: (title, (bands, frames) levels) of each.
+    """
+
+    name: str
+    hz: np.ndarray
+    pictures: list[tuple[str, np.ndarray]]
+
 
 TICKS_HZ = (63, 125, 250, 500, 1000, 2000, 4000, 8000, 16000)
 RANGE_DB = 80  # below each picture's own maximum
 
 
-def draw(panels, path, *, title):
-    """A PNG of panels (name, (bands, frames) dB, (bands,) Hz, (frames,) seconds), lowest band at the bottom."""
-    figure, row = pyplot.subplots(1, len(panels), figsize=(5 * len(panels), 4.5), squeeze=False)
+def draw(panels: Sequence[Panel], path: str | Path, *, title: str) -> None:
+    """Draws panels side by side, the lowest band at the bottom.
+
+    Args:
+        panels: The spectrograms.
+        path: PNG to write.
+        title: Title of the picture.
+    """
+    figure = Figure(figsize=(5 * len(panels), 4.5))
+    row = figure.subplots(1, len(panels), squeeze=False)
     for axes, (name, level, hz, seconds) in zip(row[0], panels, strict=True):
         _panel(figure, axes, level, hz, seconds)
         axes.set(title=f"{name}, {level.shape[0]} x {level.shape[1]}", xlabel="time, s", ylabel="frequency, Hz")
     figure.suptitle(title)
     figure.tight_layout()
     figure.savefig(path, dpi=120, format="png")
-    pyplot.close(figure)
 
 
-def sheet(rows, path, *, title):
-    """A PNG of rows (name, (bands,) Hz, [(title, (bands, frames))]), the lowest band at the bottom of each picture.
+def sheet(rows: Sequence[Row], path: str | Path, *, title: str) -> None:
+    """Draws rows of spectrograms, the lowest band at the bottom of each picture.
 
     A row has one range of colours: that of its first picture.
+
+    Args:
+        rows: The rows, each with the same number of pictures.
+        path: PNG to write.
+        title: Title of the picture.
     """
-    columns = len(rows[0][2])
-    figure, grid = pyplot.subplots(
-        len(rows), columns, figsize=(3.2 * columns, 1.7 * len(rows) + 0.6), squeeze=False, layout="constrained"
-    )
+    columns = len(rows[0].pictures)
+    figure = Figure(figsize=(3.2 * columns, 1.7 * len(rows) + 0.6), layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False)
     for line, (name, hz, pictures) in zip(grid, rows, strict=True):
         for axes, (_, level) in zip(line, pictures, strict=True):
             low, high = pictures[0][1].min(), pictures[0][1].max()
@@ -41,14 +84,13 @@ def sheet(rows, path, *, title):
             axes.set_yticks([])
         line[0].set_yticks(*zip(*_ticks(hz)[::2], strict=True), fontsize=7)
         line[0].set_title(name, loc="left", fontsize=8)
-    for axes, (heading, _) in zip(grid[-1], rows[0][2], strict=True):
+    for axes, (heading, _) in zip(grid[-1], rows[0].pictures, strict=True):
         axes.set_xlabel(heading)
     figure.suptitle(f"{title}: frequency in Hz over time")
     figure.savefig(path, dpi=100, format="png")
-    pyplot.close(figure)
 
 
-def _panel(figure, axes, level, hz, seconds):
+def _panel(figure: Figure, axes: Axes, level: np.ndarray, hz: np.ndarray, seconds: np.ndarray) -> None:
     hop = seconds[1] - seconds[0] if len(seconds) > 1 else 1.0
     extent = (seconds[0] - hop / 2, seconds[-1] + hop / 2, -0.5, len(hz) - 0.5)
     picture = axes.imshow(

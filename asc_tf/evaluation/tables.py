@@ -1,40 +1,50 @@
-"""What does a person read on the console, of data and of a run?"""
+"""Tables for the console: evaluations, counts of clips, predictions."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+
+from asc_tf import metrics
 from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
-from asc_tf.metrics import scores as metrics
+from asc_tf.data.datasets.listing import Listing
 
 
-def evaluation(report, classes):
-    """The evaluation's table as text; report as in metrics.json."""
+def evaluation(report: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> str:
+    """Table of an evaluation, a column for every network.
+
+    Args:
+        report: Content of metrics.json.
+        classes: Names of the classes.
+    """
     names = list(report)
-    chief = metrics.deciding(report[names[0]])
-    title = chief.replace("_", " ")
+    monitor = metrics.monitor(report[names[0]])
+    title = monitor.replace("_", " ")
     lines = [_row("", names)]
-    lines += [_row(title, [_percent(report[n][chief]) for n in names])]
+    lines += [_row(title, [_percent(report[n][monitor]) for n in names])]
     lines += [_row("log loss", [f"{report[n]['log_loss']:.3f}" for n in names])]
     for member in report[names[0]].get("members", {}):
         lines += [_row(f"  of {member}", [_percent(report[n]["members"][member]["macro_accuracy"]) for n in names])]
     if "by_file" in report[names[0]]:
-        lines += [_row(f"{title}, whole files", [_percent(report[n]["by_file"][chief]) for n in names])]
+        lines += [_row(f"{title}, whole files", [_percent(report[n]["by_file"][monitor]) for n in names])]
     for group in [key for key in report[names[0]] if key.startswith(("seen ", "unseen "))]:
-        lines += [_row(group, [_percent(report[n][group][chief]) for n in names])]
+        lines += [_row(group, [_percent(report[n][group][monitor]) for n in names])]
     for kind in ("by_device", "by_city"):
         for group in report[names[0]].get(kind, {}):
-            lines += [_row(f"  {kind[3:]} {group}", [_percent(report[n][kind][group][chief]) for n in names])]
+            lines += [_row(f"  {kind[3:]} {group}", [_percent(report[n][kind][group][monitor]) for n in names])]
     for name in classes:
         lines += [_row(f"  {name}", [_percent(report[n]["by_class"][name]) for n in names])]
     lines += [_row("parameters", [f"{report[n]['cost']['parameters']:,}" for n in names])]
     lines += [
-        _row(f"parameter bytes (limit {MAX_BYTES:,})", [_against(report[n]["cost"]["bytes"], MAX_BYTES) for n in names])
+        _row(f"parameter bytes (limit {MAX_BYTES:,})", [_limited(report[n]["cost"]["bytes"], MAX_BYTES) for n in names])
     ]
-    lines += [_row(f"MACs (limit {MAX_MACS:,})", [_against(report[n]["cost"]["macs"], MAX_MACS) for n in names])]
+    lines += [_row(f"MACs (limit {MAX_MACS:,})", [_limited(report[n]["cost"]["macs"], MAX_MACS) for n in names])]
     return "\n".join(lines)
 
 
-def counts(listing):
-    """Clips of a dataset by class, device and city (where they are known) in each split."""
+def counts(listing: Listing) -> str:
+    """Table of the clips of a dataset by class, device and city (where they are known) in each split."""
     lines = [_row(f"{len(listing.file):,} clips", ["train", "test"])]
     of_classes = listing.label if listing.multi_label else [(label,) for label in listing.label]
     for title, column, names in (
@@ -43,16 +53,23 @@ def counts(listing):
         ("city", [(city,) for city in listing.city], sorted(set(listing.city))),
     ):
         if any(names):
-            found = Counter((name, split) for own, split in zip(column, listing.split, strict=True) for name in own)
-            cells = [[f"{found[name, split]:,}" for split in ("train", "test")] for name in names]
+            pairs = zip(column, listing.split, strict=True)
+            counter = Counter((name, split) for clip_names, split in pairs for name in clip_names)
+            cells = [[f"{counter[name, split]:,}" for split in ("train", "test")] for name in names]
             lines += ["", title]
             lines += [_row(f"  {name or 'unknown'}", row) for name, row in zip(names, cells, strict=True)]
     totals = Counter(listing.split)
     return "\n".join([*lines, "", _row("all", [f"{totals[split]:,}" for split in ("train", "test")])])
 
 
-def prediction(title, probabilities, classes):
-    """The three most probable scenes of a file, and the first of every second."""
+def prediction(title: str, probabilities: np.ndarray, classes: Sequence[str]) -> str:
+    """The three most probable classes of a sound, and the most probable one of every second.
+
+    Args:
+        title: Name of the sound.
+        probabilities: (seconds, classes).
+        classes: Names of the classes.
+    """
     mean = probabilities.mean(0)
     best = mean.argsort()[::-1][:3]
     lines = [f"{title}: " + ", ".join(f"{classes[i]} {_percent(mean[i])}" for i in best)]
@@ -61,11 +78,16 @@ def prediction(title, probabilities, classes):
     return "\n".join(lines)
 
 
-def predictions_tree(found, classes):
-    """The same with every probability, for JSON."""
+def predictions_tree(predictions: Mapping[str, np.ndarray], classes: Sequence[str]) -> dict[str, Any]:
+    """All probabilities of several sounds, for JSON.
+
+    Args:
+        predictions: (seconds, classes) probabilities by file.
+        classes: Names of the classes.
+    """
     return {
         str(file): {"labels": list(classes), "mean": p.mean(0).tolist(), "seconds": p.tolist()}
-        for file, p in found.items()
+        for file, p in predictions.items()
     }
 
 
@@ -77,5 +99,5 @@ def _percent(share):
     return "-" if share != share else f"{100 * share:.1f} %"  # NaN: a class without clips
 
 
-def _against(value, limit):
+def _limited(value, limit):
     return f"{value:,}" + (" OVER" if value > limit else "")

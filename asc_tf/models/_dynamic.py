@@ -8,8 +8,6 @@ Shapes are (batch, bands, frames, channels).  Weights keep the original's order 
 import keras
 from keras import layers, ops
 
-from asc_tf import schedules
-
 KERNELS = 4
 # Slopes and offsets of the two lines of a dynamic ReLU: where they start, and how far they can go from there.
 START = (1.0, 0.0, 0.0, 0.0)
@@ -40,7 +38,7 @@ class _DynamicConv(layers.Layer):
 
     def begin_epoch(self, epoch):
         """Sets the temperature of an epoch, counted from 0."""
-        self.temperature.assign(schedules.kernel_temperature(epoch, start=self.start_temperature))
+        self.temperature.assign(kernel_temperature(epoch, start=self.start_temperature))
 
     def kernels(self, scores):
         """(batch, *kernel_shape): the kernel of every clip."""
@@ -138,3 +136,12 @@ class AxisMeans(layers.Layer):
     def compute_output_shape(self, input_shape):
         batch, bands, frames, channels = input_shape
         return (batch, bands + frames, 1, channels)
+
+
+def kernel_temperature(epoch, *, start):
+    """Of DyMN's softmax over kernels: `start` in epoch 0, 1 less every epoch, never below 1.
+
+    Source: Schmid et al., DyMN, 2023.  Its second, slower slope of 0.02 an epoch begins where the first
+    has reached 1, and so changes nothing.
+    """
+    return max(start - epoch, 1.0)

@@ -1,37 +1,47 @@
-"""What does `--set section.key=value` change in a recipe?"""
+"""Overrides of recipe keys: `--set section.key=value`."""
 
 import tomllib
+from typing import Any
 
 from asc_tf.errors import UserError, nearest
-from asc_tf.recipe.schema import FIXED, LISTS, PARTS, label
+from asc_tf.recipe.schema import FIXED, LISTS, PARTS, entry_name
 
 
-def apply(tree, text):
-    """Sets, in parsed TOML, what a "section.key=value" text says.  Raises UserError that names the text and the fix."""
+def apply(tree: dict[str, Any], text: str) -> None:
+    """Sets one key in parsed TOML, in place.
+
+    Args:
+        tree: The recipe as tomllib parses it.
+        text: "section.key=value"; the value is TOML, or a bare word or path. Entries of a list are named by their
+            `name` or `recipe`: "augmentation.freq_mixstyle.p=0.4".
+
+    Raises:
+        UserError: Names the text, what exists and the fix.
+    """
     path, equals, value = text.partition("=")
     if not equals:
         raise UserError(f"--set {text}: write section.key=value.")
     *parents, last = path.strip().split(".")
-    place = tree
+    section = tree
     for depth, parent in enumerate(parents):
-        place = _step(place, parent, text, top=depth == 0)
-    if not isinstance(place, dict):
-        raise UserError(f"--set {text}: name one of the list's entries: {', '.join(map(label, place))}.")
-    place[last] = _value(value.strip())
+        section = _subsection(section, parent, text, top=depth == 0)
+    if not isinstance(section, dict):
+        raise UserError(f"--set {text}: name one of the list's entries: {', '.join(map(entry_name, section))}.")
+    section[last] = _value(value.strip())
 
 
-def _step(place, key, text, *, top):
-    if isinstance(place, list):
-        for item in place:
-            if label(item) == key:
+def _subsection(section, key, text, *, top):
+    if isinstance(section, list):
+        for item in section:
+            if entry_name(item) == key:
                 return item
-        raise UserError(f"--set {text}: the recipe has no '{key}' there. {nearest(key, map(label, place))}")
+        raise UserError(f"--set {text}: the recipe has no '{key}' there. {nearest(key, map(entry_name, section))}")
     if top and key not in LISTS and key not in (*PARTS, *FIXED):
         raise UserError(f"--set {text}: there is no section '{key}'. {nearest(key, (*PARTS, *FIXED, *LISTS))}")
-    found = place.setdefault(key, [] if key in LISTS else {})
-    if not isinstance(found, (dict, list)):
+    subsection = section.setdefault(key, [] if key in LISTS else {})
+    if not isinstance(subsection, (dict, list)):
         raise UserError(f"--set {text}: '{key}' is a value, not a section.")
-    return found
+    return subsection
 
 
 def _value(text):

@@ -1,32 +1,47 @@
-"""What does a recipe say, and is it right?
+"""Reading, checking and writing of recipes.
 
-A recipe is a TOML file. A section with a `name` picks a part and its other keys are that part's
+A recipe is a TOML file. A section with a `name` chooses a part and its other keys are that part's
 settings, checked against the part's signature (registry.py). The fixed sections are the dataclasses of
-sections.py. `--set section.key=value` overrides any key (overrides.py). Everything is checked here, before
-any data is touched; the resolved recipe, defaults filled in, is what a run folder keeps.
+schema.py. `--set section.key=value` overrides any key (overrides.py). Everything is checked here, before
+any data is read; the resolved recipe, defaults filled in, is stored in the run folder.
 """
 
 import dataclasses
 import os
 import tomllib
 import typing
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
 from asc_tf.errors import UserError, nearest
-from asc_tf.recipe import overrides as changes
+from asc_tf.recipe import overrides as recipe_overrides
 from asc_tf.recipe import registry
-from asc_tf.recipe.schema import FIXED, LISTS, PARTS, REQUIRED, Data, Part, Ramp, Recipe, Teacher, label
+from asc_tf.recipe.schema import FIXED, LISTS, PARTS, REQUIRED, Data, Part, Ramp, Recipe, Teacher, entry_name
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
 
 
-def load(recipe, overrides=(), *, beside=None):
-    """The checked Recipe of a shipped name or a TOML file.
+def names() -> list[str]:
+    """Names of the shipped recipes, sorted."""
+    return [file.stem for file in sorted(SHIPPED.glob("*.toml"))]
 
-    overrides: "section.key=value" texts.  beside: a further folder to look in for the name.
-    Raises UserError that names file, key, value, what exists and the nearest match.
+
+def load(recipe: str | Path, overrides: Iterable[str] = (), *, beside: str | Path | None = None) -> Recipe:
+    """Reads, checks and resolves a recipe.
+
+    Args:
+        recipe: Name of a shipped recipe, or path of a TOML file.
+        overrides: "section.key=value" texts, as of `--set`.
+        beside: A further folder to look in for the name.
+
+    Returns:
+        The resolved Recipe, defaults filled in.
+
+    Raises:
+        UserError: Names the file, key, value, what exists and the nearest match.
     """
     file = find(recipe, beside=beside)
     try:
@@ -34,52 +49,76 @@ def load(recipe, overrides=(), *, beside=None):
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UserError(f"{file}: is not a readable TOML file: {error}.") from error
     for override in overrides:
-        changes.apply(tree, override)
+        recipe_overrides.apply(tree, override)
     return from_tree(tree, file)
 
 
-def find(recipe, *, beside=None):
-    """The file of a recipe given as a path or as the name of a shipped one."""
+def find(recipe: str | Path, *, beside: str | Path | None = None) -> Path:
+    """File of a recipe given as a path or as the name of a shipped one.
+
+    Raises:
+        UserError: There is no such recipe.
+    """
     path = Path(recipe)
     for candidate in (path, *([Path(beside) / f"{recipe}.toml"] if beside else []), SHIPPED / f"{recipe}.toml"):
         if candidate.is_file() and candidate.suffix == ".toml":
             return candidate
-    shipped = [file.stem for file in sorted(SHIPPED.glob("*.toml"))]
-    raise UserError(f"recipe '{recipe}': there is no such file or shipped recipe. {nearest(path.stem, shipped)}")
+    raise UserError(f"recipe '{recipe}': there is no such file or shipped recipe. {nearest(path.stem, names())}")
 
 
-def from_tree(tree, file):
-    """The checked Recipe of parsed TOML; `file` is named in errors."""
+def from_tree(tree: Mapping[str, Any], file: str | Path) -> Recipe:
+    """Checks and resolves parsed TOML.
+
+    Args:
+        tree: The recipe as tomllib parses it.
+        file: Its path, for errors.
+
+    Raises:
+        UserError: Names the file, key, value, what exists and the nearest match.
+    """
     try:
         return _checked(tree, str(file))
     except UserError as error:
         raise UserError(f"{file}: {error}") from error
 
 
-def named(recipe, name):
-    """The Recipe that another one names: a shipped name, or a file, which may lie beside the other."""
+def referenced(recipe: Recipe, name: str) -> Recipe:
+    """The Recipe that another one names in [init] or [[teacher]].
+
+    Args:
+        recipe: The recipe that names it.
+        name: Name of a shipped recipe, or a file, which may lie beside that of `recipe`.
+    """
     return load(name, beside=Path(recipe.file).parent)
 
 
-def needed(recipe, _above=()):
-    """All recipes whose runs come before a recipe's: what it starts from, its teachers, and what those need.
+def dependencies(recipe: Recipe) -> list[Recipe]:
+    """All recipes whose runs come before a recipe's: those of [init] and [[teacher]], and what those depend on.
 
-    Raises UserError where a recipe needs itself.
+    Raises:
+        UserError: A recipe depends on itself.
     """
-    names = [teacher.recipe for teacher in recipe.teacher]
-    names += [recipe.start.recipe] if recipe.start and recipe.start.recipe else []
-    found = []
-    for one in (named(recipe, name) for name in names):
-        way = (*_above, Path(one.file).resolve())
-        if way[-1] in _above:
-            told = " -> ".join(file.stem for file in way)
-            raise UserError(f"{one.file}: [start] and [[teacher]] lead back to this recipe ({told}); break the circle.")
-        found += [*needed(one, way), one]
-    return found
+    return _dependencies(recipe, ())
 
 
-def to_toml(recipe):
-    """The recipe as TOML text that loads to an equal recipe."""
+def _dependencies(recipe, above):
+    """above: files of the recipes that led here."""
+    references = [teacher.recipe for teacher in recipe.teacher]
+    references += [recipe.init.recipe] if recipe.init and recipe.init.recipe else []
+    recipes = []
+    for dependency in (referenced(recipe, name) for name in references):
+        path = (*above, Path(dependency.file).resolve())
+        if path[-1] in above:
+            circle = " -> ".join(file.stem for file in path)
+            raise UserError(
+                f"{dependency.file}: [init] and [[teacher]] lead back to this recipe ({circle}); break the circle."
+            )
+        recipes += [*_dependencies(dependency, path), dependency]
+    return recipes
+
+
+def to_toml(recipe: Recipe) -> str:
+    """TOML text of a recipe; it loads to an equal recipe."""
     tree = {}
     for key, value in ((f.name, getattr(recipe, f.name)) for f in dataclasses.fields(recipe)):
         if key == "file" or value is None or value == ():
@@ -88,8 +127,8 @@ def to_toml(recipe):
     return tomli_w.dumps(tree)
 
 
-def differences(one, other):
-    """'key: here, there' of all keys in which two recipes differ."""
+def differences(one: Recipe, other: Recipe) -> list[str]:
+    """Keys in which two recipes differ, each as 'key: value of one, value of the other'."""
     flat_one, flat_other = (_flat(tomllib.loads(to_toml(recipe))) for recipe in (one, other))
     keys = sorted(set(flat_one) | set(flat_other))
     return [f"{k}: {flat_one.get(k)!r}, {flat_other.get(k)!r}" for k in keys if flat_one.get(k) != flat_other.get(k)]
@@ -108,8 +147,8 @@ def _checked(tree, file):
         raise UserError("[distill] and [[teacher]] belong together: one of them is missing.")
     if "quantise" in values:
         _check_quantise(values["quantise"], values.get("teacher"))
-    if "start" in values and (values["start"].recipe is None) == (values["start"].run is None):
-        raise UserError("start: give either the recipe whose run is started from, or the run; one of the two.")
+    if "init" in values and (values["init"].recipe is None) == (values["init"].run is None):
+        raise UserError("init: give either the recipe whose run training starts from, or the run; one of the two.")
     if "normalise" in values:
         _check_normalise(values["normalise"])
     if "distill" in values:
@@ -128,32 +167,36 @@ def _check_normalise(section):
 
 
 def _check_quantise(section, teachers):
-    of_training = ("epochs", "frozen_epochs", "learning_rate", "follow")
-    given = [key for key in of_training if getattr(section, key) is not None]
-    beside = [key for key in ("label_weight", "temperature") if getattr(section, key)]
-    if section.method == "ptq" and given + beside:
-        raise UserError(f'quantise: method = "ptq" does not train: leave {", ".join(given + beside)} out.')
-    if section.method == "qat" and len(given) < len(of_training):
-        missing = [key for key in of_training if key not in given]
+    required = ("epochs", "frozen_epochs", "learning_rate", "distil_from")
+    given = [key for key in required if getattr(section, key) is not None]
+    optional = [key for key in ("label_weight", "temperature") if getattr(section, key)]
+    if section.method == "ptq" and given + optional:
+        raise UserError(f'quantise: method = "ptq" does not train: leave {", ".join(given + optional)} out.')
+    if section.method == "qat" and len(given) < len(required):
+        missing = [key for key in required if key not in given]
         raise UserError(f'quantise: {", ".join(missing)} missing; or write method = "ptq", which does not train.')
     if section.method == "qat" and section.frozen_epochs > section.epochs:
         raise UserError("quantise: frozen_epochs must not exceed epochs.")
-    if section.follow == "teachers" and not teachers:
-        raise UserError("quantise: follow = 'teachers', but the recipe has no [[teacher]]; write follow = 'float'.")
+    if section.distil_from == "teachers" and not teachers:
+        raise UserError(
+            "quantise: distil_from = 'teachers', but the recipe has no [[teacher]]; write distil_from = 'float'."
+        )
 
 
 def _check_distill(section, teachers, data):
     embeddings = [teacher.layer for teacher in teachers if teacher.layer]
     if (section.embedding_weight != 0) != bool(embeddings) or (section.layer is not None) != bool(embeddings):
         raise UserError(
-            "distill: embeddings are learnt from with all three of distill.embedding_weight, distill.layer (the "
+            "distill: embedding distillation needs all three of distill.embedding_weight, distill.layer (the "
             "student's) and a layer of at least one [[teacher]]; set all three or none."
         )
-    if section.live and section.crops > 1:
-        raise UserError("distill: live teachers hear the student's own clip; leave crops out, or set live = false.")
+    if section.online and section.crops > 1:
+        raise UserError(
+            "distill: online teachers see the student's augmented clip; leave crops out, or set online = false."
+        )
     if section.ensemble == "weighted" and data.validation_share == 0:
         raise UserError(
-            'distill: ensemble = "weighted" is fitted to clips held out from training, and data.validation_share = 0 '
+            'distill: ensemble = "weighted" is fitted on clips held out from training, and data.validation_share = 0 '
             'holds none out; raise it, or choose ensemble = "mean".'
         )
 
@@ -195,6 +238,7 @@ def _may_ramp(hint, value):
 
 
 def _ranged(where, value, least=None, most=None):
+    """The value.  Raises UserError where it is out of range."""
     if value is None:
         return None
     if isinstance(value, Ramp):
@@ -218,7 +262,7 @@ def _expanded(value):
 def _plain(value):
     if isinstance(value, Part):
         return {"name": value.name, **value.settings}
-    if dataclasses.is_dataclass(value):  # TOML has no word for None: what was left out is left out again
+    if dataclasses.is_dataclass(value):  # TOML has no None: what was left out is left out again
         return {key: item for key, item in dataclasses.asdict(value).items() if item is not None}
     return value
 
@@ -226,6 +270,6 @@ def _plain(value):
 def _flat(tree, prefix=""):
     flat = {}
     for key, value in tree.items():
-        inner = {label(item): item for item in value} if key in LISTS else value
+        inner = {entry_name(item): item for item in value} if key in LISTS else value
         flat |= _flat(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner}
     return flat

@@ -1,19 +1,30 @@
-"""What may the fixed sections of a recipe say?  The fields are the keys, their types and limits the rules."""
+"""The fixed sections of a recipe: fields are keys, their types and limits the rules."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
-def limits(default=dataclasses.MISSING, *, least=None, most=None):
-    """A field with an allowed range, both ends included."""
+def limits(default: Any = dataclasses.MISSING, *, least: float | None = None, most: float | None = None) -> Any:
+    """Dataclass field with an allowed range.
+
+    Args:
+        default: Its default value; without one the key is required.
+        least, most: Both ends of the range, included; None where there is no limit.
+    """
     return field(default=default, metadata={"least": least, "most": most})
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part picked by name, with its settings."""
+    """A part chosen by name, with its settings.
+
+    Args:
+        name: Name of the part, that of its file.
+        settings: Keyword arguments of the part's entry function, defaults filled in.
+    """
 
     name: str
     settings: dict
@@ -21,7 +32,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Data:
-    """How clips are prepared and how training clips are held out for validation."""
+    """Section [data]: how clips are prepared, and which training clips are held out for validation.
+
+    Args:
+        segment_s: Length of a segment, in seconds; files are cut into segments.
+        validation_share: Share of the training clips held out for validation, by recording or location.
+        validation_seed: Seed of that choice.
+        max_bad_share: Largest share of unreadable clips with which a run goes on.
+        prepared_folder: Folder of the prepared clips, shared by runs.
+    """
 
     segment_s: float = limits(1.0, least=0.1, most=30.0)
     validation_share: float = limits(0.1, least=0.0, most=0.5)
@@ -32,7 +51,15 @@ class Data:
 
 @dataclass(frozen=True)
 class Train:
-    """AdamW with linear warm-up and a cosine to zero, both per step."""
+    """Section [train]: AdamW with linear warm-up and cosine decay to zero, both per step.
+
+    Args:
+        epochs: Passes over the training clips.
+        batch_size: Clips a step, over all devices.
+        learning_rate: Peak learning rate.
+        warmup_steps: Steps of the warm-up.
+        weight_decay: Decoupled weight decay, of kernels only.
+    """
 
     epochs: int = limits(least=1)
     batch_size: int = limits(least=2)
@@ -43,8 +70,13 @@ class Train:
 
 @dataclass(frozen=True)
 class Normalise:
-    """(x - mean) / std of the spectrogram, after its augmentation: by = "constants" takes the two numbers
-    given here, "bands" those of every band over the training clips, measured once and kept in the run folder."""
+    """Section [normalise]: (x - mean) / std of the spectrogram, after its augmentation.
+
+    Args:
+        by: "constants" takes mean and std from the recipe; "bands" measures them for every band on the
+            training clips, once, and stores them in the run folder.
+        mean, std: The two numbers of "constants".
+    """
 
     by: Literal["constants", "bands"]
     mean: float | None = None
@@ -52,13 +84,16 @@ class Normalise:
 
 
 @dataclass(frozen=True)
-class Start:
-    """Whose weights a run starts from: every layer but the head takes those of the layer of its name.
+class Init:
+    """Section [init]: the run whose weights training starts from, layer by layer, by name.
 
-    recipe: another recipe; its run, with this recipe's seed and its own dataset, is made first where it is not there.
-    run: instead of a recipe, the folder of a finished or imported run, for all seeds the same.
-    keep_head: whether the head, which makes the logits, is taken over too; the classes must be the same then.
-    Only weights are taken: [normalise] by = "bands" is measured anew on the data of this recipe.
+    Only weights are copied: [normalise] by = "bands" is measured anew on the data of this recipe.
+
+    Args:
+        recipe: Another recipe. Its run, with this recipe's seed and the other's dataset, is trained first where it
+            does not exist.
+        run: Instead of a recipe, the folder of a finished or imported run, the same for all seeds.
+        keep_head: Whether the head, which computes the logits, is copied too; the classes must be the same then.
     """
 
     recipe: str | None = None
@@ -68,9 +103,14 @@ class Start:
 
 @dataclass(frozen=True)
 class Ramp:
-    """A weight that is `start` until epoch `first_epoch`, `end` from `last_epoch` on, and a straight line between.
+    """A weight that changes with the epoch: constant, then linear, then constant.
 
-    Epochs count from 0; the line moves with every step.
+    Epochs count from 0; between the two ends the value changes with every step.
+
+    Args:
+        start: Value until epoch `first_epoch`.
+        end: Value from epoch `last_epoch` on.
+        first_epoch, last_epoch: Both ends of the linear part.
     """
 
     start: float
@@ -81,10 +121,14 @@ class Ramp:
 
 @dataclass(frozen=True)
 class Teacher:
-    """Another recipe whose runs (seeds 1 to `runs`) teach.
+    """Section [[teacher]]: a recipe whose runs are teachers.
 
-    ensemble: how its runs become one teacher; "apart" leaves each a member of its own for distill.ensemble.
-    layer: the layer whose output the student's embedding is held against; a teacher without one gives logits only.
+    Args:
+        recipe: Recipe of the teacher.
+        runs: Number of its runs, with seeds 1 to `runs`.
+        ensemble: How its runs are merged to one teacher; with "apart" each is a member of distill.ensemble.
+        layer: Layer of the teacher whose output is the target of the student's embedding; without one the teacher
+            gives logits only.
     """
 
     recipe: str
@@ -95,34 +139,44 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Distill:
-    """label_weight * label loss + teacher_weight * distance from the teachers' logits
-    + embedding_weight * mean squared distance from their embeddings.
+    """Section [distill]: the weights and forms of the distillation losses.
 
-    form: of the distance from logits, see distillation/soft_targets.py.
-    teacher_weight: 1 - label_weight where it is left out.
-    ensemble: how all members become one teacher, see distillation/ensembles.py.
-    layer: the student's layer whose output is its embedding.
-    live: the teachers hear the student's own augmented clip in every step, instead of being asked once.
-    crops: of every clip, shifted in time, over which stored outputs are averaged.
+    loss = label_weight * label loss + teacher_weight * distance from the teachers' logits
+    + embedding_weight * mean squared error of their embeddings.
+
+    Args:
+        temperature: Temperature of student and teacher.
+        label_weight: Weight of the label loss.
+        teacher_weight: Weight of the distance from the teachers' logits; 1 - label_weight where it is left out.
+        form: Form of the distance from logits, see distillation/soft_targets.py.
+        ensemble: How all members are merged to one teacher, see distillation/ensembles.py.
+        embedding_weight: Weight of the error of the embeddings.
+        layer: Layer of the student whose output is its embedding.
+        online: Whether the teachers compute their outputs in every step, on the student's augmented batch; otherwise
+            they are computed once, on clips that are not augmented, and stored.
+        crops: Number of time-shifted crops of every clip over which stored outputs are averaged.
     """
 
     temperature: float = limits(least=0.1)
     label_weight: float | Ramp = limits(least=0.0, most=1.0)
     teacher_weight: float | Ramp | None = limits(None, least=0.0)
-    form: Literal["textbook", "cpjku2023", "x50"] = "textbook"
+    form: Literal["textbook", "cpjku2023", "mean_kl_x50"] = "textbook"
     ensemble: Literal["mean", "weighted", "bayesian", "von_mises"] = "mean"
     embedding_weight: float | Ramp = limits(0.0, least=0.0)
     layer: str | None = None
-    live: bool = False
+    online: bool = False
     crops: int = limits(1, least=1)
 
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """weight * cross entropy of groups of classes, as part of the label loss.
+    """Section [hierarchy]: weight * cross entropy of groups of classes, a part of the label loss.
 
-    groups: "tau" for indoor, outdoor and transportation, or the classes of every group by its name.
-    branches: "one" adds up the classes' probabilities, "two" gives the groups a head of their own on `layer`.
+    Args:
+        groups: "tau" for indoor, outdoor and transportation, or a table from a group's name to its classes.
+        branches: "one" adds up the classes' probabilities; "two" gives the groups a head of their own on `layer`.
+        weight: Weight of the group loss.
+        layer: Layer that the groups' head reads, with two branches.
     """
 
     groups: str | dict
@@ -133,21 +187,30 @@ class Hierarchy:
 
 @dataclass(frozen=True)
 class Quantise:
-    """method: "qat", quantisation-aware training, or "ptq", none: the ranges are measured, the weights stay.
+    """Section [quantise]: how the trained network becomes an int8 TFLite file.
 
-    float_layers: names of layers that stay in float; global response norms always do.
-    Of "qat" alone: epochs, in the last `frozen_epochs` of which ranges and batch norm stand still, and
-    follow: whose logits are distilled on: "float", those of the network itself before quantisation,
-    hearing the same augmented clip, which keeps its decisions; or "teachers", the stored ones.
-    temperature: of the logits followed, that of [distill] or 1 where it is left out. From about 20 on every logit
-    counts alike; at 1 those of the likely classes do, which leaves little to learn from a clip that is certain.
+    Args:
+        method: "qat", quantisation-aware training, or "ptq", post-training quantisation: ranges are measured, weights
+            stay.
+        epochs: Epochs of quantisation-aware training.
+        frozen_epochs: Its last epochs, in which ranges and batch norm statistics are constant.
+        learning_rate: Its peak learning rate; cosine decay, no warm-up.
+        distil_from: Whose logits quantisation-aware training distils: "float", those of the network itself before
+            quantisation on the same augmented clip, which preserves its decisions; or "teachers", those of
+            [[teacher]].
+        label_weight: Weight of the label loss beside that.
+        temperature: Temperature of that distillation; where it is left out that of [distill], or 1. From about 20 on
+            every logit has the same weight; at 1 those of the likely classes dominate, and a clip of which the
+            network is certain changes little.
+        calibration_clips: Number of clips on which ranges are measured.
+        float_layers: Names of layers that stay in float; global response norms always do.
     """
 
     method: Literal["qat", "ptq"] = "qat"
     epochs: int | None = limits(None, least=1)
     frozen_epochs: int | None = limits(None, least=0)
     learning_rate: float | None = limits(None, least=1e-9)
-    follow: Literal["float", "teachers"] | None = None
+    distil_from: Literal["float", "teachers"] | None = None
     label_weight: float = limits(0.0, least=0.0, most=1.0)
     temperature: float | None = limits(None, least=0.1)
     calibration_clips: int = limits(256, least=1)
@@ -156,7 +219,16 @@ class Quantise:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A whole resolved recipe. Fixed sections that the file does not have, except `data`, are None."""
+    """A resolved recipe: every key with its value, defaults included.
+
+    Fixed sections that the file does not have, except `data`, are None.
+
+    Args:
+        file: Path of its file, for messages; not compared.
+        seed: Seed of initial weights, order of clips and augmentation.
+        dataset, feature, model, augmentation: Parts and their settings.
+        data, train, normalise, init, hierarchy, teacher, distill, quantise: Fixed sections.
+    """
 
     file: str = field(compare=False)
     seed: int = limits(least=0)
@@ -167,14 +239,15 @@ class Recipe:
     data: Data = field(default_factory=Data)
     normalise: Normalise | None = None
     augmentation: tuple[Part, ...] = ()
-    start: Start | None = None
+    init: Init | None = None
     hierarchy: Hierarchy | None = None
     teacher: tuple[Teacher, ...] = ()
     distill: Distill | None = None
     quantise: Quantise | None = None
 
     @property
-    def name(self):
+    def name(self) -> str:
+        """Name of the recipe: that of its file without ending."""
         return Path(self.file).stem
 
 
@@ -184,14 +257,14 @@ FIXED = {
     "data": Data,
     "normalise": Normalise,
     "train": Train,
-    "start": Start,
+    "init": Init,
     "hierarchy": Hierarchy,
     "distill": Distill,
     "quantise": Quantise,
 }
-LISTS = {"augmentation": "name", "teacher": "recipe"}  # section -> the key that tells its entries apart
+LISTS = {"augmentation": "name", "teacher": "recipe"}  # section -> the key that names its entries
 
 
-def label(entry):
-    """What tells an entry of a list apart from the others."""
+def entry_name(entry: Mapping[str, Any]) -> str:
+    """The name of an entry of a list of sections: its `name` or its `recipe`."""
     return str(entry.get("name", entry.get("recipe", "")))

@@ -1,118 +1,145 @@
-"""What does a run leave behind, and how is it written so that a crash loses nothing?
+"""The folder of a run: reading and writing its files so that a crash loses nothing.
 
-    recipe.toml            resolved recipe; evaluate, predict and export read this copy
-    labels.txt             classes in the order of the network's outputs
-    normalisation.npz      mean and std of every band, where the recipe has them measured
-    log.csv, tensorboard/  one row an epoch
-    state.npz              everything needed to resume: weights, optimizer, epoch, log
-    weights/               best.weights.h5 (by validation), last.weights.h5
-    import.txt             where the keys of a checkpoint went, in a run that was imported instead of trained
-    quantise/              the same for quantisation-aware training; recipe.toml where another recipe quantised the run
-    teacher_outputs/       what this run says of clips to its students (distillation/teachers.py)
-    ensemble.json          how its own teachers weigh, where the recipe has that fitted
-    export/                model.tflite and model.json that tells how to use it, calibration.csv, parity.json and .txt
-    metrics.json           written last: a run that has it is finished
-Every file is written under a temporary name and then renamed.
+Every file is written under a temporary name and then renamed. Names of the files are in layout.py.
 """
 
 import csv
 import io
 import json
-import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from asc_tf.errors import UserError
-from asc_tf.recipe import resolve as recipes
-
-PART = ".part-"  # how the name of a file begins while it is being written
+from asc_tf.recipe import resolve
+from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import atomic, layout
 
 
 class RunFolder:
-    """The folder of one run of one recipe."""
+    """The folder of one run of one recipe.
 
-    def __init__(self, path, recipe):
+    Args:
+        path: The folder.
+        recipe: Its recipe; None for a folder that holds a report only.
+    """
+
+    def __init__(self, path: str | Path, recipe: Recipe | None):
         self.path, self.recipe = Path(path), recipe
 
     @property
-    def finished(self):
-        return (self.path / "metrics.json").is_file()
+    def started(self) -> bool:
+        """Whether training has completed an epoch, so that it can be resumed."""
+        return self.has(layout.STATE)
 
     @property
-    def labels(self):
-        return tuple(self.read_text("labels.txt").splitlines())
+    def finished(self) -> bool:
+        """Whether the run was trained and evaluated to its end."""
+        return self.has(layout.METRICS)
 
-    def has(self, name):
+    @property
+    def imported(self) -> bool:
+        """Whether its weights are those of a checkpoint."""
+        return self.has(layout.IMPORT_REPORT)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Classes in the order of the network's outputs."""
+        return tuple(self.read_text(layout.LABELS).splitlines())
+
+    def has(self, name: str) -> bool:
+        """Whether a file exists in the run."""
         return (self.path / name).is_file()
 
-    def file(self, name):
-        """The path of a file in the run, its folder made."""
-        file = self.path / name
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be written ({error.strerror}); choose another --out.") from error
-        return file
+    def read_text(self, name: str) -> str:
+        """Text of a file in the run.
 
-    def read_text(self, name):
+        Raises:
+            UserError: The file does not exist.
+        """
         try:
             return (self.path / name).read_text(encoding="utf-8")
         except OSError as error:
             raise UserError(f"{self.path / name}: is missing; train the run to its end first.") from error
 
-    def write(self, name, content):
-        """Writes text, bytes or what a callable writes to the path it is given; whole or not at all."""
-        file = self.file(name)
-        temporary = file.with_name(f"{PART}{os.getpid()}-{file.name}")
+    def write(self, name: str, content: str | bytes | Callable[[Path], object]) -> None:
+        """Writes a file, whole or not at all.
+
+        Args:
+            name: The file's path in the run; its folder is created.
+            content: Text, bytes, or a function that writes to the path it is given.
+
+        Raises:
+            UserError: The file cannot be written.
+        """
+        file = self.path / name
         try:
-            if callable(content):
-                content(temporary)
-            else:
-                temporary.write_bytes(content.encode() if isinstance(content, str) else content)
-            os.replace(temporary, file)
+            file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            raise UserError(f"{self.path}: cannot be written ({error.strerror}); choose another --out.") from error
+        try:
+            atomic.write(file, content)
+        except OSError as error:
             raise UserError(f"{file}: cannot be written ({error.strerror or error}).") from error
 
-    def write_json(self, name, value):
+    def write_json(self, name: str, value: Any) -> None:
+        """Writes a JSON file."""
         self.write(name, json.dumps(value, indent=2) + "\n")
 
-    def read_json(self, name):
+    def read_json(self, name: str) -> Any:
+        """Content of a JSON file."""
         return json.loads(self.read_text(name))
 
-    def write_rows(self, name, rows):
-        """A CSV file of dicts with the same keys."""
+    def write_rows(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes a CSV file of rows with the same keys."""
         text = io.StringIO()
         writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         self.write(name, text.getvalue())
 
-    def write_arrays(self, name, arrays):
+    def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Writes an NPZ file."""
+
         def save(path):
             with open(path, "wb") as file:
                 np.savez(file, **arrays)
 
         self.write(name, save)
 
-    def read_arrays(self, name):
+    def read_arrays(self, name: str) -> dict[str, np.ndarray]:
+        """Arrays of an NPZ file, by name."""
         with np.load(self.path / name, allow_pickle=False) as arrays:
             return dict(arrays)
 
+    def remove(self, names: Iterable[str]) -> None:
+        """Removes files of the run, those that exist."""
+        for name in names:
+            (self.path / name).unlink(missing_ok=True)
 
-def create(path, recipe, *, resume):
-    """The folder for a recipe, new or gone on with; UserError where it belongs to something else.
 
-    A run that stopped before its first epoch ended holds nothing to lose and is begun anew.
+def create(path: str | Path, recipe: Recipe, *, resume: bool) -> RunFolder:
+    """Creates the folder of a recipe's run, or opens that of a run to be resumed.
+
+    A run that stopped before its first epoch ended holds nothing to lose and starts anew.
+
+    Args:
+        path: The folder.
+        recipe: The run's recipe.
+        resume: Whether an unfinished run is resumed.
+
+    Raises:
+        UserError: The folder holds another run, a finished one, or other files.
     """
     run = RunFolder(path, recipe)
-    if run.has("import.txt"):
+    if run.imported:
         raise UserError(f"{path}: holds imported weights, which training would replace; choose another --out.")
-    before = run.has("recipe.toml")
-    for leftover in run.path.rglob(f"{PART}*"):
+    exists = run.has(layout.RECIPE)
+    for leftover in run.path.rglob(f"{atomic.PART}*"):
         leftover.unlink(missing_ok=True)
-    if before and run.has("state.npz"):
+    if exists and run.started:
         _check_same(run, load(path).recipe)
         if run.finished:
             raise UserError(f"{path}: this run is finished. Look at metrics.json, or choose another --out.")
@@ -121,43 +148,55 @@ def create(path, recipe, *, resume):
                 f"{path}: holds an unfinished run of this recipe. Add --resume to go on, or choose another --out."
             )
         return run
-    if not before and run.path.is_dir() and any(run.path.iterdir()):
+    if not exists and run.path.is_dir() and any(run.path.iterdir()):
         raise UserError(f"{path}: is not empty and not a run folder; choose another --out.")
-    run.write("recipe.toml", recipes.to_toml(recipe))
+    run.write(layout.RECIPE, resolve.to_toml(recipe))
     return run
 
 
-def begun_by_another(path, recipe):
-    """The folder that another process has created for the recipe.  UserError where it is not seen."""
+def open_shared(path: str | Path, recipe: Recipe) -> RunFolder:
+    """Opens the folder that another process has created for the same recipe.
+
+    Raises:
+        UserError: The folder is not visible here, or is of another recipe.
+    """
     run = RunFolder(path, recipe)
-    if not run.has("recipe.toml"):
+    if not run.has(layout.RECIPE):
         raise UserError(f"{path}: is not here; --out must lie on a disk that all workers share.")
     _check_same(run, load(path).recipe)
     return run
 
 
-def load(path):
-    """An existing run folder.  UserError where there is none."""
-    run = RunFolder(path, None)
-    if not run.has("recipe.toml"):
+def load(path: str | Path) -> RunFolder:
+    """Opens an existing run folder.
+
+    Raises:
+        UserError: There is none.
+    """
+    recipe = Path(path) / layout.RECIPE
+    if not recipe.is_file():
         raise UserError(f"{path}: is not a run folder (it has no recipe.toml).")
-    run.recipe = recipes.load(run.path / "recipe.toml")
-    return run
+    return RunFolder(path, resolve.load(recipe))
 
 
-def copy(run, path):
-    """A new folder with the weights of a run, and what belongs to them; UserError where it holds something."""
+def copy(run: RunFolder, path: str | Path) -> RunFolder:
+    """Copies a run's weights, and the files that belong to them, to a new folder.
+
+    Raises:
+        UserError: `path` exists and holds something.
+    """
     if Path(path).exists() and (not Path(path).is_dir() or any(Path(path).iterdir())):
         raise UserError(f"{path}: exists already; choose another --out.")
     new = RunFolder(path, run.recipe)
-    for name in ("recipe.toml", "labels.txt", "import.txt", "normalisation.npz", "weights/best.weights.h5"):
-        if run.has(name):
-            new.write(name, (run.path / name).read_bytes())
+    names = (layout.RECIPE, layout.LABELS, layout.IMPORT_REPORT, layout.NORMALISATION, layout.BEST_WEIGHTS)
+    for name in filter(run.has, names):
+        new.write(name, (run.path / name).read_bytes())
     return new
 
 
-def _check_same(run, there):
-    different = recipes.differences(run.recipe, there)
+def _check_same(run, recipe):
+    """Raises UserError unless the recipe in the folder is that of the run."""
+    different = resolve.differences(run.recipe, recipe)
     if different:
         raise UserError(
             f"{run.path}: is the run of another recipe. Different (this recipe, that run): {'; '.join(different[:3])}. "

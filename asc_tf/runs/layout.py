@@ -1,14 +1,46 @@
-"""Where in a run folder is everything that quantisation and export make of it?"""
+"""Names of the files in a run folder.
 
-STATE = "quantise/state.npz"  # of quantisation-aware training, after every epoch
-LOG = "quantise/log.csv"
-RECIPE = "quantise/recipe.toml"  # where it is not the run's own that the int8 file is made by
-CLIPS = "export/calibration.csv"
+recipe.toml            resolved recipe; evaluate, predict and export read this copy
+labels.txt             classes in the order of the network's outputs
+normalisation.npz      mean and std of every band, where the recipe has them measured
+log.csv, tensorboard/  one row an epoch
+state.npz              everything needed to resume: weights, optimizer, epoch, log
+weights/               best.weights.h5 (by validation), last.weights.h5
+import.txt             where the keys of a checkpoint went, in a run that was imported instead of trained
+quantise/              the same for quantisation-aware training; recipe.toml where another recipe quantised the run
+teacher_outputs/       outputs of this run for its students, stored clip by clip
+ensemble.json          fitted weights of its own teachers, where the recipe has them fitted
+export/                model.tflite and model.json that describes its use, calibration.csv, parity.json and .txt
+metrics.json           written last: a run that has it is finished
+"""
+
+RECIPE = "recipe.toml"
+LABELS = "labels.txt"
+NORMALISATION = "normalisation.npz"
+LOG, TENSORBOARD = "log.csv", "tensorboard"
+STATE = "state.npz"
+BEST_WEIGHTS, LAST_WEIGHTS = "weights/best.weights.h5", "weights/last.weights.h5"
+IMPORT_REPORT = "import.txt"
+TEACHER_OUTPUTS = "teacher_outputs"
+ENSEMBLE = "ensemble.json"
+METRICS = "metrics.json"
+
+QAT_STATE = "quantise/state.npz"  # of quantisation-aware training, after every epoch
+QAT_LOG = "quantise/log.csv"
+QUANTISE_RECIPE = "quantise/recipe.toml"  # where the int8 file is not made by the run's own recipe
+CALIBRATION_CLIPS = "export/calibration.csv"
 INT8 = "export/model.tflite"
 FLOAT16 = "export/model_float16.tflite"
 WAVE = "export/wave_to_scene.tflite"
-CARD = "export/model.json"
+METADATA = "export/model.json"
 PARITY, PARITY_TABLE, PARITY_PLOT = "export/parity.json", "export/parity.txt", "export/parity.png"
 
-# What is of the int8 file and goes when another is made.
-OF_INT8 = (STATE, LOG, RECIPE, CLIPS, INT8, WAVE, CARD, PARITY, PARITY_TABLE, PARITY_PLOT)
+# Files that belong to the int8 file and are removed when another is made.
+OF_INT8 = (
+    QAT_STATE, QAT_LOG, QUANTISE_RECIPE, CALIBRATION_CLIPS, INT8, WAVE, METADATA, PARITY, PARITY_TABLE, PARITY_PLOT,
+)  # fmt: skip
+
+
+def confusion(name: str) -> str:
+    """Picture of the confusion matrix of a network of the run: "float" or "int8"."""
+    return f"confusion_{name}.png"

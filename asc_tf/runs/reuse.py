@@ -1,21 +1,30 @@
-"""Where is the finished run of a recipe that another run needs: is it there, or must it be trained first?"""
+"""Runs that other runs depend on: reused where they are finished, else trained first."""
 
 import hashlib
+from collections.abc import Callable
+from pathlib import Path
 
-from asc_tf.recipe import resolve as recipes
-from asc_tf.runs import folder as run_folder
+from asc_tf.recipe import resolve
+from asc_tf.recipe.schema import Recipe
+from asc_tf.runs.folder import RunFolder
 
 
-def run(folder, recipe, train, *, title):
-    """The finished RunFolder of a recipe in `folder`, trained to its end by `train` (as train.train) if it is not yet.
+def reuse_or_train(folder: Path, recipe: Recipe, train: Callable[..., RunFolder], *, title: str) -> RunFolder:
+    """The finished run of a recipe, trained to its end where it is not yet.
 
-    Its name holds a digest of the whole recipe and of all that it needs, so that nothing else is ever taken for it.
+    Its name holds a digest of the whole recipe and of all that it depends on, so that no other run is taken for it.
+
+    Args:
+        folder: The folder in which its run folder lies.
+        recipe: Its recipe.
+        train: Function (recipe, path, resume=, title=) that trains it.
+        title: The run's part in the whole, such as "teacher", for messages.
     """
-    whole = "".join(recipes.to_toml(part) for part in (recipe, *recipes.needed(recipe)))
-    name = f"{recipe.name}-{recipe.seed}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
-    found = run_folder.RunFolder(folder / name, recipe)
-    if found.finished:
+    text = "".join(resolve.to_toml(part) for part in (recipe, *resolve.dependencies(recipe)))
+    name = f"{recipe.name}-{recipe.seed}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    run = RunFolder(folder / name, recipe)
+    if run.finished:
         print(f"{title} {name}: reused")
-        return found
+        return run
     print(f"{title} {name}:")
-    return train(recipe, found.path, resume=True, title=title)
+    return train(recipe, run.path, resume=True, title=title)

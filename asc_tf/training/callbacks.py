@@ -1,118 +1,159 @@
-"""What happens at the end of an epoch: validation, the log, the best weights, a state to resume from."""
+"""What happens at the end of an epoch: validation, log, best weights, the state to resume from."""
 
 import time
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from tqdm import tqdm
 
-from asc_tf import build
+from asc_tf import build, metrics
 from asc_tf.errors import UserError
-from asc_tf.metrics import scores as metrics
+from asc_tf.runs import layout
+from asc_tf.runs.folder import RunFolder
 
 
 class TrainingFailed(UserError):
-    """The loss stopped being a number; what was saved before stands."""
+    """The loss is not a finite number any more; the files of the epochs before are complete."""
 
 
-def load_best(run, network):
-    """Loads the run's chosen weights into its network."""
-    file = run.path / "weights/best.weights.h5"
-    if not file.is_file():
-        raise UserError(f"{file}: is missing; train the run to its end first.")
-    network.load_weights(file)
-    return network
+class EpochCheckpoint(keras.callbacks.Callback):
+    """Validates, logs and saves after every epoch; prints one line an epoch.
 
+    A layer of the network with a method `begin_epoch(epoch)`, counted from 0, has it called before every epoch.
 
-class Keeper(keras.callbacks.Callback):
-    """Validates, logs and saves after every epoch; one line a time on the console.
+    The state is written last and holds all that the next epoch depends on, so a run killed at any moment
+    resumes from its last whole epoch as if it had never stopped.
 
-    A layer with `begin_epoch(epoch)`, counted from 0, is told of every epoch before its first step.
-
-    The state is written last and holds all that the next epoch depends on, so a run killed anywhere
-    goes on from the last whole epoch as if it had never stopped.
-
-    chief: whether this process validates, writes and speaks; of several that train together, one does.
+    Args:
+        run: Folder of the run.
+        network: The network that is validated and saved.
+        validation: Batches of its inputs for the validation segments.
+        labels: Their labels, as metrics take them; empty without validation.
+        title: Start of every printed line.
+        is_chief: Whether this process validates, writes and prints; of several that train together, one does.
     """
 
-    def __init__(self, run, validation, labels, *, title, chief=True):
+    def __init__(
+        self,
+        run: RunFolder,
+        network: keras.Model,
+        validation: tf.data.Dataset,
+        labels: np.ndarray,
+        *,
+        title: str,
+        is_chief: bool = True,
+    ):
         super().__init__()
-        self.run, self.validation, self.labels, self.title, self.chief = run, validation, labels, title, chief
-        self.rows, self.best, self.deciding = [], -np.inf, None
+        self.run, self.network, self.validation, self.labels = run, network, validation, labels
+        self.title, self.is_chief = title, is_chief
+        self.rows, self.best, self.monitor = [], -np.inf, None
 
-    def resume(self, model):
-        """Loads the saved state, if there is one, into a compiled model; the number of epochs already done."""
+    @cached_property
+    def logits(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """The network in inference mode."""
+        return build.forward(self.network)
+
+    def resume(self, model: keras.Model) -> int:
+        """Loads the saved state, if there is one, into a compiled model.
+
+        Args:
+            model: The model that is trained, with its optimizer built.
+
+        Returns:
+            The number of completed epochs.
+        """
         self.set_model(model)
-        self.logits = build.forward(model.network)
-        if not self.run.has("state.npz"):
+        if not self.run.started:
             return 0
-        state = self.run.read_arrays("state.npz")
+        state = self.run.read_arrays(layout.STATE)
         for variable, key in self._variables():
             variable.assign(state[key])
         self.rows = [dict(zip(state["columns"].tolist(), row, strict=True)) for row in state["rows"].tolist()]
         self.best = float(state["best"])
         return len(self.rows)
 
-    def on_epoch_begin(self, epoch, logs=None):
-        self.started, self.done = time.monotonic(), epoch
-        for layer in self.model.network.layers:
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Starts the epoch's clock and progress bar. Called by Keras."""
+        self.start_s, self.epoch = time.monotonic(), epoch
+        for layer in self.network.layers:
             if hasattr(layer, "begin_epoch"):
                 layer.begin_epoch(epoch)
-        steps = self.params["steps"]
         self.bar = tqdm(
-            total=steps, desc=self.title, unit=" steps", leave=False, disable=None if self.chief else True
-        )  # None: only on a terminal
+            total=self.params["steps"],
+            desc=self.title,
+            unit=" steps",
+            leave=False,
+            disable=None if self.is_chief else True,  # None: only on a terminal
+        )
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Checks the loss. Called by Keras.
+
+        Raises:
+            TrainingFailed: The loss is not a finite number.
+        """
         self.bar.update()
         if not np.isfinite(logs["loss"]):
             raise TrainingFailed(
-                f"{self.run.path}: the loss is {logs['loss']} after epoch {self.done}. "
-                "The epochs before are kept; lower train.learning_rate and start in another --out."
+                f"{self.run.path}: the loss is {logs['loss']} after epoch {self.epoch}. "
+                "The epochs before are saved; lower train.learning_rate and start in another --out."
             )
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Validates, logs, saves and prints. Called by Keras."""
         self.bar.close()
-        if not self.chief:
+        if not self.is_chief:
             return
         logs["learning_rate"] = float(self.model.optimizer.learning_rate)
-        logs |= self._validated()
-        logs["seconds"] = time.monotonic() - self.started
+        logs |= self._validate()
+        logs["seconds"] = time.monotonic() - self.start_s
         self.rows.append({"epoch": epoch + 1} | {key: float(value) for key, value in logs.items()})
-        self._save(logs.get(f"val_{self.deciding}", epoch))
-        self._tell(epoch, logs)
+        self._save(logs.get(f"val_{self.monitor}", epoch))
+        self._print(epoch, logs)
 
-    def _validated(self):
+    def _validate(self):
         if not len(self.labels):
             return {}
         logits = build.outputs(self.logits, self.validation)
         probabilities = metrics.probabilities(logits, multi_label=self.labels.ndim == 2)
         if not np.isfinite(probabilities).all():
             raise TrainingFailed(f"{self.run.path}: the network's outputs are not numbers; lower train.learning_rate.")
-        scores = metrics.scores(self.labels, probabilities)
-        self.deciding = metrics.deciding(scores)
-        return {f"val_{key}": scores[key] for key in (self.deciding, "log_loss")}
+        summary = metrics.summary(self.labels, probabilities)
+        self.monitor = metrics.monitor(summary)
+        return {f"val_{key}": summary[key] for key in (self.monitor, "log_loss")}
 
     def _save(self, score):
-        self.run.write("weights/last.weights.h5", self.model.network.save_weights)
+        self.run.write(layout.LAST_WEIGHTS, self.network.save_weights)
         if score >= self.best:  # of equals the later: its learning rate was lower
             self.best = score
-            self.run.write("weights/best.weights.h5", self.model.network.save_weights)
-        self.run.write_rows("log.csv", self.rows)
+            self.run.write(layout.BEST_WEIGHTS, self.network.save_weights)
+        self.run.write_rows(layout.LOG, self.rows)
         log = {
             "columns": np.array(list(self.rows[0])),
             "rows": np.array([list(row.values()) for row in self.rows]),
             "best": np.array(self.best),
         }
-        self.run.write_arrays("state.npz", log | {key: np.array(variable) for variable, key in self._variables()})
+        self.run.write_arrays(layout.STATE, log | {key: np.array(variable) for variable, key in self._variables()})
 
     def _variables(self):
-        variables = self.model.variables + self.model.optimizer.variables  # also what learns beside the network
-        # By place: the names of optimizers depend on how many there were in the process before.
-        return [(variable, f"variable {place}") for place, variable in enumerate(variables)]
+        """(variable, key) of all that training changes, also beside the network.
 
-    def _tell(self, epoch, logs):
-        told = {"loss": "loss {:.4f}", "accuracy": "accuracy {:.3f}", "val_macro_accuracy": "val accuracy {:.3f}"}
-        told |= {"val_mean_average_precision": "val mAP {:.3f}", "seconds": "{:.1f} s"}
-        figures = "  ".join(text.format(logs[key]) for key, text in told.items() if key in logs)
+        By index: names of optimizers depend on how many there were in the process before.
+        """
+        variables = self.model.variables + self.model.optimizer.variables
+        return [(variable, f"variable {index}") for index, variable in enumerate(variables)]
+
+    def _print(self, epoch, logs):
+        formats = {
+            "loss": "loss {:.4f}",
+            "accuracy": "accuracy {:.3f}",
+            "val_macro_accuracy": "val accuracy {:.3f}",
+            "val_mean_average_precision": "val mAP {:.3f}",
+            "seconds": "{:.1f} s",
+        }
+        figures = "  ".join(text.format(logs[key]) for key, text in formats.items() if key in logs)
         print(f"{self.title}  epoch {epoch + 1:3d}/{self.params['epochs']}  {figures}", flush=True)

@@ -1,35 +1,38 @@
-"""`python -m asc_tf.import_weights CHECKPOINT --recipe RECIPE --out RUN`: a PyTorch checkpoint becomes a run.
+"""Runs made of PyTorch checkpoints, without PyTorch and without running anything from the file."""
 
-Reads .pt, .pth, .ckpt and .safetensors without PyTorch and without running anything from the file, fits every
-tensor to the recipe's network and writes a run folder that evaluate, predict and complexity take like any
-other.  Tells of every key where it went, and why if nowhere; import.txt in the run keeps that.  A checkpoint
-of another network is refused and nothing is written.
-"""
-
-import argparse
 import functools
 import os
 import shutil
-import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from asc_tf import command_line
+import keras
+import numpy as np
+
+from asc_tf import build, dataset
+from asc_tf.checkpoints import files, state_dict, to_keras
 from asc_tf.errors import UserError
-from asc_tf.recipe import resolve as recipes
+from asc_tf.recipe import registry, resolve
+from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import atomic, layout
 from asc_tf.runs import folder as run_folder
+from asc_tf.runs.folder import RunFolder
 
 SHOWN = 3  # of the keys that do not fit, in the error
 
 
-def import_weights(checkpoint, recipe, out, *, labels=()):
-    """The RunFolder `out`, made of a checkpoint and a Recipe; its report on the console.
+def import_weights(checkpoint: str | Path, recipe: Recipe, out: str | Path, *, labels: Sequence[str] = ()) -> RunFolder:
+    """Makes a run of a checkpoint; prints where every key of it went.
 
-    labels: the classes in the order of the network's outputs, where not those of the recipe's dataset.
-    Raises UserError where the file cannot be read, does not fit the network, or `out` holds something.
+    Args:
+        checkpoint: A .pt, .pth, .ckpt or .safetensors file.
+        recipe: Recipe of the network.
+        out: The run folder to make.
+        labels: Names of the classes in the order of the network's outputs; by default those of the recipe's dataset.
+
+    Raises:
+        UserError: The file cannot be read or does not fit the network, or `out` exists. Nothing is written then.
     """
-    from asc_tf import build, dataset
-    from asc_tf.checkpoints import files, state_dict, to_keras
-
     _check(recipe, out, labels)
     tensors, ignored = state_dict.found(files.load(checkpoint), checkpoint)
     labels = labels or dataset.classes(recipe)
@@ -42,13 +45,12 @@ def import_weights(checkpoint, recipe, out, *, labels=()):
     with files.refusing(checkpoint):
         for layer, weight, key in match.pairs:
             weight.assign(to_keras.turned(layer, weight, _finite(key, tensors[key].values())))
-    return _written(out, recipe, {"labels.txt": "\n".join(labels) + "\n", "import.txt": report + "\n"}, network)
+    texts = {layout.LABELS: "\n".join(labels) + "\n", layout.IMPORT_REPORT: report + "\n"}
+    return _write_run(out, recipe, texts, network)
 
 
-def _torch_name(recipe):
+def _torch_name(recipe: Recipe) -> Callable[[str], str]:
     """A function from a layer's name to the original's; the name itself where the model's file has none."""
-    from asc_tf.recipe import registry
-
     model = registry.module("model", recipe.model.name)
     return functools.partial(model.torch_name, **recipe.model.settings) if hasattr(model, "torch_name") else str
 
@@ -66,22 +68,20 @@ def _check(recipe, out, labels):
 
 
 def _finite(key, values):
-    import numpy as np
-
     if not np.isfinite(values).all():
         raise ValueError(f"'{key}' holds numbers that are NaN, infinite or beyond float32")
     return values
 
 
-def _written(out, recipe, texts, network):
-    """The run folder, whole or not at all."""
+def _write_run(out: str | Path, recipe: Recipe, texts: dict[str, str], network: keras.Model) -> RunFolder:
+    """Writes the run folder, whole or not at all."""
     out = Path(os.path.abspath(out))
-    run = run_folder.RunFolder(out.with_name(f"{run_folder.PART}{os.getpid()}-{out.name}"), recipe)
+    run = RunFolder(out.with_name(f"{atomic.PART}{os.getpid()}-{out.name}"), recipe)
     try:
-        run.write("recipe.toml", recipes.to_toml(recipe))
+        run.write(layout.RECIPE, resolve.to_toml(recipe))
         for name, text in texts.items():
             run.write(name, text)
-        run.write("weights/best.weights.h5", network.save_weights)
+        run.write(layout.BEST_WEIGHTS, network.save_weights)
         os.replace(run.path, out)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror}); choose another --out.") from error

@@ -1,95 +1,109 @@
-"""Which weights does a run start from, where its recipe's [start] names another recipe or a run?
+"""Initial weights from another run, where a recipe has [init].
 
 The head is what depends on the number of classes: every layer whose weights change their shapes with it, such as a
 convolution with its batch norm, or a dense layer.  All other layers must be the same in both networks.
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import keras
+
+from asc_tf import build, dataset
 from asc_tf.errors import UserError
-from asc_tf.recipe import resolve as recipes
-from asc_tf.runs import folder as run_folder
+from asc_tf.inference.run import TrainedRun, load_run
+from asc_tf.recipe import resolve
+from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import reuse
+from asc_tf.runs.folder import RunFolder
+from asc_tf.training.networks import Networks
 
 SHOWN = 3  # of the layers or classes that do not fit, in the error
+CLASSES = 10  # with which networks are compared: their heads alone depend on it
 
 
-def check(recipe):
-    """The Recipe of the run that a recipe starts from.  Raises UserError, before any training, if it cannot."""
-    from asc_tf import build
+def check(recipe: Recipe, networks: Networks) -> Recipe:
+    """Checks, before any training, that the network of [init] fits.
 
-    before = _imported(recipe).recipe if recipe.start.run else recipes.named(recipe, recipe.start.recipe)
-    own, theirs = (_shapes(build.network(one, classes=10)) for one in (recipe, before))
+    Args:
+        recipe: A recipe with [init].
+        networks: The networks built so far.
+
+    Returns:
+        The recipe of the run that training starts from.
+
+    Raises:
+        UserError: Its layers differ.
+    """
+    before = _imported(recipe).recipe if recipe.init.run else resolve.referenced(recipe, recipe.init.recipe)
+    ours, theirs = (build.weight_shapes(networks.network(one, CLASSES)) for one in (recipe, before))
     wrong = [
-        f"{name} ({own.get(name, 'absent')} here, {theirs.get(name, 'absent')} there)"
-        for name in {**own, **theirs}
-        if own.get(name) != theirs.get(name)
+        f"{name} ({ours.get(name, 'absent')} here, {theirs.get(name, 'absent')} there)"
+        for name in {**ours, **theirs}
+        if ours.get(name) != theirs.get(name)
     ]
     if wrong:
         shown = ", ".join(wrong[:SHOWN]) + (", ..." if len(wrong) > SHOWN else "")
         raise UserError(
-            f"{recipe.file}: start: {len(wrong)} layers are not the same as in {before.file}: {shown}. [model] and the "
+            f"{recipe.file}: init: {len(wrong)} layers are not the same as in {before.file}: {shown}. [model] and the "
             "channels of [feature] must be the same in both."
         )
-    return dataclasses.replace(before, start=None) if recipe.start.run else before  # a run has started long ago
+    return dataclasses.replace(before, init=None) if recipe.init.run else before  # what a finished run needed is done
 
 
-def former(run, data, train):
-    """The finished RunFolder that a run starts from, trained by `train` (as train.train) if it is not there yet.
+def initial_run(run: RunFolder, classes: Sequence[str], train: Callable[..., RunFolder]) -> TrainedRun | None:
+    """The finished run whose weights a run starts from; None without [init], and for a run that is resumed.
 
-    It is trained on its own dataset with the seed of this run, in a folder beside this run's.  None without [start],
-    and for a run that goes on from its own state.  data: the run's dataset.Data.
-    Raises UserError where the head is kept but the classes differ.
+    It is trained on its own dataset with the seed of this run, in a folder beside this run's, where it is not yet.
+
+    Args:
+        run: The run.
+        classes: Names of its classes.
+        train: Function (recipe, path, resume=, title=) that trains a run.
+
+    Raises:
+        UserError: The head is copied but the classes differ.
     """
-    from asc_tf import dataset
-
     recipe = run.recipe
-    if not recipe.start or run.has("state.npz"):
+    if not recipe.init or run.started:
         return None
-    found = _imported(recipe) if recipe.start.run else None
-    before = found.recipe if found else recipes.named(recipe, recipe.start.recipe)
-    if recipe.start.keep_head:
-        _check_classes(recipe, data.classes, found.labels if found else dataset.classes(before))
-    own_seed = dataclasses.replace(before, seed=recipe.seed)
-    return found or reuse.run(run.path.parent, own_seed, train, title="start")
+    imported = _imported(recipe) if recipe.init.run else None
+    before = imported.recipe if imported else resolve.referenced(recipe, recipe.init.recipe)
+    if recipe.init.keep_head:
+        _check_classes(recipe, classes, imported.labels if imported else dataset.classes(before))
+    if imported:
+        return imported
+    seeded = dataclasses.replace(before, seed=recipe.seed)
+    return TrainedRun(reuse.reuse_or_train(run.path.parent, seeded, train, title="init"))
 
 
-def take_over(network, recipe, former):
-    """Gives a recipe's network the best weights of a former run, all but the head's; tells what stays new."""
-    from asc_tf import build
-    from asc_tf.training import callbacks as epochs
+def copy_weights(network: keras.Model, recipe: Recipe, initial: TrainedRun) -> None:
+    """Copies the best weights of a run into a recipe's network, all but the head's; prints what was copied.
 
-    shapes, classes = _shapes(network), network.output_shape[-1]
-    one_more = _shapes(build.network(recipe, classes + 1))
-    new = [] if recipe.start.keep_head else [name for name in shapes if shapes[name] != one_more[name]]
-    taken = [name for name in shapes if name not in new]
-    before = epochs.load_best(former, build.network(former.recipe, len(former.labels)))
-    for name in taken:
-        network.get_layer(name).set_weights(before.get_layer(name).get_weights())
-    print(f"starts from {former.path.name}: {len(taken)} layers taken, new: {', '.join(new) or 'none'}", flush=True)
+    Args:
+        network: The network, changed in place.
+        recipe: Its recipe.
+        initial: The run.
+    """
+    head = [] if recipe.init.keep_head else build.head_layers(recipe, network.output_shape[-1])
+    copied = [name for name in build.weight_shapes(network) if name not in head]
+    for name in copied:
+        network.get_layer(name).set_weights(initial.network.get_layer(name).get_weights())
+    print(f"starts from {initial.path.name}: {len(copied)} layers copied, new: {', '.join(head) or 'none'}", flush=True)
 
 
 def _imported(recipe):
-    """The run folder of start.run, which training or an import has completed."""
-    run = run_folder.load(Path(recipe.start.run).expanduser())
-    if not (run.finished or run.has("import.txt")):
-        raise UserError(f"{recipe.file}: start.run = '{recipe.start.run}' is not finished; train it to its end first.")
+    """The run of init.run, which training or an import has completed."""
+    run = load_run(Path(recipe.init.run).expanduser())
+    if not (run.folder.finished or run.folder.imported):
+        raise UserError(f"{recipe.file}: init.run = '{recipe.init.run}' is not finished; train it to its end first.")
     return run
 
 
-def _shapes(network):
-    """{layer: the shapes of its weights, as text} of the layers that have any."""
-    return {
-        layer.name: " and ".join(" x ".join(map(str, weight.shape)) for weight in layer.weights)
-        for layer in network.layers
-        if layer.weights
-    }
-
-
-def _check_classes(recipe, own, theirs):
-    if tuple(own) == tuple(theirs):
+def _check_classes(recipe, ours, theirs):
+    if tuple(ours) == tuple(theirs):
         return
-    odd = sorted(set(own) ^ set(theirs))
-    told = f"only one side has {', '.join(odd[:SHOWN])}" if odd else "they are in another order"
-    raise UserError(f"{recipe.file}: start.keep_head = true, but the classes differ: {told}. Write keep_head = false.")
+    different = sorted(set(ours) ^ set(theirs))
+    reason = f"only one side has {', '.join(different[:SHOWN])}" if different else "they are in another order"
+    raise UserError(f"{recipe.file}: init.keep_head = true, but the classes differ: {reason}. Write keep_head = false.")

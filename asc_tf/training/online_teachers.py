@@ -1,7 +1,9 @@
-"""What do finished teachers say of the very spectrogram that their student hears?
+"""Online teachers: their outputs are computed in every step, on the student's augmented batch.
 
 Source: the DCASE 2024 system of CP-JKU's authors, whose teachers see the student's augmented batch.
 """
+
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -9,46 +11,57 @@ from keras import ops
 
 from asc_tf import build
 from asc_tf.distillation import embedding
+from asc_tf.inference.run import TrainedRun
+from asc_tf.runs.folder import RunFolder
 
 
-def teachers(run, members, combine=lambda logits: ops.mean(logits, axis=1)):
-    """A function from batches of what the run's network hears to {"teacher", "embedding 0", ...} of its teachers.
+def online_teachers(
+    run: RunFolder,
+    members: Sequence[tuple[TrainedRun, str | None]],
+    combine: Callable[[keras.KerasTensor], keras.KerasTensor] = lambda logits: ops.mean(logits, axis=1),
+) -> Callable[[keras.KerasTensor], dict[str, keras.KerasTensor]]:
+    """A function from inputs of the student's network to the outputs of its teachers.
 
-    members: (teacher's run, its network with the chosen weights, layer of its embedding or None) of every teacher,
-             with the [feature] of the run, which fitting.check makes sure of.  They never learn here.
-    combine: (batch, members, classes) logits to the one teacher's (batch, classes); their mean by default.
+    Args:
+        run: The student's run.
+        members: Every teacher run with the layer of its embedding, or None. Their recipes have the [feature] of the
+            student, which dry_run.check makes sure of. Their weights are not trained.
+        combine: Function from (batch, members, classes) logits to (batch, classes); by default the mean.
+
+    Returns:
+        Function from (batch, bands, frames, channels) to {"teacher": (batch, classes) logits, and "embedding":
+        (batch, sum of sizes) where members have layers}.
     """
-    asked = [_asked(run, *member) for member in members]
+    teachers = [_teacher(run, *member) for member in members]
 
-    def live(spectrograms):
-        answers = [ask(spectrograms) for ask in asked]
-        logits = ops.stack([answer["logits"] for answer in answers], axis=1)
-        embeddings = [answer["embedding"] for answer in answers if "embedding" in answer]
-        return {"teacher": combine(logits)} | {f"embedding {place}": made for place, made in enumerate(embeddings)}
+    def outputs(spectrograms):
+        of_members = [teacher(spectrograms) for teacher in teachers]
+        logits = ops.stack([member["logits"] for member in of_members], axis=1)  # (batch, members, classes)
+        embeddings = [member["embedding"] for member in of_members if "embedding" in member]
+        targets = {"teacher": combine(logits)}
+        return targets | ({"embedding": ops.concatenate(embeddings, axis=-1)} if embeddings else {})
 
-    return live
-
-
-def _asked(run, teachers_run, network, layer):
-    """A function from spectrograms as the run normalises them to the teacher's {"logits", "embedding"}."""
-    network.trainable = False
-    outputs = {"logits": network.output}
-    if layer:
-        outputs["embedding"] = embedding.output(network, layer, f"teacher.{teachers_run.recipe.name}.layer")
-    heads, renormalised = keras.Model(network.input, outputs), _renormalised(run, teachers_run)
-    return lambda spectrograms: heads(renormalised(spectrograms), training=False)
+    return outputs
 
 
-def _renormalised(run, teachers_run):
-    """A function that undoes the [normalise] of a run and does its teacher's; none at all where they are the same."""
-    own, teachers = _numbers(run), _numbers(teachers_run)
-    slope = own["std"] / teachers["std"]
-    shift = (own["mean"] - teachers["mean"]) / teachers["std"]
+def _teacher(run, teacher, layer):
+    """A function from spectrograms, normalised as the run's, to the teacher's {"logits", "embedding"}."""
+    teacher.network.trainable = False
+    heads = embedding.with_embedding(teacher.network, layer, f"teacher.{teacher.recipe.name}.layer")
+    renormalise = _renormaliser(run, teacher.folder)
+    return lambda spectrograms: heads(renormalise(spectrograms), training=False)
+
+
+def _renormaliser(run, teacher):
+    """A function that undoes the [normalise] of a run and applies its teacher's; the identity where they are equal."""
+    ours, theirs = _normalisation(run), _normalisation(teacher)
+    slope = ours["std"] / theirs["std"]
+    shift = (ours["mean"] - theirs["mean"]) / theirs["std"]
     if (slope == 1).all() and (shift == 0).all():
         return lambda x: x
     slope, shift = slope.astype(np.float32), shift.astype(np.float32)
     return lambda x: x * slope + shift
 
 
-def _numbers(run):
+def _normalisation(run):
     return {key: np.asarray(value, np.float64) for key, value in build.normalisation(run).items()}

@@ -1,147 +1,175 @@
-"""Who teaches a run, and what do its teachers say of its clips?
-
-Several processes that train together share the asking: `shared` is the worker, workers and together of
-distillation.teachers.outputs.
-"""
+"""The teachers of a run: trained or reused, their outputs as targets of the student."""
 
 import dataclasses
-import functools
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from asc_tf.runs import reuse
+import numpy as np
+
+from asc_tf import build, dataset
+from asc_tf.data.crops import shifts
+from asc_tf.dataset import LoadedDataset
+from asc_tf.distillation import embedding, ensembles
+from asc_tf.inference.run import TrainedRun
+from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import layout, reuse
 from asc_tf.runs.folder import RunFolder
+from asc_tf.training import teacher_outputs
+from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
+from asc_tf.training.online_teachers import online_teachers
 
 
-class Taught(NamedTuple):
-    """One run that teaches.  layer: of its embedding, or None.  data: its dataset.Data, prepared at its own rate."""
+@dataclass(frozen=True)
+class TeacherRun:
+    """One run that is a teacher.
 
-    run: RunFolder
+    Args:
+        run: The run.
+        layer: Layer of its embedding, or None.
+        data: The student's dataset, prepared at the teacher's sample rate.
+    """
+
+    run: TrainedRun
     layer: str | None
-    data: object
+    data: LoadedDataset
 
 
-def runs(run, teachers, data, train):
-    """The Taught of every teacher run, trained to its end or reused, in the order of the recipe.
+def reuse_or_train(
+    run: RunFolder, recipes: Sequence[Recipe], data: LoadedDataset, train: Callable[..., RunFolder]
+) -> list[TeacherRun]:
+    """All teacher runs of a student, in the order of its recipe, trained where they are not finished yet.
 
-    teachers: the recipes of run.recipe.teacher on the run's own data.  train: as train.train.
+    Args:
+        run: The student's run; its teachers' folders lie beside it.
+        recipes: Recipes of run.recipe.teacher, on the student's data.
+        data: The student's dataset.
+        train: Function (recipe, path, resume=, title=) that trains a run.
     """
-    from asc_tf import dataset
-
-    found = []
-    for teacher, entry in zip(teachers, run.recipe.teacher, strict=True):
-        recipes = [dataclasses.replace(teacher, seed=seed) for seed in range(1, entry.runs + 1)]
-        made = [reuse.run(run.path.parent, recipe, train, title="teacher") for recipe in recipes]
-        same = dataset.sample_rate_hz(teacher) == dataset.sample_rate_hz(run.recipe)
-        own = data if same else dataset.load(teacher, quiet=True)
-        found += [Taught(one, entry.layer, own) for one in made]
-    return found
+    teachers = []
+    for recipe, entry in zip(recipes, run.recipe.teacher, strict=True):
+        seeds = [dataclasses.replace(recipe, seed=seed) for seed in range(1, entry.runs + 1)]
+        folders = [reuse.reuse_or_train(run.path.parent, one, train, title="teacher") for one in seeds]
+        same_rate = dataset.sample_rate_hz(recipe) == dataset.sample_rate_hz(run.recipe)
+        teacher_data = data if same_rate else dataset.load(recipe, quiet=True)
+        teachers += [TeacherRun(TrainedRun(folder), entry.layer, teacher_data) for folder in folders]
+    return teachers
 
 
-def columns(run, taught, data, **shared):
-    """What the teachers say of the training segments, for batches.Source; nothing where they are heard live.
+def stored_targets(
+    run: RunFolder, teachers: Sequence[TeacherRun], data: LoadedDataset, distribution: Distribution = SINGLE_PROCESS
+) -> dict[str, np.ndarray]:
+    """Outputs of the teachers for the training segments, as columns of batches.Source.
 
-    "teacher": (segments, classes) logits of the one that all make together or, where that depends on the batch,
-    (segments, runs, classes) of all.  "embedding 0", ...: (segments, size), one a run that has a layer.
+    Fits the weights of the ensemble first, where the recipe has them fitted.
+
+    Args:
+        run: The student's run.
+        teachers: Its teachers.
+        data: Its dataset.
+        distribution: The processes that train together; each computes a part.
+
+    Returns:
+        {"teacher": (segments, classes) merged logits or, where merging depends on the batch,
+        (segments, runs, classes); "embedding": (segments, sum of sizes) where teachers have layers}.
+        Empty without teachers, and with online ones.
     """
-    import numpy as np
-
-    from asc_tf.distillation import ensembles
-
+    if not teachers:
+        return {}
     distill = run.recipe.distill
     if distill.ensemble == "weighted":
-        fit(run, taught, data, **shared)
-    if distill.live:
+        fit_ensemble(run, teachers, data, distribution)
+    if distill.online:
         return {}
-    answers = [asked(one, data, "train", crops=distill.crops, **shared) for one in taught]
-    logits = np.stack([answer["logits"] for answer in answers], axis=1)
-    if not ensembles.needs_the_batch(run.recipe):
-        logits = np.asarray(ensembles.of(run)(logits.astype(np.float32)))
-    embeddings = [answer["embedding"] for answer in answers if "embedding" in answer]
-    return {"teacher": logits} | {f"embedding {place}": values for place, values in enumerate(embeddings)}
+    outputs = [
+        teacher_outputs_for(teacher, data, "train", crops=distill.crops, distribution=distribution)
+        for teacher in teachers
+    ]
+    logits = np.stack([output["logits"] for output in outputs], axis=1)  # (segments, runs, classes)
+    if not ensembles.depends_on_batch(run.recipe):
+        logits = np.asarray(ensembles.combiner(run)(logits.astype(np.float32)))
+    embeddings = [output["embedding"] for output in outputs if "embedding" in output]
+    return {"teacher": logits} | ({"embedding": np.concatenate(embeddings, axis=-1)} if embeddings else {})
 
 
-def fit(run, taught, data, *, worker=0, together=lambda action: action(), **shared):
-    """Fits the weights of the recipe's members to the validation segments, into ensemble.json.
+def fit_ensemble(
+    run: RunFolder, teachers: Sequence[TeacherRun], data: LoadedDataset, distribution: Distribution = SINGLE_PROCESS
+) -> None:
+    """Fits the weights of the ensemble's members on the validation segments and writes ensemble.json.
 
-    A run that goes on keeps what it began with.  Members that depend on the batch take all these segments as one.
+    A run that is resumed keeps those it was started with. Members that depend on the batch take all these segments as
+    one batch.
+
+    Args:
+        run, teachers, data, distribution: As for `stored_targets`.
     """
-    import numpy as np
-
-    from asc_tf.distillation import ensembles
-
-    if run.has(ensembles.FIT) and run.has("state.npz"):
+    if run.has(layout.ENSEMBLE) and run.started:
         return
-    ask = functools.partial(asked, crops=run.recipe.distill.crops, worker=worker, together=together, **shared)
-    logits = np.stack([ask(one._replace(layer=None), data, "validation")["logits"] for one in taught], axis=1)
-    members = np.asarray(ensembles.members(logits.astype(np.float32), ensembles.groups(run.recipe)))
-    found = {"members": ensembles.names(run.recipe)} | ensembles.fitted(members, data.labels(data.validation))
-    together(lambda: None if worker else run.write_json(ensembles.FIT, found))
+    crops = run.recipe.distill.crops
+    logits = [
+        teacher_outputs_for(
+            dataclasses.replace(teacher, layer=None), data, "validation", crops=crops, distribution=distribution
+        )["logits"]
+        for teacher in teachers
+    ]
+    stacked = np.stack(logits, axis=1).astype(np.float32)  # (segments, runs, classes)
+    members = np.asarray(ensembles.members(stacked, ensembles.groups(run.recipe)))
+    fit = ensembles.fit_weights(members, data.labels(data.validation))
+    names = {"members": ensembles.names(run.recipe)}
+    distribution.on_chief(lambda: run.write_json(layout.ENSEMBLE, names | fit))
 
 
-def live(run, taught, classes):
-    """What the Student asks inside every step; None where the recipe has no live teachers.  classes: how many."""
-    if not (run.recipe.distill and run.recipe.distill.live):
-        return None
-    from asc_tf import build
-    from asc_tf.distillation import ensembles
-    from asc_tf.training import callbacks as epochs
-    from asc_tf.training import online_teachers as heard
+def online(run: RunFolder, teachers: Sequence[TeacherRun]) -> Callable | None:
+    """The function of online teachers, as Student takes it; None where the recipe has none.
 
-    networks = [epochs.load_best(one.run, build.network(one.run.recipe, classes)) for one in taught]
-    members = [(one.run, network, one.layer) for one, network in zip(taught, networks, strict=True)]
-    return heard.teachers(run, members, ensembles.of(run))
-
-
-def asked(one, data, part, *, crops, **shared):
-    """{"logits", perhaps "embedding"} (segments, ...) float16 of one Taught for a part of the data, by its name.
-
-    The means of what it says of the crops (see data/crops.py), each heard by itself.
+    Args:
+        run: The student's run.
+        teachers: Its teachers.
     """
-    from asc_tf.training import teacher_outputs as teachers
-
-    rows = getattr(one.data, part)
-    clips = one.data.names(rows)
-    store = teachers.store(part, crops=crops, layer=one.layer)
-    found = teachers.outputs(one.run, store, clips, _asker(one, rows, crops), **shared)
-    if one.data is data:
-        return found
-    places = teachers.places(one.run, clips, data.names(getattr(data, part)))
-    return {name: values[places] for name, values in found.items()}
+    if not (teachers and run.recipe.distill.online):
+        return None
+    members = [(teacher.run, teacher.layer) for teacher in teachers]
+    return online_teachers(run, members, ensembles.combiner(run))
 
 
-def _asker(one, rows, crops):
-    """A function of a slice of the rows that yields the teacher's answers, batch after batch."""
-    import numpy as np
+def teacher_outputs_for(
+    teacher: TeacherRun, data: LoadedDataset, split: str, *, crops: int, distribution: Distribution = SINGLE_PROCESS
+) -> dict[str, np.ndarray]:
+    """Outputs of one teacher for a split of the student's dataset, means over the crops of every segment.
 
-    from asc_tf import build, dataset
-    from asc_tf.data.crops import shifts
+    Args:
+        teacher: The teacher.
+        data: The student's dataset.
+        split: "train" or "validation".
+        crops: Number of crops, see data/crops.py.
+        distribution: The processes that train together; each computes a part.
 
-    recipe = one.run.recipe
-    network = functools.cache(lambda: _network(one))
+    Returns:
+        {"logits": (segments, classes), "embedding": (segments, size) where it has a layer}, float16.
+    """
+    rows = getattr(teacher.data, split)
+    clips = teacher.data.names(rows)
+    store = teacher_outputs.store_name(split, crops=crops, layer=teacher.layer)
+    compute = _computation(teacher, rows, crops)
+    outputs = teacher_outputs.outputs(teacher.run.folder, store, clips, compute, distribution=distribution)
+    if teacher.data is data:
+        return outputs
+    positions = teacher_outputs.positions(teacher.run.folder, clips, data.names(getattr(data, split)))
+    return {name: values[positions] for name, values in outputs.items()}
 
-    def ask(some):
+
+def _computation(teacher, rows, crops):
+    """A function of a slice of the rows that yields the teacher's outputs, batch after batch."""
+    run = teacher.run
+
+    def compute(part: slice) -> Iterator[dict[str, np.ndarray]]:
+        where = f"teacher.{run.recipe.name}.layer"
+        network = build.forward(embedding.with_embedding(run.network, teacher.layer, where))
         sources = [
-            build.source(recipe, one.data, rows[some], shift=shift)
-            for shift in shifts(crops, dataset.segment_samples(recipe))
+            build.source(run.recipe, teacher.data, rows[part], shift=shift)
+            for shift in shifts(crops, dataset.segment_samples(run.recipe))
         ]
-        for heard in zip(*(build.evaluation_batches(one.run, source) for source in sources), strict=True):
-            said = [network()(spectrograms) for spectrograms in heard]
-            yield {name: np.mean([crop[name] for crop in said], axis=0) for name in said[0]}
+        for crop_batches in zip(*(build.evaluation_batches(run.folder, source) for source in sources), strict=True):
+            outputs = [network(spectrograms) for spectrograms in crop_batches]
+            yield {name: np.mean([crop[name] for crop in outputs], axis=0) for name in outputs[0]}
 
-    return ask
-
-
-def _network(one):
-    """A function from spectrograms to {"logits", perhaps "embedding"} of a teacher."""
-    import keras
-
-    from asc_tf import build
-    from asc_tf.distillation import embedding
-    from asc_tf.training import callbacks as epochs
-
-    recipe = one.run.recipe
-    network = epochs.load_best(one.run, build.network(recipe, len(one.data.classes)))
-    outputs = {"logits": network.output}
-    if one.layer:
-        outputs["embedding"] = embedding.output(network, one.layer, f"teacher.{recipe.name}.layer")
-    return build.forward(keras.Model(network.inputs, outputs))
+    return compute

@@ -1,4 +1,4 @@
-"""Which of several processes that train together is this one?
+"""TF_CONFIG: the index and the addresses of several processes that train together.
 
 Source: TensorFlow's TF_CONFIG, the same text on every machine but for the task.
 """
@@ -12,21 +12,27 @@ EXAMPLE = '{"cluster": {"worker": ["host1:5000", "host2:5000"]}, "task": {"type"
 
 
 @dataclass(frozen=True)
-class Place:
-    """worker: this process, counted from 0, which is the chief.
+class Task:
+    """One process of several.
 
-    addresses: of all workers, {"worker:0": "host:port"}, by the names that TensorFlow gives them.
+    Args:
+        worker: Index of this process; 0 is the chief.
+        addresses: "host:port" of all processes by the names that TensorFlow gives them, such as "worker:0".
     """
 
     worker: int
-    addresses: dict
+    addresses: dict[str, str]
 
 
-def place(text):
-    """The Place that a TF_CONFIG gives this process.  Raises UserError for a text that gives none."""
+def parse(text: str) -> Task:
+    """The Task of this process in a TF_CONFIG.
+
+    Raises:
+        UserError: The text is not a valid TF_CONFIG.
+    """
     cluster, task = _sections(text)
     if unknown := sorted(set(cluster) - {"chief", "worker"}):
-        raise UserError(f"TF_CONFIG: the cluster has '{unknown[0]}', but all train alike here; leave only 'worker'.")
+        raise UserError(f"TF_CONFIG: the cluster has '{unknown[0]}', but all processes train; leave only 'worker'.")
     addresses = {
         f"{kind}:{index}": address for kind in ("chief", "worker") for index, address in _numbered(cluster, kind)
     }
@@ -37,7 +43,7 @@ def place(text):
     name = f"{task.get('type')}:{task.get('index')}"
     if name not in addresses:
         raise UserError(f"TF_CONFIG: the task is '{name}', which the cluster does not have: {', '.join(addresses)}.")
-    return Place(list(addresses).index(name), addresses)
+    return Task(list(addresses).index(name), addresses)
 
 
 def _sections(text):

@@ -12,7 +12,6 @@ import tensorflow as tf
 from asc_tf import build
 from asc_tf.runs import layout as files
 from asc_tf.tflite import file as tflite_file
-from export.quantisation import run as quantise
 from export.quantisation.graph_form import SIZES
 from export.quantisation.ranges import PREFIX
 
@@ -47,7 +46,7 @@ def of_run(run, data, count):
     rows = data.test[np.unique(np.linspace(0, len(data.test) - 1, count).astype(int))]
     spectrograms = list(build.evaluation_batches(run, build.source(run.recipe, data, rows)))
     content = tflite_file.read(run.path / files.INT8)
-    return errors(content, quantise.trained(run), np.concatenate(spectrograms))
+    return errors(content, build.load_network(run, foldable=True), np.concatenate(spectrograms))
 
 
 def told(layers, count):

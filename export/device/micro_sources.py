@@ -6,14 +6,9 @@
 Nothing is written where an operation has no kernel there.
 """
 
-import argparse
 import json
 import re
-import sys
 from pathlib import Path
-
-from asc_tf import command_line
-from asc_tf.runs import folder as run_folder
 
 TEMPLATES = Path(__file__).parent / "c"
 

@@ -18,7 +18,6 @@ from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import join as _join
 from export.device import front_end as _front_end
 from export.quantisation import convert as tflite
-from export.quantisation import run as quantise
 
 
 def convert(run):
@@ -48,7 +47,7 @@ def converted(call, shape, variables):
 def _network(run):
     if run.has(files.INT8):
         return tflite_file.read(run.path / files.INT8)
-    network = quantise.trained(run)
+    network = build.load_network(run, foldable=True)
     variables = [variable.value for variable in network.variables]
     return tflite.with_native_strides(
         converted(lambda x: network(x, training=False), (1, *network.input_shape[1:]), variables)

@@ -19,7 +19,7 @@ BATCH = 32  # clips whose activations are held at once
 
 
 def calibration(run, data):
-    """[(clips, bands, frames, channels), ...] spectrograms of the clips that `chosen` takes, told in files.CLIPS.
+    """[(clips, bands, frames, channels), ...] spectrograms of the clips that `chosen` takes, told in files.CALIBRATION_CLIPS.
 
     Where training follows they are augmented as in training: ranges and means are those of what it hears.
     Raises UserError when the training split is empty.
@@ -29,7 +29,9 @@ def calibration(run, data):
     places = chosen(labels, devices, count=recipe.quantise.calibration_clips, seed=recipe.seed)
     rows = data.train[places]
     columns = zip(data.names(rows), labels[places], devices[places], strict=True)
-    run.write_rows(files.CLIPS, [{"clip": str(c), "label": str(a), "device": str(b)} for c, a, b in columns])
+    run.write_rows(
+        files.CALIBRATION_CLIPS, [{"clip": str(c), "label": str(a), "device": str(b)} for c, a, b in columns]
+    )
     heard = batches.evaluation(build.source(recipe, data, rows), BATCH).enumerate()
     if recipe.quantise.method == "ptq":
         to_input = build.network_input(run)

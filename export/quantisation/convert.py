@@ -9,19 +9,14 @@ Output:  bytes; input (1, bands, frames, channels) int8, output (1, classes) int
          layers that were kept in float.
 """
 
-import argparse
 import re
-import sys
 import warnings
 
 import tensorflow as tf
 from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
-from asc_tf import command_line
 from asc_tf.errors import UserError
-from asc_tf.recipe import resolve as recipes
-from asc_tf.runs import folder as run_folder
 from asc_tf.tflite import file as tflite_file
 from export.quantisation import graph_form as _form
 

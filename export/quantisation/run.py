@@ -1,154 +1,185 @@
-"""How does a trained run become a checked int8 file?
+"""Quantisation of a trained run to a checked int8 TFLite file.
 
-Quantisation-aware training of the run's network with its teacher still talking, or none of it, and conversion to
-TFLite. Every epoch leaves a state in the run's quantise folder, from which an interrupted run goes on.
+Quantisation-aware training of the run's network, with its teachers or with its own float form as teacher, or
+post-training quantisation, and conversion to TFLite. Every epoch writes a state to the run's quantise folder, from
+which an interrupted run is resumed.
 """
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
+import tensorflow as tf
+import tf_keras
 
-from asc_tf import build, dataset, schedules
+from asc_tf import build, dataset
+from asc_tf.data import batches
+from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
-from asc_tf.recipe import resolve as recipes
-from asc_tf.runs import layout as files
-from asc_tf.training import callbacks as epochs
-from asc_tf.training.fit import whole_steps
-from export.quantisation import calibration as ptq
-from export.quantisation import convert as tflite
-from export.quantisation import metadata as _card
-from export.quantisation import qat
+from asc_tf.inference.forms import Form
+from asc_tf.inference.run import TrainedRun
+from asc_tf.recipe import resolve
+from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import layout
+from asc_tf.runs.folder import RunFolder
+from asc_tf.training.fit import warmup_cosine, whole_steps
+from export.quantisation import calibration, convert, metadata, qat
 from export.quantisation.to_tf_keras import twin
 
 
-def make(run, source, data, live=None):
-    """Makes the int8 file and its card of a trained RunFolder, whatever is there; training goes on where it stopped.
+def quantise(run: TrainedRun, source: batches.Source, data: LoadedDataset, online: Callable | None = None) -> None:
+    """Makes the int8 file and its metadata, by the [quantise] of the run's recipe; interrupted training is resumed.
 
-    source: the batches.Source that the network was trained on.  data: the run's dataset.Data.
-    live: spectrograms -> {"teacher": logits}, the teachers themselves, where they teach live.
+    Args:
+        run: A trained run.
+        source: Segments of quantisation-aware training, with the stored outputs of teachers.
+        data: The run's dataset.
+        online: Function of online teachers, as Student takes it, or None.
     """
-    network = trained(run)
-    in_8_bits = qat.quantise(twin(network), ptq.calibration(run, data), run.recipe.quantise.float_layers)
-    if run.recipe.quantise.method == "qat":
-        train(run, in_8_bits, source, build.forward(network), live)
-    content = tflite.convert(in_8_bits)
-    run.write(files.INT8, content)
-    in_float = tflite.in_float(content, tflite.kept_float(in_8_bits))
-    card = _card.card(run, content, in_float)
-    run.write_json(files.CARD, card)
-    print("\n".join(_card.told(card) + [f"WARNING: {text}" for text in _card.over(card)]), flush=True)
+    network, settings = build.load_network(run.folder, foldable=True), run.recipe.quantise
+    quantised = qat.quantise(twin(network), calibration.calibration(run.folder, data), settings.float_layers)
+    if settings.method == "qat":
+        _train(run.folder, quantised, source, build.forward(network), online)
+    content = convert.convert(quantised)
+    run.folder.write(layout.INT8, content)
+    float_layers = convert.in_float(content, convert.kept_float(quantised))
+    card = metadata.card(run.folder, content, float_layers)
+    run.folder.write_json(layout.METADATA, card)
+    print("\n".join(metadata.told(card) + [f"WARNING: {text}" for text in metadata.over(card)]), flush=True)
 
 
-def again(run, recipe):
-    """Makes them anew with the clips, the augmentation, the batch size and the [quantise] of another recipe.
+def quantise_anew(run: TrainedRun, recipe: Recipe) -> tuple[TrainedRun, LoadedDataset]:
+    """Makes int8 file and metadata anew with the clips, augmentation, batch size and [quantise] of another recipe.
 
-    Its classes may be others: where only the float network is followed, sounds without labels are enough.
-    Returns the run as `quantised` does, and that recipe's dataset.Data.
-    Raises UserError where the recipe does not quantise, or asks for labels or teachers that are not there.
+    The recipe's classes may be others: where only the float network is the teacher, clips without labels are enough.
+
+    Args:
+        run: A trained or imported run.
+        recipe: The recipe that quantises it.
+
+    Returns:
+        The run as `quantised_run` returns it, and the dataset of the recipe.
+
+    Raises:
+        UserError: The recipe has no [quantise], or needs labels or teachers that do not exist here.
     """
     if not recipe.quantise:
         fix = "add --set quantise.method=ptq, or name a recipe with [quantise] by --on"
         raise UserError(f"{recipe.file}: has no [quantise]; {fix}.")
-    if recipe.quantise.follow == "teachers":
+    if recipe.quantise.distil_from == "teachers":
         raise UserError(
-            f"{recipe.file}: quantise: its teachers are asked by asc_tf.train only; write follow = 'float'."
+            f"{recipe.file}: quantise: teachers are computed by asc_tf.train only; write distil_from = 'float'."
         )
-    taken = {key: getattr(recipe, key) for key in ("seed", "dataset", "data", "augmentation", "train", "quantise")}
-    tuned = type(run)(run.path, dataclasses.replace(run.recipe, **taken))
-    qat.check(network(tuned), recipe.quantise.float_layers)
+    sections = {key: getattr(recipe, key) for key in ("seed", "dataset", "data", "augmentation", "train", "quantise")}
+    tuned = TrainedRun(RunFolder(run.path, dataclasses.replace(run.recipe, **sections)))
+    qat.check(build.network(tuned.recipe, len(run.labels), foldable=True), recipe.quantise.float_layers)
     data = dataset.load(tuned.recipe)
     source = build.source(tuned.recipe, data, data.train)
     if data.classes != run.labels:
         source = _without_labels(recipe, source, len(run.labels))
-    for name in files.OF_INT8:
-        (run.path / name).unlink(missing_ok=True)
-    run.write(files.RECIPE, recipes.to_toml(tuned.recipe))
-    make(tuned, source, data)
+    run.folder.remove(layout.OF_INT8)
+    run.folder.write(layout.QUANTISE_RECIPE, resolve.to_toml(tuned.recipe))
+    quantise(tuned, source, data)
     return tuned, data
 
 
-def quantised(run):
-    """The same folder as a run of the recipe that its int8 file is made by."""
-    return type(run)(run.path, recipes.load(run.path / files.RECIPE)) if run.has(files.RECIPE) else run
+def quantised_run(run: TrainedRun) -> TrainedRun:
+    """The run with the recipe that its int8 file was made by, which may be another than its own."""
+    if not run.folder.has(layout.QUANTISE_RECIPE):
+        return run
+    return TrainedRun(RunFolder(run.path, resolve.load(run.path / layout.QUANTISE_RECIPE)))
 
 
-def network(run):
-    """The run's untrained network in the form that folds."""
-    return build.network(run.recipe, len(run.labels), foldable=True)
-
-
-def trained(run):
-    """The same with the chosen weights."""
-    return epochs.load_best(run, network(run))
-
-
-def trained_in_8_bits(run):
+def quantised_network(run: TrainedRun) -> Form:
     """The network of quantisation-aware training as it was when the int8 file was made of it."""
-    network = qat.quantise(twin(trained(run)), None, run.recipe.quantise.float_layers)
-    saved = run.read_arrays(files.STATE)
-    qat.restore(network, qat.optimizer(network), {key: value for key, value in saved.items() if key != "losses"})
-    return network
+    recipe = quantised_run(run).recipe
+    network = twin(build.load_network(run.folder, foldable=True))
+    quantised = qat.quantise(network, None, recipe.quantise.float_layers)
+    state = run.folder.read_arrays(layout.QAT_STATE)
+    qat.restore(quantised, qat.optimizer(quantised), {key: value for key, value in state.items() if key != "losses"})
+    return Form(build.forward(quantised))
 
 
-def float16(run):
-    """Makes files.FLOAT16 of a trained RunFolder: half of the float file's bytes, computed in float, needs no clips."""
-    run.write(files.FLOAT16, tflite.float16(twin(trained(run))))
+def distillation_targets(
+    distil_from: str,
+    step_batches: tf.data.Dataset,
+    float_logits: Callable[[tf.Tensor], tf.Tensor],
+    online: Callable | None,
+) -> tuple[tf.data.Dataset, Callable | None]:
+    """Training batches and online targets of quantisation-aware training.
+
+    Args:
+        distil_from: "teachers": the batches and online teachers as they are; "float": only the labels of the batches,
+            and the float network as online teacher.
+        step_batches: Dataset of (spectrograms, targets).
+        float_logits: The float network.
+        online: Function of online teachers, or None.
+    """
+    if distil_from == "teachers":
+        return step_batches, online
+    labels_only = step_batches.map(lambda x, targets: (x, {"label": targets["label"]}))
+    return labels_only, lambda x: {"teacher": float_logits(x)}
+
+
+def write_float16(run: TrainedRun) -> None:
+    """Makes the TFLite file with weights in float16: half of the float file's bytes, computed in float, no clips."""
+    run.folder.write(layout.FLOAT16, convert.float16(twin(build.load_network(run.folder, foldable=True))))
 
 
 def _without_labels(recipe, source, classes):
-    """A source of other classes: one label for all clips, which nothing learns from."""
+    """A source with other classes: one label for all clips, which no loss reads."""
     if recipe.quantise.label_weight:
         raise UserError(f"{recipe.file}: its classes are not the run's: quantise.label_weight must be 0.")
     return dataclasses.replace(source, labels=np.zeros(len(source), np.int64), classes=classes)
 
 
-def train(run, quantised, source, float_logits, live=None):
-    """Quantisation-aware training to its last epoch, from where it stopped if it did."""
+def _train(
+    run: RunFolder,
+    quantised: tf_keras.Model,
+    source: batches.Source,
+    float_logits: Callable[[tf.Tensor], tf.Tensor],
+    online: Callable | None = None,
+) -> None:
+    """Quantisation-aware training to its last epoch, from the epoch where it stopped if it did."""
     recipe, settings = run.recipe, run.recipe.quantise
     steps = whole_steps(recipe, source)
-    before = recipe.train.epochs * steps  # its batches follow those of the float training
+    float_steps = recipe.train.epochs * steps  # its batches follow those of the float training
     adam, rows = qat.optimizer(quantised), []
-    if run.has(files.STATE):
-        saved = run.read_arrays(files.STATE)
+    if run.has(layout.QAT_STATE):
+        saved = run.read_arrays(layout.QAT_STATE)
         rows = [{"epoch": n + 1, "loss": float(loss)} for n, loss in enumerate(saved.pop("losses"))]
         qat.restore(quantised, adam, saved)
 
     def on_epoch(epoch, loss):
         rows.append({"epoch": epoch + 1, "loss": loss})
         print(f"int8 training  epoch {epoch + 1:3d}/{settings.epochs}  loss {loss:.4f}", flush=True)
-        run.write_rows(files.LOG, rows)
-        run.write_arrays(files.STATE, qat.state(quantised, adam) | {"losses": np.array([row["loss"] for row in rows])})
+        run.write_rows(layout.QAT_LOG, rows)
+        losses = {"losses": np.array([row["loss"] for row in rows])}
+        run.write_arrays(layout.QAT_STATE, qat.state(quantised, adam) | losses)
 
-    rate = schedules.warmup_cosine(learning_rate=settings.learning_rate, warmup_steps=0, steps=settings.epochs * steps)
-    first_step, last_step = before + len(rows) * steps, before + settings.epochs * steps
-    training_batches = build.training_batches(run, source, first_step=first_step, last_step=last_step)
-    followed, live = followed_in(settings.follow, training_batches, float_logits, live)
+    rate = warmup_cosine(learning_rate=settings.learning_rate, warmup_steps=0, steps=settings.epochs * steps)
+    first_step, last_step = float_steps + len(rows) * steps, float_steps + settings.epochs * steps
+    step_batches = build.training_batches(run, source, first_step=first_step, last_step=last_step)
+    step_batches, online = distillation_targets(settings.distil_from, step_batches, float_logits, online)
     qat.train(
         quantised,
         adam,
-        followed,
-        live=live,
+        step_batches,
+        live=online,
         first_epoch=len(rows),
         epochs=settings.epochs,
         steps_per_epoch=steps,
         frozen_epochs=settings.frozen_epochs,
         learning_rate=lambda step: float(rate(step)),
         label_weight=settings.label_weight,
-        temperature=temperature(recipe),
-        form=recipe.distill.form if settings.follow == "teachers" else "textbook",
+        temperature=distillation_temperature(recipe),
+        form=recipe.distill.form if settings.distil_from == "teachers" else "textbook",
         on_epoch=on_epoch,
     )
 
 
-def temperature(recipe):
-    """That of the logits followed in quantisation-aware training."""
-    of_distillation = recipe.distill.temperature if recipe.distill else 1.0
-    return of_distillation if recipe.quantise.temperature is None else recipe.quantise.temperature
-
-
-def followed_in(whom, training_batches, float_logits, live):
-    """(batches, live) of training: with "teachers" as they are, stored or live; or with the float network, live."""
-    if whom == "teachers":
-        return training_batches, live
-    labelled = training_batches.map(lambda x, targets: (x, {"label": targets["label"]}))
-    return labelled, lambda x: {"teacher": float_logits(x)}
+def distillation_temperature(recipe: Recipe) -> float:
+    """Temperature of the distillation in quantisation-aware training: its own, that of [distill], or 1."""
+    if recipe.quantise.temperature is not None:
+        return recipe.quantise.temperature
+    return recipe.distill.temperature if recipe.distill else 1.0

@@ -36,7 +36,7 @@ def test_the_teachers_losses_are_the_mixture_of_the_losses_however_often_clips_a
     batch = {
         "label": tf.eye(4, 10, dtype=tf.float64),
         "teacher": tf.constant(teacher),
-        "embedding 0": tf.constant(teacher_embedding),
+        "embedding": tf.constant(teacher_embedding),
     }
     swap, turn = np.array([1, 0, 3, 2]), np.array([1, 2, 3, 0])
     first, second = rng.uniform(0.5, 1, (2, 4))
@@ -46,14 +46,14 @@ def test_the_teachers_losses_are_the_mixture_of_the_losses_however_often_clips_a
 
     def loss(rows):
         distances = (
-            soft_targets.loss(student, teacher[rows], temperature),
-            embedding.loss(student_embedding, teacher_embedding[rows]),
+            soft_targets.loss(student, teacher[rows], temperature=temperature),
+            embedding.loss(student_embedding, teacher_embedding[rows], (10,)),
         )
         return 0.3 * distances[0].numpy() + 0.7 * distances[1].numpy()
 
     def mixed_loss(targets):
-        outputs = {"logits": student, "embedding 0": student_embedding}
-        return terms.total(outputs, targets, weights, temperature=temperature)["loss"]
+        outputs = {"logits": student, "embedding": student_embedding}
+        return terms.total(outputs, targets, weights, temperature=temperature, embedding_sizes=(10,))["loss"]
 
     expected = first * loss(range(4)) + (1 - first) * loss(swap)
     np.testing.assert_allclose(mixed_loss(once), expected, atol=1e-12)

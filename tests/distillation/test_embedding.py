@@ -9,7 +9,9 @@ from asc_tf.errors import UserError
 
 def test_by_hand():
     student, teacher = ops.convert_to_tensor([[1.0, 2.0], [0.0, 0.0]]), ops.convert_to_tensor([[1.0, 5.0], [2.0, 0.0]])
-    np.testing.assert_allclose(embedding.loss(student, teacher), [9 / 2, 4 / 2], atol=1e-6)
+    np.testing.assert_allclose(embedding.loss(student, teacher, [2]), [9 / 2, 4 / 2], atol=1e-6)
+    # two teachers of one value each: the mean of their squared errors
+    np.testing.assert_allclose(embedding.loss(student, teacher, [1, 1]), [(0 + 9) / 2, (4 + 0) / 2], atol=1e-6)
 
 
 @pytest.fixture

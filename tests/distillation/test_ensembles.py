@@ -93,7 +93,7 @@ def log_loss(logits, labels):
 
 def test_the_fit_finds_the_weights_that_made_the_labels_and_helps_on_other_clips():
     logits, labels = clips_of_known_weights(1)
-    fit = ensembles.fitted(logits.astype(np.float16), labels)
+    fit = ensembles.fit_weights(logits.astype(np.float16), labels)
     # Standard errors of such a regression on n clips are about 2 / sqrt(n) = 0.01.
     np.testing.assert_allclose(fit["alpha"], ALPHA, atol=0.04)
     np.testing.assert_allclose(fit["beta"], BETA, atol=0.04)
@@ -107,7 +107,7 @@ def test_the_fit_finds_the_weights_that_made_the_labels_and_helps_on_other_clips
 
 def test_members_that_are_always_right_get_finite_weights():
     labels = np.arange(30) % 3
-    fit = ensembles.fitted(np.eye(3)[labels][:, None] * 5, labels)
+    fit = ensembles.fit_weights(np.eye(3)[labels][:, None] * 5, labels)
     assert np.isfinite(fit["alpha"] + fit["beta"]).all() and fit["log_loss"]["weighted"] < 1e-3
 
 
@@ -118,12 +118,12 @@ def test_members_are_named_and_whether_they_need_the_batch_is_known(tmp_path):
     folded = recipe.load("quickstart", [TEACHERS % "von_mises"])
     assert ensembles.names(folded) == ["one 1", "one 2", "other"]
     assert ensembles.groups(folded) == (("apart", 2), ("von_mises", 3))
-    assert not ensembles.needs_the_batch(folded)
+    assert not ensembles.depends_on_batch(folded)
     run = run_folder.RunFolder(tmp_path, recipe.load("quickstart", [TEACHERS % "bayesian"]))
-    assert ensembles.needs_the_batch(run.recipe)
+    assert ensembles.depends_on_batch(run.recipe)
     logits = drawn(6, 5, 4)
-    one = ensembles.in_step(run)({"teacher": logits, "label": 1})
+    one = ensembles.merge_in_batch(run)({"teacher": logits, "label": 1})
     expected = sum([logits[:, 0], logits[:, 1], bea(apart(logits)[2:])]) / 3
     np.testing.assert_allclose(one["teacher"], expected, atol=1e-12)
     plain = {"teacher": logits}
-    assert ensembles.in_step(run_folder.RunFolder(tmp_path, folded))(plain) is plain
+    assert ensembles.merge_in_batch(run_folder.RunFolder(tmp_path, folded))(plain) is plain

@@ -22,7 +22,7 @@ def logits(golden):
 def test_equals_the_originals_and_so_do_the_gradients(golden, temperature, form):
     student, teacher = logits(golden)
     labels = tf.one_hot(golden["labels"], 10, dtype=tf.float64)
-    distance = ops.mean(soft_targets.loss(student, teacher, temperature, form))
+    distance = ops.mean(soft_targets.loss(student, teacher, temperature=temperature, form=form))
     assert float(distance) == pytest.approx(float(golden[f"T{temperature:g}/kd_{FORMS[form]}"]), abs=1e-12)
     assert float(ops.mean(soft_targets.label_loss(student, labels))) == pytest.approx(float(golden["ce"]), abs=1e-12)
     for label_weight in (0.02, 0.5):
@@ -39,11 +39,13 @@ def test_equals_the_originals_and_so_do_the_gradients(golden, temperature, form)
 
 def test_x50_is_fifty_times_the_mean_over_all_elements(golden):
     student, teacher = logits(golden)
-    distance = float(ops.mean(soft_targets.loss(student, teacher, 4.0, "x50")))
+    distance = float(ops.mean(soft_targets.loss(student, teacher, temperature=4.0, form="mean_kl_x50")))
     assert distance == pytest.approx(50 / 4**2 * float(golden["T4/kd_cpjku"]), abs=1e-12)
     softened = [np.exp(z / 3) / np.exp(z / 3).sum(1, keepdims=True) for z in (student.numpy(), teacher.numpy())]
     expected = 50 * np.mean(softened[1] * (np.log(softened[1]) - np.log(softened[0])))
-    assert float(ops.mean(soft_targets.loss(student, teacher, 3.0, "x50"))) == pytest.approx(expected, abs=1e-12)
+    assert float(ops.mean(soft_targets.loss(student, teacher, temperature=3.0, form="mean_kl_x50"))) == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 def test_the_weights_of_cpjku_in_terms_of_the_textbook():
@@ -53,14 +55,14 @@ def test_the_weights_of_cpjku_in_terms_of_the_textbook():
 
 def test_equal_logits_cost_nothing():
     logits = ops.convert_to_tensor([[1.0, -2.0, 3.0]])
-    assert float(soft_targets.loss(logits, logits + 5.0, 2.0)[0]) == pytest.approx(0.0, abs=1e-6)
+    assert float(soft_targets.loss(logits, logits + 5.0, temperature=2.0)[0]) == pytest.approx(0.0, abs=1e-6)
 
 
 def test_by_hand():
     # uniform teacher, student 3:1 at temperature 1: ln(1/2) - (ln(3/4) + ln(1/4)) / 2
     student, teacher = ops.log(ops.convert_to_tensor([[3.0, 1.0]])), ops.zeros((1, 2))
     expected = np.log(0.5) - (np.log(0.75) + np.log(0.25)) / 2
-    assert float(soft_targets.loss(student, teacher, 1.0)[0]) == pytest.approx(expected, abs=1e-6)
+    assert float(soft_targets.loss(student, teacher, temperature=1.0)[0]) == pytest.approx(expected, abs=1e-6)
 
 
 def test_several_classes_cost_the_mean_of_their_binary_cross_entropies():

@@ -3,40 +3,42 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from asc_tf.distillation import embedding, hierarchy, soft_targets, terms
+from asc_tf.distillation import hierarchy, soft_targets, terms
 from asc_tf.recipe.schema import Distill, Hierarchy, Ramp
 
 GROUPS = {"a": ["x", "z"], "b": ["y"]}
+SIZES = (4, 6)
 MEMBER = hierarchy.membership(GROUPS, ("x", "y", "z"))
 
 
 @pytest.fixture
 def everything():
-    """float64 outputs and targets of five clips with two voices each, with all terms there are."""
+    """float64 outputs and targets of five clips with two components each, with all terms there are."""
     rng = np.random.default_rng(0)
-    outputs = {"logits": (5, 3), "group": (5, 2), "embedding 0": (5, 4), "embedding 1": (5, 6)}
-    targets = {"teacher": (5, 2, 3), "embedding 0": (5, 2, 4), "embedding 1": (5, 2, 6)}
+    outputs = {"logits": (5, 3), "group": (5, 2), "embedding": (5, sum(SIZES))}
+    targets = {"teacher": (5, 2, 3), "embedding": (5, 2, sum(SIZES))}
     outputs, targets = ({key: tf.constant(rng.standard_normal(s)) for key, s in t.items()} for t in (outputs, targets))
     shares = {"label": rng.dirichlet([1, 1, 1], 5), "share": rng.dirichlet([1, 1], 5)}
     return outputs, targets | {key: tf.constant(value) for key, value in shares.items()}
 
 
-SETTINGS = {"temperature": 2.0, "form": "cpjku2023", "membership": MEMBER}
+SETTINGS = {"temperature": 2.0, "form": "cpjku2023", "membership": MEMBER, "embedding_sizes": SIZES}
 WEIGHTS = {"label": 0.3, "group": 0.5, "teacher": 1.1, "embedding": 2.0}
 
 
-def test_the_loss_is_the_weighted_sum_and_voices_count_by_their_shares(everything):
+def test_the_loss_is_the_weighted_sum_and_components_are_weighted_by_their_shares(everything):
     outputs, targets = everything
     found = terms.total(outputs, targets, WEIGHTS, **SETTINGS)
     label = soft_targets.label_loss(outputs["logits"], targets["label"])
     group = hierarchy.loss(ops.log_softmax(outputs["group"]), targets["label"], MEMBER)
     teacher = distance = 0
-    for voice in (0, 1):
-        share = targets["share"][:, voice]
-        said = {key: targets[key][:, voice] for key in ("teacher", "embedding 0", "embedding 1")}
-        teacher += share * soft_targets.loss(outputs["logits"], said["teacher"], 2.0, "cpjku2023")
-        for key in ("embedding 0", "embedding 1"):
-            distance += share * embedding.loss(outputs[key], said[key]) / 2
+    for component in (0, 1):
+        share = targets["share"][:, component]
+        logits, embeddings = targets["teacher"][:, component], targets["embedding"][:, component]
+        teacher += share * soft_targets.loss(outputs["logits"], logits, temperature=2.0, form="cpjku2023")
+        for part in (slice(0, 4), slice(4, 10)):
+            error = tf.reduce_mean((outputs["embedding"][:, part] - embeddings[:, part]) ** 2, axis=-1)
+            distance += share * error / 2
     for name, expected in {"label": label, "group": group, "teacher": teacher, "embedding": distance}.items():
         np.testing.assert_allclose(found[name], expected, rtol=1e-12)
     expected = 0.3 * (label + 0.5 * group) + 1.1 * teacher + 2.0 * distance
@@ -81,3 +83,10 @@ def test_weights_follow_the_epoch():
     expected = {"label": 0.6, "group": 0.6, "teacher": 0.4, "embedding": 3.0}
     assert {key: float(value) for key, value in found.items()} == pytest.approx(expected)
     assert terms.weights(4.0, Distill(temperature=1.0, label_weight=1.0, teacher_weight=1.0))["teacher"] == 1.0
+
+
+def test_a_ramp_is_a_line_between_two_epochs():
+    ramp = Ramp(start=1.0, end=0.2, first_epoch=2, last_epoch=6)
+    at = {epoch: float(terms.weight(epoch, ramp)) for epoch in (0, 2, 2.5, 4, 6, 99)}
+    assert at == pytest.approx({0: 1.0, 2: 1.0, 2.5: 0.9, 4: 0.6, 6: 0.2, 99: 0.2})
+    assert terms.weight(3, 0.7) == 0.7

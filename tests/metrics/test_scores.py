@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from asc_tf.metrics import scores as metrics
+from asc_tf import metrics
 
 
 def test_equals_scikit_learn(shared):
@@ -20,7 +20,7 @@ def test_equals_scikit_learn(shared):
 def test_hand_sums():
     labels = np.array([0, 0, 0, 1])
     probabilities = np.array([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6], [0.25, 0.75]])
-    assert metrics.scores(labels, probabilities) == {
+    assert metrics.summary(labels, probabilities) == {
         "clips": 4,
         "accuracy": 0.75,
         "macro_accuracy": pytest.approx((2 / 3 + 1) / 2),
@@ -31,14 +31,14 @@ def test_hand_sums():
 def test_products_and_means_of_probabilities_by_hand():
     first, second = np.array([[0.5, 0.3, 0.2], [1.0, 0.0, 0.0]]), np.array([[0.2, 0.4, 0.4], [0.0, 1.0, 0.0]])
     products = np.array([0.10, 0.12, 0.08])
-    fused = metrics.fused([first, second], "prod")
+    fused = metrics.fuse([first, second], "prod")
     np.testing.assert_allclose(fused[0], products / products.sum(), atol=1e-12)
     np.testing.assert_allclose(fused[1], [0.5, 0.5, 0.0], atol=1e-12)  # certain of different classes: neither decides
-    np.testing.assert_allclose(metrics.fused([first, second], "mean"), [[0.35, 0.35, 0.3], [0.5, 0.5, 0]], atol=1e-12)
+    np.testing.assert_allclose(metrics.fuse([first, second], "mean"), [[0.35, 0.35, 0.3], [0.5, 0.5, 0]], atol=1e-12)
 
 
 def test_products_of_many_small_probabilities_do_not_vanish():
-    fused = metrics.fused(np.full((200, 1, 2), [[0.3e-10, 0.7e-10]]), "prod")
+    fused = metrics.fuse(np.full((200, 1, 2), [[0.3e-10, 0.7e-10]]), "prod")
     np.testing.assert_allclose(fused, [[1 / (1 + (7 / 3) ** 200), 1 / (1 + (3 / 7) ** 200)]], rtol=1e-9)
 
 
@@ -82,20 +82,20 @@ def test_clips_of_equal_probability_count_at_once_in_any_order(order):
 def test_figures_of_clips_with_several_classes():
     probabilities = np.array([[0.9, 0.2, 0.8], [0.2, 0.1, 0.3], [0.6, 0.2, 0.5], [0.3, 0.1, 0.1]])
     right = np.where(SEVERAL, probabilities, 1 - probabilities)
-    assert metrics.scores(SEVERAL, probabilities) == {
+    assert metrics.summary(SEVERAL, probabilities) == {
         "clips": 4,
         # The second class: two clips before, then the threshold with the right one: 1/4.  The third: 1/1, then 2/3.
         "mean_average_precision": pytest.approx((1 + 1 / 4 + (1 + 2 / 3) / 2) / 3),
         "log_loss": pytest.approx(-np.log(right).mean()),
     }
-    assert metrics.deciding(metrics.scores(SEVERAL, probabilities)) == "mean_average_precision"
+    assert metrics.monitor(metrics.summary(SEVERAL, probabilities)) == "mean_average_precision"
 
 
 def test_a_class_without_clips_has_no_average_precision():
     labels = np.array([[1, 0], [0, 0]], bool)
     probabilities = np.array([[0.9, 0.9], [0.1, 0.1]])
     assert np.isnan(metrics.by_class(labels, probabilities)[1])
-    assert metrics.scores(labels, probabilities)["mean_average_precision"] == 1
+    assert metrics.summary(labels, probabilities)["mean_average_precision"] == 1
 
 
 def test_average_precision_equals_scikit_learn():

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from asc_tf.models import _dynamic
 from asc_tf.models._dynamic import AxisMeans, DynamicDepthwise, DynamicPointwise, DynamicReLU
 
 RNG = np.random.default_rng(0)
@@ -73,3 +74,11 @@ def test_axis_means_put_the_bands_before_the_frames():
     means = np.array(AxisMeans()(X))[:, :, 0]
     np.testing.assert_allclose(means[:, :6], X.mean(axis=2), atol=1e-6)
     np.testing.assert_allclose(means[:, 6:], X.mean(axis=1), atol=1e-6)
+
+
+def test_the_kernel_temperature_falls_by_one_an_epoch_to_one():
+    # The originals' max(30 - e, 1 + 0.02 x 29 - 0.02 e, 1) in epochs 0, 1, 28, 29, 60.
+    expected = [max(30 - epoch, 1.58 - 0.02 * epoch, 1) for epoch in (0, 1, 28, 29, 60)]
+    assert [_dynamic.kernel_temperature(epoch, start=30.0) for epoch in (0, 1, 28, 29, 60)] == pytest.approx(expected)
+    assert expected == [30, 29, 2, 1, 1]
+    assert _dynamic.kernel_temperature(0, start=1.0) == 1

@@ -127,30 +127,30 @@ def test_unknown_recipe_names_the_nearest():
 
 
 def test_what_is_not_there_cannot_be_followed():
-    with pytest.raises(UserError, match="follow = 'teachers', but the recipe has no"):
-        recipe.load("esc10_cp_mobile", ["quantise.follow=teachers"])
+    with pytest.raises(UserError, match="distil_from = 'teachers', but the recipe has no"):
+        recipe.load("esc10_cp_mobile", ["quantise.distil_from=teachers"])
 
 
 @pytest.mark.parametrize("start", ['recipe = "quickstart"\nrun = "runs/other"', "keep_head = true"])
 def test_a_start_is_either_a_recipe_or_a_run(tmp_path, start):
-    with pytest.raises(UserError, match="start: give either the recipe .* or the run; one of the two"):
-        recipe.load(written(tmp_path, lambda text: f"{text}\n[start]\n{start}\n"))
+    with pytest.raises(UserError, match="init: give either the recipe .* or the run; one of the two"):
+        recipe.load(written(tmp_path, lambda text: f"{text}\n[init]\n{start}\n"))
 
 
 def test_what_a_recipe_needs_comes_before_it(tmp_path):
     for name, before in (("one", "quickstart_teacher"), ("two", "one")):
-        written(tmp_path, lambda text, before=before: f'{text}\n[start]\nrecipe = "{before}"\n', f"{name}.toml")
-    needed = recipe.needed(recipe.load(tmp_path / "two.toml"))
+        written(tmp_path, lambda text, before=before: f'{text}\n[init]\nrecipe = "{before}"\n', f"{name}.toml")
+    needed = recipe.dependencies(recipe.load(tmp_path / "two.toml"))
     # The teachers of both, and what "one" starts from.
     assert [before.name for before in needed] == ["quickstart_teacher"] * 3 + ["one"]
 
 
 def test_a_recipe_that_needs_itself_is_an_error(tmp_path):
     for name, before in (("one", "three"), ("two", "./one"), ("three", "two")):
-        written(tmp_path, lambda text, before=before: f'{text}\n[start]\nrecipe = "{before}"\n', f"{name}.toml")
+        written(tmp_path, lambda text, before=before: f'{text}\n[init]\nrecipe = "{before}"\n', f"{name}.toml")
     with pytest.raises(UserError, match=r"lead back to this recipe \(two -> one -> three -> two\); break the circle"):
-        recipe.needed(recipe.load(tmp_path / "three.toml"))
+        recipe.dependencies(recipe.load(tmp_path / "three.toml"))
     # An override can break it: born again from its own file's run.
     written(tmp_path, name="plain.toml")
-    again = recipe.load(tmp_path / "plain.toml", ['start.recipe="plain"'])
-    assert [before.name for before in recipe.needed(again)] == ["quickstart_teacher"] * 2 + ["plain"]
+    again = recipe.load(tmp_path / "plain.toml", ['init.recipe="plain"'])
+    assert [before.name for before in recipe.dependencies(again)] == ["quickstart_teacher"] * 2 + ["plain"]

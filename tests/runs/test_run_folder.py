@@ -3,6 +3,7 @@ import pytest
 
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import atomic
 from asc_tf.runs import folder as run_folder
 
 
@@ -70,14 +71,15 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path, quickstart):
     with pytest.raises(UserError, match="No space left on device"):
         run.write("note.txt", half)
     assert run.read_text("note.txt") == "old"
-    assert [file.name for file in run.path.iterdir() if file.name.startswith(run_folder.PART)] == []
+    assert [file.name for file in run.path.iterdir() if file.name.startswith(atomic.PART)] == []
 
 
 def test_what_a_killed_run_left_half_written_is_cleared(tmp_path, quickstart):
     run = run_folder.create(tmp_path / "run", quickstart, resume=False)
-    (run.file("weights/x").parent / f"{run_folder.PART}1-best.weights.h5").write_text("half")
+    run.write("weights/last.weights.h5", b"")
+    (run.path / f"weights/{atomic.PART}1-best.weights.h5").write_text("half")
     run_folder.create(tmp_path / "run", quickstart, resume=True)
-    assert not list(run.path.rglob(f"{run_folder.PART}*"))
+    assert not list(run.path.rglob(f"{atomic.PART}*"))
 
 
 def test_arrays_survive(tmp_path, quickstart):
@@ -90,8 +92,8 @@ def test_arrays_survive(tmp_path, quickstart):
 
 def test_a_worker_sees_the_run_that_the_chief_began(tmp_path, quickstart):
     with pytest.raises(UserError, match="disk that all workers share"):
-        run_folder.begun_by_another(tmp_path / "run", quickstart)
+        run_folder.open_shared(tmp_path / "run", quickstart)
     run_folder.create(tmp_path / "run", quickstart, resume=False)
-    assert run_folder.begun_by_another(tmp_path / "run", quickstart).recipe == quickstart
+    assert run_folder.open_shared(tmp_path / "run", quickstart).recipe == quickstart
     with pytest.raises(UserError, match="another recipe"):
-        run_folder.begun_by_another(tmp_path / "run", recipe.load("quickstart", ["model.width=24"]))
+        run_folder.open_shared(tmp_path / "run", recipe.load("quickstart", ["model.width=24"]))

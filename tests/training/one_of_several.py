@@ -9,8 +9,8 @@ import os
 import signal
 import sys
 
-from asc_tf.training import callbacks as epochs
-from asc_tf.training import fit as train
+from asc_tf.train import main as train
+from asc_tf.training.callbacks import EpochCheckpoint
 
 
 def small_network(build, *, norm):
@@ -51,14 +51,14 @@ def refuse_to_write_in(folder):
 
 def die_in_epoch(number):
     """This process is killed as that epoch, counted from 0, begins."""
-    begin = epochs.Keeper.on_epoch_begin
+    begin = EpochCheckpoint.on_epoch_begin
 
     def begins(self, epoch, logs=None):
         if epoch == number:
             os.kill(os.getpid(), signal.SIGKILL)
         begin(self, epoch, logs)
 
-    epochs.Keeper.on_epoch_begin = begins
+    EpochCheckpoint.on_epoch_begin = begins
 
 
 if __name__ == "__main__":
@@ -78,4 +78,4 @@ if __name__ == "__main__":
     from asc_tf.models import cp_mobile
 
     cp_mobile.build = small_network(cp_mobile.build, norm=options.norm)
-    sys.exit(train.main(program))
+    sys.exit(train(program))

@@ -18,8 +18,8 @@ import pytest
 from asc_tf.errors import UserError
 from asc_tf.models import cp_mobile
 from asc_tf.runs import folder as run_folder
+from asc_tf.train import main as train
 from asc_tf.training import distribution as workers
-from asc_tf.training import fit as train
 
 ROOT = Path(__file__).parents[2]
 # A strong decay would show if the biases, which are spared, were not known again.
@@ -87,7 +87,7 @@ def here(program, *, norm):
     """The train program in this process, with the network of one_of_several; its status."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(cp_mobile, "build", one_of_several.small_network(cp_mobile.build, norm=norm))
-        return train.main([str(argument) for argument in program])
+        return train([str(argument) for argument in program])
 
 
 @pytest.fixture(scope="module")
@@ -160,14 +160,14 @@ def test_two_workers_go_the_whole_way(recipes):
 )
 def test_a_wrong_tf_config_is_told_before_anything(tiny, tmp_path, monkeypatch, capsys, config, told):
     monkeypatch.setenv("TF_CONFIG", config)
-    assert train.main([str(tiny), "--out", str(tmp_path / "run"), "--distribute"]) == 2
+    assert train([str(tiny), "--out", str(tmp_path / "run"), "--distribute"]) == 2
     message = capsys.readouterr().err
     assert told in message and message.startswith("train: TF_CONFIG: ") and len(message.splitlines()) == 1
     assert not (tmp_path / "run").exists()
 
 
 def test_a_batch_that_cannot_be_shared_is_refused():
-    team = workers.Team(SimpleNamespace(num_replicas_in_sync=3))
+    team = workers.Distribution(SimpleNamespace(num_replicas_in_sync=3))
     recipe = SimpleNamespace(file="some.toml", train=SimpleNamespace(batch_size=16))
     with pytest.raises(UserError, match=r"some.toml: train.batch_size = 16 is shared by 3 devices"):
         team.check(recipe)
@@ -175,8 +175,8 @@ def test_a_batch_that_cannot_be_shared_is_refused():
 
 def team(worker, failed, monkeypatch):
     """One of two workers, of whom those `failed` have told a mistake."""
-    monkeypatch.setattr(workers.Team, "_failed", lambda self, failure: failed)
-    return workers.Team(None, worker, {"worker:0": "a:1", "worker:1": "b:2"})
+    monkeypatch.setattr(workers.Distribution, "_failed", lambda self, failure: failed)
+    return workers.Distribution(None, worker, {"worker:0": "a:1", "worker:1": "b:2"})
 
 
 def test_the_mistake_of_one_ends_all(monkeypatch):
@@ -184,11 +184,11 @@ def test_the_mistake_of_one_ends_all(monkeypatch):
         raise UserError("mine")
 
     with pytest.raises(UserError, match="mine"):
-        team(0, [0], monkeypatch).first(wrong)
+        team(0, [0], monkeypatch).on_chief(wrong)
     with pytest.raises(UserError, match=r"worker 0 \(a:1\) has stopped"):
-        team(1, [0], monkeypatch).first(wrong)
-    assert team(0, [], monkeypatch).first(lambda: "chief", then=wrong) == "chief"
-    assert team(1, [], monkeypatch).first(wrong, then=lambda: "other") == "other"
+        team(1, [0], monkeypatch).on_chief(wrong)
+    assert team(0, [], monkeypatch).on_chief(lambda: "chief", then=wrong) == "chief"
+    assert team(1, [], monkeypatch).on_chief(wrong, then=lambda: "other") == "other"
 
 
 @pytest.mark.parametrize(
@@ -206,5 +206,5 @@ def test_the_mistake_of_one_ends_all(monkeypatch):
 def test_who_was_lost_is_told(monkeypatch, message, who):
     import tensorflow as tf
 
-    with pytest.raises(UserError, match=rf"^{who}.*--resume\.$"), team(0, [], monkeypatch).at_work():
+    with pytest.raises(UserError, match=rf"^{who}.*--resume\.$"), team(0, [], monkeypatch).running():
         raise tf.errors.UnavailableError(None, None, message)

@@ -8,12 +8,14 @@ import pytest
 
 from asc_tf import build
 from asc_tf.errors import UserError
-from asc_tf.evaluation import predict
+from asc_tf.inference.run import TrainedRun, load_run
+from asc_tf.predict import main as predict
 from asc_tf.recipe import resolve as recipe
 from asc_tf.runs import folder as run_folder
+from asc_tf.train import main as train
 from asc_tf.training import dry_run as fitting
-from asc_tf.training import fit as train
 from asc_tf.training import initial_weights as starting
+from asc_tf.training.networks import Networks
 
 LABELS = ("Low hum", "Middle, so to speak", "high", "Any")
 
@@ -23,7 +25,7 @@ def stage(tiny):
     """A small recipe that starts from another one like it, with some keys overridden."""
     (tiny.parent / "before.toml").write_text((tiny.parent / "tiny_teacher.toml").read_text())
     later = tiny.parent / "later.toml"
-    later.write_text((tiny.parent / "tiny_teacher.toml").read_text() + '[start]\nrecipe = "before"\n')
+    later.write_text((tiny.parent / "tiny_teacher.toml").read_text() + '[init]\nrecipe = "before"\n')
     return lambda *overrides: recipe.load(later, overrides)
 
 
@@ -38,6 +40,10 @@ def finished(stage, tmp_path):
     return run
 
 
+def check(recipe):
+    return starting.check(recipe, Networks())
+
+
 def kernels(network, *names):
     return [network.get_layer(name).get_weights()[0] for name in names]
 
@@ -46,18 +52,18 @@ def test_all_layers_but_the_head_are_taken(stage, finished, capsys):
     network = build.network(stage(), 3)
     (stem, head), (their_stem,) = kernels(network, "stem1", "head"), kernels(_of(finished), "stem1")
     assert (stem != their_stem).any()
-    starting.take_over(network, stage(), finished)
+    starting.copy_weights(network, stage(), TrainedRun(finished))
     np.testing.assert_array_equal(kernels(network, "stem1", "head")[0], their_stem)
     np.testing.assert_array_equal(kernels(network, "stem1", "head")[1], head)
-    assert capsys.readouterr().out == "starts from finished: 40 layers taken, new: head, head_bn\n"
+    assert capsys.readouterr().out == "starts from finished: 40 layers copied, new: head, head_bn\n"
 
 
 def test_the_head_is_kept_where_asked(stage, finished, capsys):
     network = build.network(stage(), 4)
-    starting.take_over(network, stage("start.keep_head=true"), finished)
+    starting.copy_weights(network, stage("init.keep_head=true"), TrainedRun(finished))
     for own, theirs in zip(network.get_weights(), _of(finished).get_weights(), strict=True):
         np.testing.assert_array_equal(own, theirs)
-    assert "42 layers taken, new: none" in capsys.readouterr().out
+    assert "42 layers copied, new: none" in capsys.readouterr().out
 
 
 def _of(run):
@@ -67,45 +73,44 @@ def _of(run):
 
 
 def test_another_network_is_refused_before_training(stage):
-    assert starting.check(stage()).name == "before"
-    with pytest.raises(UserError, match=r"start: \d+ layers .* stem1 \(3 x 3 x 1 x 4 here, .* 2 there\), ") as error:
-        starting.check(stage("model.width=16", "model.grn=true"))
+    assert check(stage()).name == "before"
+    with pytest.raises(UserError, match=r"init: \d+ layers .* stem1 \(3 x 3 x 1 x 4 here, .* 2 there\), ") as error:
+        check(stage("model.width=16", "model.grn=true"))
     assert "[model]" in str(error.value) and str(error.value).count(" here, ") == 3
 
 
 def test_a_run_can_be_named_instead_of_a_recipe(stage, finished, tmp_path):
-    named = f'start={{run="{finished.path}", keep_head=true}}'
-    assert starting.check(stage(named)).start is None
+    named = f'init={{run="{finished.path}", keep_head=true}}'
+    assert check(stage(named)).init is None
     run = run_folder.RunFolder(tmp_path / "own", stage(named))
-    data = type("Data", (), {"classes": LABELS})
-    assert starting.former(run, data, train=None).path == finished.path
+    assert starting.initial_run(run, LABELS, train=None).path == finished.path
     with pytest.raises(UserError, match="keep_head = true, but the classes differ: only one side has Any. Write"):
-        starting.former(run, type("Data", (), {"classes": LABELS[:3]}), train=None)
+        starting.initial_run(run, LABELS[:3], train=None)
     with pytest.raises(UserError, match="keep_head = true, but the classes differ: they are in another order"):
-        starting.former(run, type("Data", (), {"classes": LABELS[::-1]}), train=None)
+        starting.initial_run(run, LABELS[::-1], train=None)
     (finished.path / "metrics.json").unlink()
-    with pytest.raises(UserError, match="start.run = .* is not finished; train it"):
-        starting.check(stage(named))
+    with pytest.raises(UserError, match="init.run = .* is not finished; train it"):
+        check(stage(named))
     (finished.path / "import.txt").touch()
-    assert starting.former(run, data, train=None).path == finished.path
+    assert starting.initial_run(run, LABELS, train=None).path == finished.path
 
 
 def test_a_run_that_goes_on_starts_from_nothing(stage, tmp_path):
     run = run_folder.RunFolder(tmp_path / "own", stage())
     run.write("state.npz", b"an epoch was saved")
-    assert starting.former(run, data=None, train=None) is None
+    assert starting.initial_run(run, (), train=None) is None
 
 
 def test_a_former_run_is_trained_with_the_same_seed_on_its_own_data_or_reused(stage, tmp_path, capsys):
     seen = []
     run = run_folder.RunFolder(tmp_path / "runs/own", stage("seed=5", "dataset.test_share=0.5"))
-    starting.former(run, data=None, train=lambda recipe, out, **_: seen.append((recipe, out)))
+    starting.initial_run(run, (), train=lambda recipe, out, **_: seen.append((recipe, out)))
     ((before, out),) = seen
     assert before.seed == 5 and before.dataset.settings["test_share"] == 0.3 and before.name == "before"
     assert out.parent == tmp_path / "runs" and out.name.startswith("before-5-")
     run_folder.RunFolder(out, before).write("metrics.json", "{}")
-    assert starting.former(run, data=None, train=None).path == out
-    assert capsys.readouterr().out.endswith(f"start {out.name}: reused\n")
+    assert starting.initial_run(run, (), train=None).path == out
+    assert capsys.readouterr().out.endswith(f"init {out.name}: reused\n")
 
 
 SMALL = """[model]
@@ -145,9 +150,9 @@ def three_stages(tiny, recordings):
     student = student[: student.index("[quantise]")] + student[student.index("[train]") :]
     for name, text in (
         ("pretrain", pretrain),
-        ("split", taught + '[start]\nrecipe = "pretrain"\n'),
+        ("split", taught + '[init]\nrecipe = "pretrain"\n'),
         ("tiny_teacher", taught),
-        ("kd", student + '[start]\nrecipe = "split"\n'),
+        ("kd", student + '[init]\nrecipe = "split"\n'),
     ):
         (tiny.parent / f"{name}.toml").write_text(text)
     return tiny.parent
@@ -156,12 +161,12 @@ def three_stages(tiny, recordings):
 @pytest.mark.slow
 def test_three_stages_in_one_command(three_stages, recordings, capsys):
     out = three_stages / "runs/kd"
-    assert train.main([str(three_stages / "kd.toml"), "--out", str(out)]) == 0
+    assert train([str(three_stages / "kd.toml"), "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     (pretrained,), (split,) = (out.parent.glob(f"{name}-1-*") for name in ("pretrain", "split"))
     for former in (pretrained, split):
-        assert f"starts from {former.name}: 13 layers taken, new: logits" in shown
-    assert shown.index("start  epoch") < shown.index("teacher  epoch") < shown.index("student  epoch")
+        assert f"starts from {former.name}: 13 layers copied, new: logits" in shown
+    assert shown.index("init  epoch") < shown.index("teacher  epoch") < shown.index("student  epoch")
 
     # the first stage has several classes a clip
     assert run_folder.load(pretrained).labels == LABELS and run_folder.load(out).labels == ("high", "low", "middle")
@@ -173,16 +178,16 @@ def test_three_stages_in_one_command(three_stages, recordings, capsys):
         columns = next(csv.reader(lines))
     assert "val_mean_average_precision" in columns and "accuracy" not in columns
     file = str(recordings / "high/high3.wav")
-    found, _ = predict.predict(run_folder.load(pretrained), [file])
-    assert found[file].shape == (2, 4) and ((found[file] > 0) & (found[file] < 1)).all()
-    assert predict.main([str(pretrained), file]) == 0
+    probabilities = load_run(pretrained).predict(file)
+    assert probabilities.shape == (2, 4) and ((probabilities > 0) & (probabilities < 1)).all()
+    assert predict([str(pretrained), file]) == 0
 
 
 @pytest.mark.parametrize(
     ("section", "value"),
     [
         ("hierarchy", '{groups="tau", branches="one"}'),
-        ("quantise", '{epochs=1, frozen_epochs=0, learning_rate=1e-4, follow="float"}'),
+        ("quantise", '{epochs=1, frozen_epochs=0, learning_rate=1e-4, distil_from="float"}'),
         ("teacher", '[{recipe="tiny_teacher"}]'),
     ],
 )

@@ -5,6 +5,7 @@ from keras import ops
 
 from asc_tf import build, dataset
 from asc_tf.errors import UserError
+from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe import resolve as recipe
 from asc_tf.runs import folder as run_folder
 from asc_tf.training import dry_run as fitting
@@ -33,18 +34,21 @@ def test_a_live_teacher_says_of_a_clip_as_it_is_what_would_be_stored(runs):
     pooled = keras.Model(networks[1].input, ops.mean(networks[1].get_layer("stem2_relu").output, (1, 2)))
     embeddings = build.outputs(lambda x: pooled(x, training=False), clips(teacher))
 
-    ask = live.teachers(student, [(teacher, networks[0], None), (teacher, networks[1], "stem2_relu")])
+    runs_ = [TrainedRun(teacher) for _ in networks]
+    for run, network in zip(runs_, networks, strict=True):
+        run.network = network
+    ask = live.online_teachers(student, [(runs_[0], None), (runs_[1], "stem2_relu")])
     said = [ask(spectrograms) for spectrograms in clips(student)]
     said = {key: np.concatenate([batch[key] for batch in said]) for key in said[0]}
-    assert said.keys() == {"teacher", "embedding 0"}
+    assert said.keys() == {"teacher", "embedding"}
     np.testing.assert_allclose(said["teacher"], np.mean(stored, 0), atol=1e-4)
-    np.testing.assert_allclose(said["embedding 0"], embeddings, atol=1e-4)
-    other = live.teachers(student, [(teacher, network, None) for network in networks], combine=lambda z: z[:, 1])
+    np.testing.assert_allclose(said["embedding"], embeddings, atol=1e-4)
+    other = live.online_teachers(student, [(run, None) for run in runs_], combine=lambda z: z[:, 1])
     x = next(iter(clips(student)))
     np.testing.assert_allclose(other(x)["teacher"], stored[1][: len(x)], atol=1e-4)
 
 
-LIVE = "distill.live=true"
+LIVE = "distill.online=true"
 
 
 def test_a_live_teacher_of_another_front_end_is_refused_without_data(tiny):
@@ -52,6 +56,6 @@ def test_a_live_teacher_of_another_front_end_is_refused_without_data(tiny):
     teacher = recipe.load(tiny.parent / "tiny_teacher.toml")
     fitting.check(mine, [teacher])
     other = recipe.load(tiny.parent / "tiny_teacher.toml", ["feature.hop_samples=125"])
-    with pytest.raises(UserError, match="distill.live: tiny_teacher hears another \\[feature\\]"):
+    with pytest.raises(UserError, match="distill.online: tiny_teacher has another \\[feature\\]"):
         fitting.check(mine, [other])
     fitting.check(recipe.load(tiny), [other])  # stored logits are of the clip

@@ -4,11 +4,13 @@ import pytest
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve as recipe
 from asc_tf.runs import folder as run_folder
+from asc_tf.runs import layout
 from asc_tf.training import teacher_outputs as teachers
+from asc_tf.training.distribution import Distribution
 
 CLIPS = [f"{number:03d}.wav#0" for number in range(10)]
 LOGITS = np.arange(20.0).reshape(10, 2) / 3
-STORE = teachers.store("train", crops=1, layer=None)
+STORE = teachers.store_name("train", crops=1, layer=None)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +41,7 @@ class Teacher:
 
 
 def stored(run):
-    files = sorted(file for file in (run.path / teachers.FOLDER).rglob("*") if file.is_file())
+    files = sorted(file for file in (run.path / layout.TEACHER_OUTPUTS).rglob("*") if file.is_file())
     return {file.name: file.read_bytes() for file in files}
 
 
@@ -52,12 +54,14 @@ def test_a_teacher_is_asked_once(run, capsys):
         np.testing.assert_allclose(found["embedding"], -LOGITS[:, :1], rtol=2**-11)
     assert teacher.heard == list(range(10))
     shown = capsys.readouterr()
-    assert shown.out == "teacher teacher: asked about 10 clips\n" and shown.err == ""  # no bar where nobody looks
+    assert shown.out == "teacher teacher: outputs of 10 clips stored\n" and shown.err == ""  # no bar where nobody looks
 
 
 def test_another_question_has_another_store(run):
-    names = {teachers.store("train", crops=crops, layer=layer) for crops in (1, 10) for layer in (None, "embedding")}
-    names.add(teachers.store("validation", crops=1, layer=None))
+    names = {
+        teachers.store_name("train", crops=crops, layer=layer) for crops in (1, 10) for layer in (None, "embedding")
+    }
+    names.add(teachers.store_name("validation", crops=1, layer=None))
     assert len(names) == 5
     for shift, name in enumerate(sorted(names)):
         teachers.outputs(run, name, CLIPS, Teacher(LOGITS + shift))
@@ -102,7 +106,9 @@ def other_normalisation(run):
 def test_a_store_of_something_else_is_refused_and_kept(run, change, what):
     teachers.outputs(run, STORE, CLIPS, Teacher())
     before, clips, teacher = stored(run), change(run), Teacher()
-    with pytest.raises(UserError, match=f"0000000.npz: belongs to another {what} .* remove .*{STORE} to ask") as error:
+    with pytest.raises(
+        UserError, match=f"0000000.npz: belongs to another {what} .* remove .*{STORE} to compute"
+    ) as error:
         teachers.outputs(run, STORE, clips, teacher)
     assert "\n" not in str(error.value)
     assert stored(run) == before and not teacher.heard
@@ -119,7 +125,7 @@ def test_what_was_stored_before_a_kill_is_not_asked_again(run):
 
 def test_a_file_that_is_cut_off_is_told(run):
     teachers.outputs(run, STORE, CLIPS, Teacher())
-    file = run.path / teachers.FOLDER / STORE / "0000004.npz"
+    file = run.path / layout.TEACHER_OUTPUTS / STORE / "0000004.npz"
     file.write_bytes(file.read_bytes()[:200])
     with pytest.raises(UserError, match="0000004.npz: is not readable; remove it"):
         teachers.outputs(run, STORE, CLIPS, Teacher())
@@ -129,7 +135,7 @@ def test_a_file_that_is_cut_off_is_told(run):
 def test_what_float16_does_not_hold_is_an_error_not_an_infinity(run, value):
     values = LOGITS.copy()
     values[9, 1] = -value
-    with pytest.raises(UserError, match="logits reaches .* up to 65504; train it anew"):
+    with pytest.raises(UserError, match="logits reaches .* float16 65504; train it anew"):
         teachers.outputs(run, STORE, CLIPS, Teacher(values))
     assert list(stored(run)) == ["0000000.npz", "0000004.npz"]
 
@@ -139,23 +145,28 @@ def test_workers_share_the_clips(run):
     first, second = Teacher(), Teacher()
     found = []
 
-    def both(action):
-        action()
-        found.append(teachers.outputs(run, STORE, CLIPS, first, worker=0, workers=2))
+    class Process(Distribution):
+        """One of two processes; `others_part` is done while it waits for the other."""
 
-    def second_alone(action):
-        action()
+        def barrier(self, action):
+            action()
+            self.strategy()
 
+    addresses = {"worker:0": "a:1", "worker:1": "b:2"}
+    others_part = lambda: found.append(  # noqa: E731
+        teachers.outputs(run, STORE, CLIPS, first, distribution=Process(lambda: None, 0, addresses))
+    )
+    both, second_alone = Process(others_part, 1, addresses), Process(lambda: None, 1, addresses)
     with pytest.raises(UserError, match="0000000.npz: is missing; workers that share this work need one disk"):
-        teachers.outputs(run, STORE, CLIPS, Teacher(), worker=1, workers=2, together=second_alone)
-    (run.path / teachers.FOLDER / STORE / "0000004.npz").unlink()
-    found.append(teachers.outputs(run, STORE, CLIPS, second, worker=1, workers=2, together=both))
+        teachers.outputs(run, STORE, CLIPS, Teacher(), distribution=second_alone)
+    (run.path / layout.TEACHER_OUTPUTS / STORE / "0000004.npz").unlink()
+    found.append(teachers.outputs(run, STORE, CLIPS, second, distribution=both))
     assert (first.heard, second.heard) == ([0, 1, 2, 3, 8, 9], [4, 5, 6, 7])
     for one in found:
         np.testing.assert_allclose(one["logits"], LOGITS, rtol=2**-11)
 
 
 def test_clips_are_found_by_their_names(run):
-    np.testing.assert_array_equal(teachers.places(run, CLIPS, [CLIPS[7], CLIPS[2]]), [7, 2])
-    with pytest.raises(UserError, match="never heard 'd.wav#0'"):
-        teachers.places(run, CLIPS, [CLIPS[0], "d.wav#0"])
+    np.testing.assert_array_equal(teachers.positions(run, CLIPS, [CLIPS[7], CLIPS[2]]), [7, 2])
+    with pytest.raises(UserError, match="has no outputs for 'd.wav#0'"):
+        teachers.positions(run, CLIPS, [CLIPS[0], "d.wav#0"])

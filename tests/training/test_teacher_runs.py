@@ -38,9 +38,9 @@ def taught_by(tiny_in, tmp_path_factory):
 
     def make(name, *overrides):
         loaded = recipe.load(file, overrides)
-        teacher = build.taught(loaded, recipe.load(loaded.teacher[0].recipe, beside=file.parent))
+        teacher = build.teacher_recipe(loaded, recipe.load(loaded.teacher[0].recipe, beside=file.parent))
         run, data = run_folder.RunFolder(file.parent / "runs" / name, loaded), dataset.load(loaded, quiet=True)
-        return run, teaching.runs(run, [teacher], data, untrained), data
+        return run, teaching.reuse_or_train(run, [teacher], data, untrained), data
 
     return make
 
@@ -48,6 +48,7 @@ def taught_by(tiny_in, tmp_path_factory):
 def untrained(recipe, out, *, resume, title):
     run = run_folder.create(out, recipe, resume=resume)
     run.write("weights/best.weights.h5", build.network(recipe, 3).save_weights)
+    run.write("labels.txt", "high\nlow\nmiddle\n")
     run.write("metrics.json", "{}")
     return run
 
@@ -68,7 +69,7 @@ def said():
             network.load_weights(one.run.path / "weights/best.weights.h5")
             both = build.forward(keras.Model(network.input, [network.output, network.get_layer("b4_relu").output]))
             source = build.source(one.run.recipe, one.data, one.data.train, shift=shift)
-            answers = [both(x) for x in build.evaluation_batches(one.run, source)]
+            answers = [both(x) for x in build.evaluation_batches(one.run.folder, source)]
             known[one.run.path, shift] = [np.concatenate(parts) for parts in zip(*answers, strict=True)]
         return known[one.run.path, shift]
 
@@ -83,7 +84,7 @@ def assert_near(found, expected):
 def test_linear_ensembles_are_one_teacher_from_the_start(taught_by, said):
     run, taught, data = taught_by("mean", teachers())
     expected = np.mean([said(one)[0] for one in taught], axis=0)
-    columns = teaching.columns(run, taught, data)
+    columns = teaching.stored_targets(run, taught, data)
     assert columns.keys() == {"teacher"}
     assert_near(columns["teacher"], expected)
 
@@ -92,7 +93,7 @@ def test_what_depends_on_the_batch_is_merged_in_the_step(taught_by):
     run, taught, data = taught_by(
         "bayesian", teachers(ensemble='"bayesian"'), "normalise={by='constants',mean=0,std=1}"
     )
-    columns = teaching.columns(run, taught, data)
+    columns = teaching.stored_targets(run, taught, data)
     logits = columns["teacher"]
     assert logits.shape == (len(data.train), 2, 3) and logits.dtype == np.float16
     source = build.source(run.recipe, data, data.train, columns)
@@ -105,44 +106,47 @@ def test_what_depends_on_the_batch_is_merged_in_the_step(taught_by):
 
 def test_fitted_weights_are_kept_with_the_run(taught_by):
     run, taught, data = taught_by("weighted", teachers(), 'distill.ensemble="weighted"')
-    columns = teaching.columns(run, taught, data)
+    columns = teaching.stored_targets(run, taught, data)
     fit = json.loads(run.read_text("ensemble.json"))
     assert fit["members"] == ["tiny_teacher 1", "tiny_teacher 2"]
     assert fit["log_loss"]["weighted"] < fit["log_loss"]["mean"]
     held_out, heard = (
-        np.stack([teaching.asked(one, data, part, crops=1)["logits"] for one in taught], axis=1).astype(float)
+        np.stack([teaching.teacher_outputs_for(one, data, part, crops=1)["logits"] for one in taught], axis=1).astype(
+            float
+        )
         for part in ("validation", "train")
     )
-    again = ensembles.fitted(held_out, data.labels(data.validation))
+    again = ensembles.fit_weights(held_out, data.labels(data.validation))
     assert fit["log_loss"]["weighted"] == pytest.approx(again["log_loss"]["weighted"], rel=1e-6)
     assert_near(columns["teacher"], np.einsum("k,nkc->nc", fit["alpha"], heard) + fit["beta"])
 
     fit |= {"alpha": [1.0, 0.0], "beta": [0.0, 0.0, 5.0]}
     run.write_json("ensemble.json", fit)
     run.write("state.npz", b"an epoch was saved")
-    assert_near(teaching.columns(run, taught, data)["teacher"], heard[:, 0] + [0, 0, 5])
+    assert_near(teaching.stored_targets(run, taught, data)["teacher"], heard[:, 0] + [0, 0, 5])
 
 
 def test_crops_are_averaged_and_embeddings_travel_beside_the_logits(taught_by, said):
     embeddings = ["distill.embedding_weight=1", 'distill.layer="b4_relu"']
     run, taught, data = taught_by("crops", teachers(layer='"b4_relu"'), "distill.crops=2", *embeddings)
-    columns = teaching.columns(run, taught, data)
-    assert columns.keys() == {"teacher", "embedding 0", "embedding 1"}
+    columns = teaching.stored_targets(run, taught, data)
+    assert columns.keys() == {"teacher", "embedding"}
     shifts = crops.shifts(2, 8000)
     assert shifts == [-2000, 2000]
     expected = np.mean([said(one, shift)[0] for one in taught for shift in shifts], axis=0)
     assert_near(columns["teacher"], expected)
-    for number, one in enumerate(taught):
+    embeddings = np.split(columns["embedding"], len(taught), axis=1)
+    for one, embedding in zip(taught, embeddings, strict=True):
         expected = np.mean([said(one, shift)[1].mean((1, 2)) for shift in shifts], axis=0)
-        assert columns[f"embedding {number}"].dtype == np.float16
-        assert_near(columns[f"embedding {number}"], expected)
+        assert embedding.dtype == np.float16
+        assert_near(embedding, expected)
 
 
 def test_teachers_at_another_rate_are_asked_about_the_same_clips(taught_by, said):
     run, taught, data = taught_by("rate", 'teacher=[{recipe="at_another_rate"}]')
     (one,) = taught
     assert one.data.prepared.samples == 16000
-    assert_near(teaching.columns(run, taught, data)["teacher"], said(one)[0])
+    assert_near(teaching.stored_targets(run, taught, data)["teacher"], said(one)[0])
 
 
 def test_what_is_fitted_to_held_out_clips_needs_some(tiny):

@@ -11,12 +11,12 @@ def config(workers=("a:1", "b:2"), kind="worker", index=0, **more):
 
 
 def test_the_chief_is_the_first():
-    assert cluster.place(json.dumps(config(index=1))) == cluster.Place(1, {"worker:0": "a:1", "worker:1": "b:2"})
+    assert cluster.parse(json.dumps(config(index=1))) == cluster.Task(1, {"worker:0": "a:1", "worker:1": "b:2"})
     # As TensorFlow numbers them: a task named chief comes before the workers.
     named = {"chief:0": "c:3", "worker:0": "a:1", "worker:1": "b:2"}
-    assert cluster.place(json.dumps(config(index=1, chief=["c:3"]))) == cluster.Place(2, named)
-    assert cluster.place(json.dumps(config(kind="chief", chief=["c:3"]))) == cluster.Place(0, named)
-    assert cluster.place(cluster.EXAMPLE).worker == 0
+    assert cluster.parse(json.dumps(config(index=1, chief=["c:3"]))) == cluster.Task(2, named)
+    assert cluster.parse(json.dumps(config(kind="chief", chief=["c:3"]))) == cluster.Task(0, named)
+    assert cluster.parse(cluster.EXAMPLE).worker == 0
 
 
 @pytest.mark.parametrize(
@@ -37,5 +37,5 @@ def test_the_chief_is_the_first():
 )
 def test_what_is_wrong_is_told(wrong, told):
     with pytest.raises(UserError) as error:
-        cluster.place(json.dumps(wrong))
+        cluster.parse(json.dumps(wrong))
     assert told in str(error.value) and str(error.value).startswith("TF_CONFIG: ") and "\n" not in str(error.value)

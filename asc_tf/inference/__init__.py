@@ -1,0 +1,1 @@
+"""Trained runs, ready to be used in any of their forms."""
