@@ -42,15 +42,15 @@ def responses(part: str, folder: str, sample_rate_hz: int) -> np.ndarray:
     """Reads every impulse response below a folder: any audio format, in sorted order, as mono.
 
     Args:
-        part: the augmentation, for its errors.
-        folder: searched recursively.
-        sample_rate_hz: to resample to.
+        part: The augmentation, for its errors.
+        folder: Searched recursively.
+        sample_rate_hz: To resample to.
 
     Returns:
         (count, taps) float32, padded with zeros at the end.
 
     Raises:
-        UserError: there is no such folder, no audio file in it, or one that cannot be used.
+        UserError: There is no such folder, no audio file in it, or one that cannot be used.
     """
     if not Path(folder).is_dir():
         raise UserError(

@@ -23,10 +23,10 @@ def random_mask(
         mel: (batch, bands, frames, channels).
         seed: (2,) int32.
         axis: BANDS or FRAMES.
-        max_width: above every drawn width.
-        fill: value of the masked cells.
-        each: every "channel", every "clip" or the whole "batch" draws one mask.
-        p: share of the masks that are applied.
+        max_width: Above every drawn width.
+        fill: Value of the masked cells.
+        each: Every "channel", every "clip" or the whole "batch" draws one mask.
+        p: Share of the masks that are applied.
 
     Returns:
         The masked mel.
@@ -46,9 +46,9 @@ def mask(mel: tf.Tensor, start: tf.Tensor, width: tf.Tensor, *, axis: int, fill:
     Args:
         mel: (batch, bands, frames, channels).
         start: (batch or 1, channels or 1) float32, whole numbers.
-        width: of the same shape.
+        width: Of the same shape.
         axis: BANDS or FRAMES.
-        fill: value of the masked cells.
+        fill: Value of the masked cells.
 
     Returns:
         The masked mel.

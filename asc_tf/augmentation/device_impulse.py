@@ -28,20 +28,20 @@ def apply(
     """Convolves each chosen clip, with probability p, with a random response.
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        sample_rate_hz: of the waves.
-        p: probability for each clip.
-        folder: of the impulse responses: any audio format, searched recursively, in sorted order.
-        only_device: only clips of this device are changed; "" for all.
-        min_energy: only clips above it are changed: the sum of x^2 over the clip's samples, full scale 1, so a second
+        sample_rate_hz: Of the waves.
+        p: Probability for each clip.
+        folder: Of the impulse responses: any audio format, searched recursively, in sorted order.
+        only_device: Only clips of this device are changed; "" for all.
+        min_energy: Only clips above it are changed: the sum of x^2 over the clip's samples, full scale 1, so a second
             of an RMS of 0.1 has 320 at 32 kHz. irmamba2024 takes the mean over its training clips: measure yours.
 
     Returns:
         The batch with another "wave".
 
     Raises:
-        UserError: a setting out of range, or a folder without usable responses.
+        UserError: A setting out of range, or a folder without usable responses.
     """
     _check(p, min_energy)
     responses = _impulse.responses("device_impulse", folder, sample_rate_hz)

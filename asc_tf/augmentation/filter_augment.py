@@ -32,25 +32,25 @@ def apply(
     """Applies, with probability p, one draw a clip, gains from `db` to the bands, in ranges that the batch shares.
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        step_share: probability, one draw a batch, of a constant gain in every range of bands; else linear in dB.
+        step_share: Probability, one draw a batch, of a constant gain in every range of bands; else linear in dB.
         domain: "linear" applies gains to the power under ln(power + floor); "decibel" adds to levels in dB;
             "log_as_authors" multiplies the logarithm itself by 10^(dB / 20), as the code of jku2024 does.
         db: [low, high] of the gains, uniform.
         linear_bands: [low, high): number of ranges where linear; a single range changes nothing.
-        linear_min_width: bands in the narrowest range; fewer where they do not fit. 0: the prototype's boundaries,
+        linear_min_width: Bands in the narrowest range; fewer where they do not fit. 0: the prototype's boundaries,
             uniform from 1 to bands - 2, of which some may be equal.
-        step_bands: as linear_bands, where constant.
-        step_min_width: as linear_min_width, where constant.
-        floor: of domain "linear".
-        p: probability for each clip.
+        step_bands: As linear_bands, where constant.
+        step_min_width: As linear_min_width, where constant.
+        floor: Of domain "linear".
+        p: Probability for each clip.
 
     Returns:
         The batch with another "mel".
 
     Raises:
-        UserError: a setting out of range.
+        UserError: A setting out of range.
     """
     _check(p, step_share, db, linear_bands, step_bands, linear_min_width, step_min_width)
     mel = batch["mel"]
@@ -73,10 +73,10 @@ def boundaries(seed: tf.Tensor, ranges: tf.Tensor, min_width: tf.Tensor, *, band
 
     Args:
         seed: (2,) int32.
-        ranges: number of ranges, scalar int32.
-        min_width: of a range, scalar int32; 0 as in `apply`.
-        bands: of the spectrogram.
-        max_ranges: largest possible `ranges`.
+        ranges: Number of ranges, scalar int32.
+        min_width: Of a range, scalar int32; 0 as in `apply`.
+        bands: Of the spectrogram.
+        max_ranges: Largest possible `ranges`.
 
     Returns:
         (max_ranges + 1,) int32, ascending: 0, ranges - 1 inner boundaries, and `bands` for all that follow.
@@ -93,8 +93,8 @@ def step_curve(gain_db: tf.Tensor, edges: tf.Tensor, bands: int) -> tf.Tensor:
 
     Args:
         gain_db: (batch, ranges or more).
-        edges: as of `boundaries`; range i is edges[i] ... edges[i + 1] - 1.
-        bands: of the spectrogram.
+        edges: As of `boundaries`; range i is edges[i] ... edges[i + 1] - 1.
+        bands: Of the spectrogram.
 
     Returns:
         (batch, bands) dB.
@@ -107,8 +107,8 @@ def linear_curve(gain_db: tf.Tensor, edges: tf.Tensor, bands: int) -> tf.Tensor:
 
     Args:
         gain_db: (batch, ranges + 1 or more).
-        edges: as of `boundaries`.
-        bands: of the spectrogram.
+        edges: As of `boundaries`.
+        bands: Of the spectrogram.
 
     Returns:
         (batch, bands) dB.
@@ -125,8 +125,8 @@ def filtered(mel: tf.Tensor, curve_db: tf.Tensor, domain: str, floor: float) -> 
     Args:
         mel: (batch, bands, frames, channels).
         curve_db: (batch, bands, 1, 1).
-        domain: see `apply`.
-        floor: see `apply`.
+        domain: See `apply`.
+        floor: See `apply`.
 
     Returns:
         The shape of mel.

@@ -28,18 +28,18 @@ def apply(
     targets; the pairs are one permutation.
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        alpha: of the Beta distribution, above 0.
-        decay: noise whose amplitude falls as frequency^-decay shapes the mask.
-        as_released: the mask of the released code instead of the formula's.
-        p: probability for the batch.
+        alpha: Of the Beta distribution, above 0.
+        decay: Noise whose amplitude falls as frequency^-decay shapes the mask.
+        as_released: The mask of the released code instead of the formula's.
+        p: Probability for the batch.
 
     Returns:
         The batch with another "mel" and the targets of its mixture, see _mixing.
 
     Raises:
-        UserError: a setting out of range.
+        UserError: A setting out of range.
     """
     _draws.check_share("fmix", p)
     _draws.check_positive("fmix", "alpha", alpha)
@@ -60,10 +60,10 @@ def image(seed: tf.Tensor, bands: int, frames: int, decay: float, as_released: b
 
     Args:
         seed: (2,) int32.
-        bands: height.
-        frames: width.
-        decay: exponent.
-        as_released: real and imaginary part along the wrong axis, as the released code takes them.
+        bands: Height.
+        frames: Width.
+        decay: Exponent.
+        as_released: Real and imaginary part along the wrong axis, as the released code takes them.
 
     Returns:
         (bands, frames) float32.

@@ -25,19 +25,19 @@ def apply(
     """Masks floor(v) bands from floor(start): v ~ U(0, max_bands), start ~ U(0, bands - v).
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        max_bands: above every drawn width; at most the bands.
-        fill: value of the masked cells.
-        each: every "channel" draws one mask, as in torchaudio; every "clip"; or the whole "batch", as in torchaudio
+        max_bands: Above every drawn width; at most the bands.
+        fill: Value of the masked cells.
+        each: Every "channel" draws one mask, as in torchaudio; every "clip"; or the whole "batch", as in torchaudio
             before 0.12.
-        p: share of the masks that are applied.
+        p: Share of the masks that are applied.
 
     Returns:
         The batch with another "mel".
 
     Raises:
-        UserError: a setting out of range.
+        UserError: A setting out of range.
     """
     mel = batch["mel"]
     _mask.check("freq_mask", "bands", max_bands, mel.shape[1], p)

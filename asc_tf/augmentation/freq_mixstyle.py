@@ -19,16 +19,16 @@ def apply(batch: dict[str, tf.Tensor], seed: tf.Tensor, *, p: float, alpha: floa
     Scaling the spectrogram before or after is the same, but for the 1e-6: [normalise] may follow it.
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        p: probability for the batch.
-        alpha: of the Beta distribution, above 0.
+        p: Probability for the batch.
+        alpha: Of the Beta distribution, above 0.
 
     Returns:
         The batch with another "mel".
 
     Raises:
-        UserError: a setting out of range.
+        UserError: A setting out of range.
     """
     _draws.check_share("freq_mixstyle", p)
     _draws.check_positive("freq_mixstyle", "alpha", alpha)

@@ -24,19 +24,19 @@ def apply(
     """Multiplies a clip, with probability p, by 10^(g / 20), g ~ mean_db + U(-max_db, max_db).
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        sample_rate_hz: without effect.
-        max_db: half of the range of gains, at least 0.
-        mean_db: middle of the range; below 0 where a device's recordings are quieter than these.
+        sample_rate_hz: Without effect.
+        max_db: Half of the range of gains, at least 0.
+        mean_db: Middle of the range; below 0 where a device's recordings are quieter than these.
         whole_db: g is rounded down to a whole number, as in the released code.
-        p: probability for each clip.
+        p: Probability for each clip.
 
     Returns:
         The batch with another "wave".
 
     Raises:
-        UserError: a setting out of range.
+        UserError: A setting out of range.
     """
     _draws.check_share("gain", p)
     if max_db < 0:

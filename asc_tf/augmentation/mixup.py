@@ -17,16 +17,16 @@ def apply(batch: dict[str, tf.Tensor], seed: tf.Tensor, *, alpha: float, p: floa
     Mixing is linear: [normalise] may follow it.
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        alpha: of the Beta distribution, above 0.
-        p: probability for each clip.
+        alpha: Of the Beta distribution, above 0.
+        p: Probability for each clip.
 
     Returns:
         The batch with another "mel" and the targets of its mixture, see _mixing.
 
     Raises:
-        UserError: a setting out of range.
+        UserError: A setting out of range.
     """
     _draws.check_share("mixup", p)
     _draws.check_positive("mixup", "alpha", alpha)
@@ -39,10 +39,10 @@ def draw_pairs(count: int | tf.Tensor, seed: tf.Tensor, *, alpha: float, p: floa
     """The other clip of each pair, and the share of the clip itself.
 
     Args:
-        count: clips of the batch.
+        count: Clips of the batch.
         seed: (2,) int32.
-        alpha: of the Beta distribution.
-        p: probability for each clip.
+        alpha: Of the Beta distribution.
+        p: Probability for each clip.
 
     Returns:
         (count,) int32 indices, a permutation; (count,) float32 in [0.5, 1], 1 where the clip is not mixed.

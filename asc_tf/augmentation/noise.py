@@ -24,18 +24,18 @@ def apply(
     """Adds to a clip, with probability p, Gaussian noise of an RMS of 10^(g / 20), g ~ U(min_dbfs, max_dbfs).
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        sample_rate_hz: without effect.
-        min_dbfs: lowest level in decibels relative to an RMS of 1.
-        max_dbfs: highest level, at most 0.
-        p: probability for each clip.
+        sample_rate_hz: Without effect.
+        min_dbfs: Lowest level in decibels relative to an RMS of 1.
+        max_dbfs: Highest level, at most 0.
+        p: Probability for each clip.
 
     Returns:
         The batch with another "wave".
 
     Raises:
-        UserError: a setting out of range.
+        UserError: A setting out of range.
     """
     _draws.check_share("noise", p)
     if not min_dbfs <= max_dbfs <= 0:

@@ -32,23 +32,23 @@ def apply(
     """Passes a clip, with probability p, through the chain; each [low, high] is drawn from uniformly for every clip.
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        sample_rate_hz: of the waves.
-        p: probability for each clip.
-        low_hz: lower -3 dB point of the loudspeaker.
-        high_hz: upper -3 dB point of the loudspeaker.
+        sample_rate_hz: Of the waves.
+        p: Probability for each clip.
+        low_hz: Lower -3 dB point of the loudspeaker.
+        high_hz: Upper -3 dB point of the loudspeaker.
         drive_db: RMS of the loudspeaker's input over the level it clips at.
-        rt60_s: time in which the room's sound falls by 60 dB.
-        direct_db: energy of direct over room sound.
-        snr_db: sound over white noise at the microphone.
-        folder: of impulse responses of microphones; "" for none.
+        rt60_s: Time in which the room's sound falls by 60 dB.
+        direct_db: Energy of direct over room sound.
+        snr_db: Sound over white noise at the microphone.
+        folder: Of impulse responses of microphones; "" for none.
 
     Returns:
         The batch with another "wave".
 
     Raises:
-        UserError: a setting out of range, or a folder without usable responses.
+        UserError: A setting out of range, or a folder without usable responses.
     """
     positive = {"low_hz": low_hz, "high_hz": high_hz, "rt60_s": rt60_s}
     _check(p, positive, any_sign={"drive_db": drive_db, "direct_db": direct_db, "snr_db": snr_db})
@@ -77,7 +77,7 @@ def loudspeaker(wave: tf.Tensor, sample_rate_hz: int, low_hz: tf.Tensor, high_hz
 
     Args:
         wave: (batch, samples).
-        sample_rate_hz: of the wave.
+        sample_rate_hz: Of the wave.
         low_hz: (batch, 1), lower -3 dB point.
         high_hz: (batch, 1), upper -3 dB point.
 
@@ -103,8 +103,8 @@ def room(seed: tf.Tensor, taps: int, sample_rate_hz: int, rt60_s: tf.Tensor, dir
 
     Args:
         seed: (2,) int32.
-        taps: length of the noise.
-        sample_rate_hz: of the responses.
+        taps: Length of the noise.
+        sample_rate_hz: Of the responses.
         rt60_s: (batch, 1), time in which the noise falls by 60 dB.
         direct_db: (batch, 1); the noise has an energy of 10^(-direct_db / 10).
 

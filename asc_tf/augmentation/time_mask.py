@@ -24,18 +24,18 @@ def apply(
     """Masks floor(v) frames from floor(start): v ~ U(0, max_frames), start ~ U(0, frames - v).
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        max_frames: above every drawn width; at most the frames.
-        fill: value of the masked cells.
-        each: as in freq_mask.
-        p: share of the masks that are applied.
+        max_frames: Above every drawn width; at most the frames.
+        fill: Value of the masked cells.
+        each: As in freq_mask.
+        p: Share of the masks that are applied.
 
     Returns:
         The batch with another "mel".
 
     Raises:
-        UserError: a setting out of range.
+        UserError: A setting out of range.
     """
     mel = batch["mel"]
     _mask.check("time_mask", "frames", max_frames, mel.shape[2], p)

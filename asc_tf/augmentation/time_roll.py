@@ -18,16 +18,16 @@ def apply(
     """Shifts each clip by a whole number of samples, uniform in [-max, max], around its end.
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        sample_rate_hz: of the waves.
-        max_shift_s: largest shift in seconds, at least 0.
+        sample_rate_hz: Of the waves.
+        max_shift_s: Largest shift in seconds, at least 0.
 
     Returns:
         The batch with another "wave".
 
     Raises:
-        UserError: a setting out of range.
+        UserError: A setting out of range.
     """
     if max_shift_s < 0:
         raise UserError(f"augmentation/time_roll: max_shift_s = {max_shift_s} must not be negative.")

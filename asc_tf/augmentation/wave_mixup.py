@@ -18,17 +18,17 @@ def apply(
     """Mixes a clip, with probability p, with another one, which gets a share of at most a half.
 
     Args:
-        batch: see the package.
+        batch: See the package.
         seed: (2,) int32.
-        sample_rate_hz: without effect.
-        p: probability for each clip.
-        alpha: of the Beta distribution, above 0.
+        sample_rate_hz: Without effect.
+        p: Probability for each clip.
+        alpha: Of the Beta distribution, above 0.
 
     Returns:
         The batch with another "wave" and the targets of its mixture, see _mixing.
 
     Raises:
-        UserError: a setting out of range.
+        UserError: A setting out of range.
     """
     _draws.check_share("wave_mixup", p)
     _draws.check_positive("wave_mixup", "alpha", alpha)

@@ -13,7 +13,7 @@ def compiled(function: Callable[..., tf.Tensor]) -> Callable[..., tf.Tensor]:
     """Compiles a function of a batch, and applies it to the clips of a batch of any size, one after the other.
 
     Args:
-        function: maps wave (batch, samples) and any number of constants to float32 outputs (batch, ...).
+        function: Maps wave (batch, samples) and any number of constants to float32 outputs (batch, ...).
 
     Returns:
         A function of wave (batch, samples), the shape of one clip's outputs, and the constants.

@@ -27,10 +27,10 @@ class Filters:
     """Centre frequencies and lengths of the filters, lowest band first.
 
     Args:
-        sample_rate_hz: of the wave.
-        bands: number of filters.
-        bins_per_octave: filters in an octave.
-        min_hz: centre of the lowest filter.
+        sample_rate_hz: Of the wave.
+        bands: Number of filters.
+        bins_per_octave: Filters in an octave.
+        min_hz: Centre of the lowest filter.
     """
 
     sample_rate_hz: int
@@ -74,9 +74,9 @@ def layout(samples: int, hop_samples: int, filters: Filters) -> Layout:
     """Arranges filters for clips of one length.
 
     Args:
-        samples: of a clip.
-        hop_samples: between frames.
-        filters: of the transform.
+        samples: Of a clip.
+        hop_samples: Between frames.
+        filters: Of the transform.
 
     Returns:
         The Layout; the last eight are cached.

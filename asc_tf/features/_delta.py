@@ -36,15 +36,15 @@ def output_frames(count: int, *, deltas: Deltas, frames: int = 0) -> int:
     """Number of frames that `with_deltas` returns.
 
     Args:
-        count: frames of its input.
-        deltas: see above.
-        frames: see above.
+        count: Frames of its input.
+        deltas: See above.
+        frames: See above.
 
     Returns:
         Frames, at least 1.
 
     Raises:
-        UserError: too few frames for the deltas.
+        UserError: Too few frames for the deltas.
     """
     fitted = frames or count
     if fitted < LEAST[deltas]:
@@ -60,14 +60,14 @@ def with_deltas(spectrogram: tf.Tensor, *, deltas: Deltas, frames: int = 0) -> t
 
     Args:
         spectrogram: (batch, bands, frames) float32.
-        deltas: see above.
-        frames: see above.
+        deltas: See above.
+        frames: See above.
 
     Returns:
         (batch, bands, output_frames, channels): the values, then the first and the second derivative.
 
     Raises:
-        UserError: too few frames for the deltas.
+        UserError: Too few frames for the deltas.
     """
     count = output_frames(spectrogram.shape[2], deltas=deltas, frames=frames)
     fitted = _fitted(spectrogram, frames or spectrogram.shape[2])

@@ -19,10 +19,10 @@ class Flavour:
     """How one original computes a log-mel spectrogram.
 
     Args:
-        window: function of window_samples, of _windows.
-        bank: function of (bands, fft_samples, sample_rate_hz, min_hz, max_hz), of _mel.
-        level: function of (energy, floor), of _levels.
-        floor: energy that `level` adds, or does not fall below.
+        window: Function of window_samples, of _windows.
+        bank: Function of (bands, fft_samples, sample_rate_hz, min_hz, max_hz), of _mel.
+        level: Function of (energy, floor), of _levels.
+        floor: Energy that `level` adds, or does not fall below.
         edges: "REFLECT" or "CONSTANT" (zeros) centre the frames; "NONE" takes only frames that lie inside the wave.
         pre_emphasis: p of x[n] - p * x[n - 1], over the whole wave where frames are centred, else frame by frame
             after the frame's mean was subtracted.

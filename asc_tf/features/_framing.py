@@ -15,16 +15,16 @@ def count(samples: int | None, name: str, flavour: Flavour, settings: MelSetting
     """Number of frames of a wave.
 
     Args:
-        samples: of the wave; None where it is not known.
-        name: of the flavour.
-        flavour: the Flavour of that name.
-        settings: of log_mel.
+        samples: Of the wave; None where it is not known.
+        name: Of the flavour.
+        flavour: The Flavour of that name.
+        settings: Of log_mel.
 
     Returns:
         Frames, at least 1.
 
     Raises:
-        UserError: the wave is too short for a frame, or its length is not known.
+        UserError: The wave is too short for a frame, or its length is not known.
     """
     window, differenced = settings["window_samples"], int(flavour.pre_emphasis > 0)  # which takes one sample
     if samples is None:
@@ -45,9 +45,9 @@ def frames(wave: tf.Tensor, flavour: Flavour, count: int, settings: MelSettings)
 
     Args:
         wave: (batch, samples) float32.
-        flavour: the Flavour of the settings.
-        count: frames to take.
-        settings: of log_mel.
+        flavour: The Flavour of the settings.
+        count: Frames to take.
+        settings: Of log_mel.
 
     Returns:
         (batch, count, fft_samples) float32.
@@ -70,8 +70,8 @@ def centred(wave: tf.Tensor, window_samples: int, fft_samples: int, *, mode: str
 
     Args:
         wave: (batch, samples).
-        window_samples: length of the window.
-        fft_samples: length of the FFT.
+        window_samples: Length of the window.
+        fft_samples: Length of the FFT.
         mode: "REFLECT" as torch.stft(center=True), "CONSTANT" (zeros) as librosa.
 
     Returns:
@@ -86,9 +86,9 @@ def overlapping(wave: tf.Tensor, count: int, frame_samples: int, hop_samples: in
 
     Args:
         wave: (batch, samples).
-        count: frames to take.
-        frame_samples: length of a frame.
-        hop_samples: between the starts of frames.
+        count: Frames to take.
+        frame_samples: Length of a frame.
+        hop_samples: Between the starts of frames.
 
     Returns:
         (batch, count, frame_samples).
@@ -111,7 +111,7 @@ def fit_length(level: tf.Tensor, frames: int) -> tf.Tensor:
 
     Args:
         level: (batch, bands, count).
-        frames: of the result.
+        frames: Of the result.
 
     Returns:
         (batch, bands, frames).

@@ -49,17 +49,17 @@ class FrontEnd(keras.layers.Layer):
     """wave (batch, samples) to (batch, bands, frames, channels) in float32 under any precision policy.
 
     Args:
-        transform: from waves to magnitudes.
+        transform: From waves to magnitudes.
         scale: "magnitude", or "db" for decibels.
-        top_db: range of the decibels below each clip's maximum; 0 for no such limit.
-        frames: see _delta.
-        deltas: see _delta.
-        name: of the layer, and of the part in its errors.
-        trainable: without effect; for Keras.
-        dtype: of the outputs.
+        top_db: Range of the decibels below each clip's maximum; 0 for no such limit.
+        frames: See _delta.
+        deltas: See _delta.
+        name: Of the layer, and of the part in its errors.
+        trainable: Without effect; for Keras.
+        dtype: Of the outputs.
 
     Raises:
-        UserError: settings that do not fit together.
+        UserError: Settings that do not fit together.
     """
 
     def __init__(
@@ -95,7 +95,7 @@ class FrontEnd(keras.layers.Layer):
             (batch, bands, frames, channels).
 
         Raises:
-            UserError: clips too short for a frame or the deltas, or of no fixed length.
+            UserError: Clips too short for a frame or the deltas, or of no fixed length.
         """
         if len(input_shape) != 2 or input_shape[1] is None:
             raise UserError(f"features/{self.name}: needs waves (batch, samples) of a fixed length, not {input_shape}.")
@@ -149,7 +149,7 @@ def decibels(magnitude: tf.Tensor, top_db: float) -> tf.Tensor:
 
     Args:
         magnitude: (batch, bands, frames).
-        top_db: range below each clip's maximum; 0 for no such limit.
+        top_db: Range below each clip's maximum; 0 for no such limit.
 
     Returns:
         (batch, bands, frames), at least FLOOR_DB.

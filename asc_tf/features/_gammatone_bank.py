@@ -27,9 +27,9 @@ def centres_hz(bands: int, min_hz: float, max_hz: float) -> np.ndarray:
     """Centre frequencies equally spaced on the ERB scale, ascending.
 
     Args:
-        bands: number of filters.
-        min_hz: first centre.
-        max_hz: the centre that would follow the last.
+        bands: Number of filters.
+        min_hz: First centre.
+        max_hz: The centre that would follow the last.
 
     Returns:
         (bands,) float64, in Hz.
@@ -43,10 +43,10 @@ def design(bands: int, sample_rate_hz: int, min_hz: float, max_hz: float) -> Ban
     """Filters of gain 1 at their centres.
 
     Args:
-        bands: number of filters.
-        sample_rate_hz: of the wave.
-        min_hz: as in `centres_hz`.
-        max_hz: as in `centres_hz`.
+        bands: Number of filters.
+        sample_rate_hz: Of the wave.
+        min_hz: As in `centres_hz`.
+        max_hz: As in `centres_hz`.
 
     Returns:
         The Bank.
@@ -62,8 +62,8 @@ def response(bank: Bank, angles: np.ndarray) -> np.ndarray:
     """Magnitude response |H| of each filter.
 
     Args:
-        bank: the filters.
-        angles: frequencies in radians a sample, of a shape that broadcasts with (bands,).
+        bank: The filters.
+        angles: Frequencies in radians a sample, of a shape that broadcasts with (bands,).
 
     Returns:
         |H|, of the broadcast shape.

@@ -20,10 +20,10 @@ def energies(
 
     Args:
         wave: (batch, samples) float32.
-        bank: the filters.
-        window_samples: length of a window.
-        hop_samples: between the starts of windows.
-        frames: number of windows.
+        bank: The filters.
+        window_samples: Length of a window.
+        hop_samples: Between the starts of windows.
+        frames: Number of windows.
 
     Returns:
         (batch, bands, frames) float32.

@@ -28,7 +28,7 @@ def against_maximum(level_db: tf.Tensor, *, reference: str, top_db: float) -> tf
     Args:
         level_db: (batch, bands, frames).
         reference: "one" leaves 0 dB, "maximum" puts it at the clip's maximum (librosa's ref=np.max).
-        top_db: nothing is further below the clip's maximum; 0 for no such limit.
+        top_db: Nothing is further below the clip's maximum; 0 for no such limit.
 
     Returns:
         (batch, bands, frames).

@@ -15,11 +15,11 @@ def htk_bank(bands: int, fft_samples: int, sample_rate_hz: int, min_hz: float, m
     """Triangles linear in Hz, their corners equally spaced on the HTK mel scale, of peak 1.
 
     Args:
-        bands: number of triangles.
-        fft_samples: length of the FFT.
-        sample_rate_hz: of the wave.
-        min_hz: left corner of the first triangle.
-        max_hz: right corner of the last triangle.
+        bands: Number of triangles.
+        fft_samples: Length of the FFT.
+        sample_rate_hz: Of the wave.
+        min_hz: Left corner of the first triangle.
+        max_hz: Right corner of the last triangle.
 
     Returns:
         (fft_samples // 2 + 1, bands) float32.
@@ -39,11 +39,11 @@ def slaney_bank(bands: int, fft_samples: int, sample_rate_hz: int, min_hz: float
     """Triangles linear in Hz, their corners equally spaced on Slaney's scale, each of area 2 bins of 1 Hz.
 
     Args:
-        bands: number of triangles.
-        fft_samples: length of the FFT.
-        sample_rate_hz: of the wave.
-        min_hz: left corner of the first triangle.
-        max_hz: right corner of the last triangle.
+        bands: Number of triangles.
+        fft_samples: Length of the FFT.
+        sample_rate_hz: Of the wave.
+        min_hz: Left corner of the first triangle.
+        max_hz: Right corner of the last triangle.
 
     Returns:
         (fft_samples // 2 + 1, bands) float32.
@@ -62,11 +62,11 @@ def kaldi_bank(bands: int, fft_samples: int, sample_rate_hz: int, min_hz: float,
     """Triangles linear in mel, of peak 1; the Nyquist bin has no weight.
 
     Args:
-        bands: number of triangles.
-        fft_samples: length of the FFT.
-        sample_rate_hz: of the wave.
-        min_hz: left corner of the first triangle.
-        max_hz: right corner of the last triangle.
+        bands: Number of triangles.
+        fft_samples: Length of the FFT.
+        sample_rate_hz: Of the wave.
+        min_hz: Left corner of the first triangle.
+        max_hz: Right corner of the last triangle.
 
     Returns:
         (fft_samples // 2 + 1, bands) float32.
@@ -87,11 +87,11 @@ def kaldi_weights(
     """Weights of a grouped `kaldi_bank` in graph code, for frequencies that are tensors.
 
     Args:
-        groups: the bins and bands of each group.
-        fft_samples: length of the FFT.
-        sample_rate_hz: of the wave.
-        min_hz: left corner of the first triangle, scalar.
-        max_hz: right corner of the last triangle, scalar.
+        groups: The bins and bands of each group.
+        fft_samples: Length of the FFT.
+        sample_rate_hz: Of the wave.
+        min_hz: Left corner of the first triangle, scalar.
+        max_hz: Right corner of the last triangle, scalar.
 
     Returns:
         For each group (bins of the group, bands of the group) float32.
@@ -151,7 +151,7 @@ def apply_bank(power: tf.Tensor, groups: Groups | list[tuple[int, tf.Tensor]]) -
 
     Args:
         power: (batch, frames, bins).
-        groups: of a bank.
+        groups: Of a bank.
 
     Returns:
         (batch, bands, frames).

@@ -18,11 +18,11 @@ class Normalise(keras.layers.Layer):
     """(x - mean) / std of a spectrogram (batch, bands, frames, channels).
 
     Args:
-        mean: a number, or (bands, 1, channels).
-        std: a number, or (bands, 1, channels); above 0.
-        name: of the layer.
-        trainable: without effect; for Keras.
-        dtype: of the computation.
+        mean: A number, or (bands, 1, channels).
+        std: A number, or (bands, 1, channels); above 0.
+        name: Of the layer.
+        trainable: Without effect; for Keras.
+        dtype: Of the computation.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ def moments(spectrograms: Iterable[np.ndarray]) -> dict[str, np.ndarray]:
     """Mean and std of every band and channel over all clips and frames.
 
     Args:
-        spectrograms: batches of any size, (clips, bands, frames, channels); one is in memory at a time.
+        spectrograms: Batches of any size, (clips, bands, frames, channels); one is in memory at a time.
 
     Returns:
         {"mean", "std"}, each (bands, 1, channels) float64. The std is the population's; that of a constant band is 1,

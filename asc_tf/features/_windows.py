@@ -7,8 +7,8 @@ def hann(samples: int, *, symmetric: bool) -> np.ndarray:
     """Hann window computed in float64 and rounded once, as librosa does.
 
     Args:
-        samples: length.
-        symmetric: both ends are 0; else the window is periodic.
+        samples: Length.
+        symmetric: Both ends are 0; else the window is periodic.
 
     Returns:
         (samples,) float32.
@@ -23,8 +23,8 @@ def torch_hann(samples: int, *, symmetric: bool) -> np.ndarray:
     Its errors of up to 2e-7 leak from loud bands into weak ones: twice what float32 does otherwise.
 
     Args:
-        samples: length.
-        symmetric: both ends are 0; else the window is periodic.
+        samples: Length.
+        symmetric: Both ends are 0; else the window is periodic.
 
     Returns:
         (samples,) float32.

@@ -13,7 +13,7 @@ def bands_hz(name: str, settings: dict[str, Any]) -> np.ndarray:
 
     Args:
         name: "log_mel", "gammatone" or "cqt".
-        settings: of its `build`.
+        settings: Of its `build`.
 
     Returns:
         (bands,) float64, in Hz, ascending.
@@ -34,8 +34,8 @@ def frames_s(name: str, settings: dict[str, Any], count: int) -> np.ndarray:
 
     Args:
         name: "log_mel", "gammatone" or "cqt".
-        settings: of its `build`.
-        count: frames of the spectrogram.
+        settings: Of its `build`.
+        count: Frames of the spectrogram.
 
     Returns:
         (count,) float64, in seconds from the start of the wave.

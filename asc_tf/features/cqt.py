@@ -36,21 +36,21 @@ def build(
     """The front end as a Keras layer.
 
     Args:
-        sample_rate_hz: of the wave; librosa's sr.
-        hop_samples: between frames; librosa's hop_length.
-        bands: number of filters; librosa's n_bins.
-        bins_per_octave: filters in an octave, as in librosa.
-        min_hz: centre of the lowest filter; librosa's fmin.
+        sample_rate_hz: Of the wave; librosa's sr.
+        hop_samples: Between frames; librosa's hop_length.
+        bands: Number of filters; librosa's n_bins.
+        bins_per_octave: Filters in an octave, as in librosa.
+        min_hz: Centre of the lowest filter; librosa's fmin.
         scale: "magnitude", or "db" for librosa.amplitude_to_db of it with ref 1 and amin 1e-5.
-        top_db: range of the decibels below each clip's maximum, as in librosa; 0 for no such limit.
-        frames: crop or pad to this many before the deltas; 0 leaves them as they are, see _delta.
+        top_db: Range of the decibels below each clip's maximum, as in librosa; 0 for no such limit.
+        frames: Crop or pad to this many before the deltas; 0 leaves them as they are, see _delta.
         deltas: "none", "interpolated", "valid" or "three_point", see _delta.
 
     Returns:
         wave (batch, samples) to (batch, bands, frames, 1 or 3) float32.
 
     Raises:
-        UserError: settings that do not fit together.
+        UserError: Settings that do not fit together.
     """
     transform = ConstantQ(sample_rate_hz, hop_samples, bands, bins_per_octave, min_hz)
     return _front_end.FrontEnd(transform, scale=scale, top_db=top_db, frames=frames, deltas=deltas, name="cqt")
@@ -65,10 +65,10 @@ class ConstantQ(_front_end.Transform):
     over all frames, which would move cells 80 dB below it by 0.004 dB.
 
     Args:
-        sample_rate_hz, hop_samples, bands, bins_per_octave, min_hz: see `build`.
+        sample_rate_hz, hop_samples, bands, bins_per_octave, min_hz: See `build`.
 
     Raises:
-        UserError: the highest filter reaches above half of the sample rate, or a number is too small.
+        UserError: The highest filter reaches above half of the sample rate, or a number is too small.
     """
 
     slice_clips: ClassVar[int] = 16  # fewer would read the filters from memory too often

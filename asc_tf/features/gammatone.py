@@ -38,23 +38,23 @@ def build(
     """The front end as a Keras layer.
 
     Args:
-        sample_rate_hz: of the wave; fs of the package gammatone.
-        window_samples: length of a window; the package's window_time * fs.
-        hop_samples: between frames, librosa's hop_length; the package's hop_time * fs.
-        bands: number of filters; the package's channels.
-        min_hz: centre of the lowest filter; the package's f_min.
-        max_hz: centre of the filter that would follow the highest; half of fs in the package.
+        sample_rate_hz: Of the wave; fs of the package gammatone.
+        window_samples: Length of a window; the package's window_time * fs.
+        hop_samples: Between frames, librosa's hop_length; the package's hop_time * fs.
+        bands: Number of filters; the package's channels.
+        min_hz: Centre of the lowest filter; the package's f_min.
+        max_hz: Centre of the filter that would follow the highest; half of fs in the package.
         method: "fft" (fft_gtgram) or "filters" (gtgram).
         scale: "magnitude", or "db" for librosa.amplitude_to_db of it with ref 1 and amin 1e-5.
-        top_db: range of the decibels below each clip's maximum, as in librosa; 0 for no such limit.
-        frames: crop or pad to this many before the deltas; 0 leaves them as they are, see _delta.
+        top_db: Range of the decibels below each clip's maximum, as in librosa; 0 for no such limit.
+        frames: Crop or pad to this many before the deltas; 0 leaves them as they are, see _delta.
         deltas: "none", "interpolated", "valid" or "three_point", see _delta.
 
     Returns:
         wave (batch, samples) to (batch, bands, frames, 1 or 3) float32.
 
     Raises:
-        UserError: settings that do not fit together.
+        UserError: Settings that do not fit together.
     """
     kind = {"fft": WeightedFft, "filters": FilterBank}[method]
     transform = kind(sample_rate_hz, window_samples, hop_samples, bands, min_hz, max_hz)
@@ -66,10 +66,10 @@ class Gammatone(_front_end.Transform):
     """Base of the two methods: settings, their checks, the filters, and the frames that lie inside a clip.
 
     Args:
-        sample_rate_hz, window_samples, hop_samples, bands, min_hz, max_hz: see `build`.
+        sample_rate_hz, window_samples, hop_samples, bands, min_hz, max_hz: See `build`.
 
     Raises:
-        UserError: settings that do not fit together.
+        UserError: Settings that do not fit together.
     """
 
     sample_rate_hz: int

@@ -44,18 +44,18 @@ def build(
     """The front end as a Keras layer.
 
     Args:
-        flavour: the original that is reproduced: "htk", "slaney", "kaldi", "ast" or "htsat".
-        sample_rate_hz: of the wave; librosa's sr.
-        window_samples: length of the window; librosa's win_length.
-        hop_samples: between frames; librosa's hop_length.
-        fft_samples: length of the FFT, even; librosa's n_fft.
-        bands: number of mel bands; librosa's n_mels.
-        min_hz: lower end of the lowest band; librosa's fmin.
-        max_hz: upper end of the highest band; librosa's fmax.
-        min_hz_range: kaldi and ast draw the lower end from min_hz + {0 ... min_hz_range - 1} for every training batch.
-        max_hz_range: and the upper end from max_hz + max_hz_range // 2 - {0 ... max_hz_range - 1}.
-        reference: slaney and htsat: 0 dB is an energy of 1 ("one") or the clip's maximum ("maximum"); librosa's ref.
-        top_db: slaney and htsat: range below the clip's maximum, as in librosa; 0 for no such limit.
+        flavour: The original that is reproduced: "htk", "slaney", "kaldi", "ast" or "htsat".
+        sample_rate_hz: Of the wave; librosa's sr.
+        window_samples: Length of the window; librosa's win_length.
+        hop_samples: Between frames; librosa's hop_length.
+        fft_samples: Length of the FFT, even; librosa's n_fft.
+        bands: Number of mel bands; librosa's n_mels.
+        min_hz: Lower end of the lowest band; librosa's fmin.
+        max_hz: Upper end of the highest band; librosa's fmax.
+        min_hz_range: Kaldi and ast draw the lower end from min_hz + {0 ... min_hz_range - 1} for every training batch.
+        max_hz_range: And the upper end from max_hz + max_hz_range // 2 - {0 ... max_hz_range - 1}.
+        reference: Slaney and htsat: 0 dB is an energy of 1 ("one") or the clip's maximum ("maximum"); librosa's ref.
+        top_db: Slaney and htsat: range below the clip's maximum, as in librosa; 0 for no such limit.
         frames: 0 leaves them as they are; ast cuts at the end, or pads with the value 0, to this many; for the others
             see _delta.
         deltas: "none", "interpolated", "valid" or "three_point", see _delta.
@@ -64,7 +64,7 @@ def build(
         wave (batch, samples) to (batch, bands, frames, 1 or 3) float32.
 
     Raises:
-        UserError: settings that do not fit together.
+        UserError: Settings that do not fit together.
     """
     settings = MelSettings(
         flavour=flavour,
@@ -90,13 +90,13 @@ class LogMel(keras.layers.Layer):
     """wave (batch, samples) to log-mel (batch, bands, frames, channels).
 
     Args:
-        settings: the arguments of `build`.
-        name: of the layer.
-        trainable: without effect; for Keras.
-        dtype: of the outputs.
+        settings: The arguments of `build`.
+        name: Of the layer.
+        trainable: Without effect; for Keras.
+        dtype: Of the outputs.
 
     Raises:
-        UserError: settings that do not fit together.
+        UserError: Settings that do not fit together.
     """
 
     def __init__(
@@ -156,7 +156,7 @@ class LogMel(keras.layers.Layer):
             (batch, bands, frames, channels).
 
         Raises:
-            UserError: the wave is too short for a frame or the deltas.
+            UserError: The wave is too short for a frame or the deltas.
         """
         frames, deltas = self.settings["frames"], self.settings["deltas"]
         count = _delta.output_frames(self._count(input_shape[1]), deltas=deltas, frames=frames)

@@ -12,10 +12,10 @@ class Device:
     """Microphone and electronics of a device.
 
     Args:
-        gain_db: before the limiter.
+        gain_db: Before the limiter.
         noise_dbfs: RMS of the device's noise.
-        noise_slope_db: of the noise, per octave; 0 is white, negative is dull.
-        limit: amplitude that the limiter approaches and never exceeds, from 0 to 1.
+        noise_slope_db: Of the noise, per octave; 0 is white, negative is dull.
+        limit: Amplitude that the limiter approaches and never exceeds, from 0 to 1.
         response: (Hz, dB) points.
     """
 
@@ -63,8 +63,8 @@ def record(sound: np.ndarray, device: str, rng: np.random.Generator) -> np.ndarr
 
     Args:
         sound: (SAMPLES,), full scale 1.
-        device: a key of DEVICES.
-        rng: of the take: its noise, and how the device is held.
+        device: A key of DEVICES.
+        rng: Of the take: its noise, and how the device is held.
 
     Returns:
         (SAMPLES,) float32 within the device's limit.

@@ -21,9 +21,9 @@ class Location:
     """A location, which is recorded once, by one or more devices at the same time.
 
     Args:
-        number: index in the plan.
-        scene: its label.
-        city: its city.
+        number: Index in the plan.
+        scene: Its label.
+        city: Its city.
         split: "train" or "test".
         takes: (device, seconds of its recording) of each device.
     """
@@ -53,8 +53,8 @@ def plan(*, train_clips: int, test_clips: int) -> list[Location]:
     """All locations, those of training first.
 
     Args:
-        train_clips: clips of the training split, of all locations together.
-        test_clips: clips of the test split.
+        train_clips: Clips of the training split, of all locations together.
+        test_clips: Clips of the test split.
 
     Returns:
         The locations; scenes and devices have their shares to within one clip.

@@ -68,9 +68,9 @@ class City:
     """What differs between cities.
 
     Args:
-        tuning: factor of the frequencies of its sounds.
-        tilt_db: of the spectrum, per octave.
-        reverberation: factor of the time of reverberation.
+        tuning: Factor of the frequencies of its sounds.
+        tilt_db: Of the spectrum, per octave.
+        reverberation: Factor of the time of reverberation.
     """
 
     tuning: float
@@ -87,9 +87,9 @@ def sound(scene: str, city: City, rng: np.random.Generator) -> np.ndarray:
     """The sound at a random location.
 
     Args:
-        scene: a key of SCENES.
-        city: of the location.
-        rng: of the location.
+        scene: A key of SCENES.
+        city: Of the location.
+        rng: Of the location.
 
     Returns:
         (SAMPLES,) float32, full scale 1.

@@ -42,10 +42,10 @@ def slow_curve(rng: np.random.Generator, per_second: float, std: float, samples:
     """Random curve of straight lines between normal values.
 
     Args:
-        rng: drawn from.
-        per_second: values a second of a sound.
-        std: of the values; their mean is 0.
-        samples: length of the curve.
+        rng: Drawn from.
+        per_second: Values a second of a sound.
+        std: Of the values; their mean is 0.
+        samples: Length of the curve.
 
     Returns:
         (samples,) float32.
@@ -71,9 +71,9 @@ def reverberated(rng: np.random.Generator, sound: np.ndarray, decay_s: float) ->
     """Echoes of a sound in a room, without the sound itself.
 
     Args:
-        rng: drawn from.
+        rng: Drawn from.
         sound: (SAMPLES,).
-        decay_s: time in which the echoes fall by 60 dB; high frequencies are weaker.
+        decay_s: Time in which the echoes fall by 60 dB; high frequencies are weaker.
 
     Returns:
         (SAMPLES,) float32 of an RMS of 1.
@@ -87,9 +87,9 @@ def voices(rng: np.random.Generator, tuning: float, *, count: int, pitch_hz: tup
     """Voices: pulse trains with syllables through the formants of two vowels, and sibilants.
 
     Args:
-        rng: drawn from.
-        tuning: factor of the formants' frequencies.
-        count: number of voices.
+        rng: Drawn from.
+        tuning: Factor of the formants' frequencies.
+        count: Number of voices.
         pitch_hz: (low, high), uniform, of each voice.
 
     Returns:
@@ -126,10 +126,10 @@ def harmonics(rng: np.random.Generator, pitch_hz: np.ndarray, *, count: int, fal
     """Tone of a changing pitch.
 
     Args:
-        rng: drawn from.
+        rng: Drawn from.
         pitch_hz: (SAMPLES,).
-        count: number of partials.
-        fall_db: by which each partial is below the one before, on average.
+        count: Number of partials.
+        fall_db: By which each partial is below the one before, on average.
 
     Returns:
         (SAMPLES,) float32 of an RMS of 1.
@@ -157,10 +157,10 @@ def bursts(rng: np.random.Generator, starts_s: Sequence[float], length_s: float,
     """Short bursts of one noise, each of another strength.
 
     Args:
-        rng: drawn from.
-        starts_s: of the bursts.
-        length_s: time in which a burst falls to 1/e.
-        centre_hz: frequency with most of the energy.
+        rng: Drawn from.
+        starts_s: Of the bursts.
+        length_s: Time in which a burst falls to 1/e.
+        centre_hz: Frequency with most of the energy.
 
     Returns:
         (SAMPLES,) float32 of an RMS of 1.
@@ -176,9 +176,9 @@ def regular_times(rng: np.random.Generator, per_second: float, jitter_s: float) 
     """Regular times from a random first one.
 
     Args:
-        rng: drawn from.
-        per_second: times a second of a sound.
-        jitter_s: std of each time.
+        rng: Drawn from.
+        per_second: Times a second of a sound.
+        jitter_s: Std of each time.
 
     Returns:
         (times,) float64, in seconds.
@@ -192,10 +192,10 @@ def add_ring(sound: np.ndarray, start_s: float, tone_hz: float, decay_s: float, 
 
     Args:
         sound: (SAMPLES,), changed.
-        start_s: of the tone.
-        tone_hz: its frequency.
-        decay_s: time in which it falls to 1/e.
-        level: its first amplitude.
+        start_s: Of the tone.
+        tone_hz: Its frequency.
+        decay_s: Time in which it falls to 1/e.
+        level: Its first amplitude.
     """
     time_s = TIME_S[: int(min(5 * decay_s, SECONDS) * RATE_HZ)].astype(np.float32)
     tone = np.sin(np.float32(2 * np.pi * tone_hz) * time_s)
@@ -209,11 +209,11 @@ def add_chirp(
 
     Args:
         sound: (SAMPLES,), changed.
-        start_s: of the tone.
-        length_s: its duration.
-        from_hz: its first frequency.
-        to_hz: its last frequency.
-        level: its largest amplitude.
+        start_s: Of the tone.
+        length_s: Its duration.
+        from_hz: Its first frequency.
+        to_hz: Its last frequency.
+        level: Its largest amplitude.
     """
     time_s = TIME_S[: int(length_s * RATE_HZ)]
     tone = np.sin(2 * np.pi * (from_hz * time_s + (to_hz - from_hz) * time_s**2 / (2 * length_s)))

@@ -29,13 +29,13 @@ def write(folder: Path, locations: Sequence[Location], *, seed: int, workers: in
     """Writes meta.csv, audio/ and evaluation_setup/ into an empty folder.
 
     Args:
-        folder: an empty folder.
-        locations: of a plan.
-        seed: of all random numbers.
-        workers: processes.
+        folder: An empty folder.
+        locations: Of a plan.
+        seed: Of all random numbers.
+        workers: Processes.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full.
+        OSError: The folder cannot be written, or the disk is full.
     """
     (folder / "audio").mkdir()
     (folder / "evaluation_setup").mkdir()
