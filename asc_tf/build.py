@@ -37,26 +37,26 @@ def normaliser(run: RunFolder) -> keras.Layer:
 
 
 def normalisation(run: RunFolder) -> dict[str, Any]:
-    """Mean and deviation of [normalise], as the recipe states them or training measured them.
+    """Mean and std of [normalise], as the recipe states them or training measured them.
 
     Returns:
-        {"mean", "deviation"}: numbers, or arrays with a value for every band; 0 and 1 without [normalise].
+        {"mean", "std"}: numbers, or arrays with a value for every band; 0 and 1 without [normalise].
 
     Raises:
         UserError: They are not measured yet.
     """
     section = run.recipe.normalise
     if section is None:
-        return {"mean": 0.0, "deviation": 1.0}
+        return {"mean": 0.0, "std": 1.0}
     if section.by == "constants":
-        return {"mean": section.mean, "deviation": section.deviation}
+        return {"mean": section.mean, "std": section.std}
     if not run.has(layout.NORMALISATION):
         raise UserError(f"{run.path / layout.NORMALISATION}: is missing; train the run first.")
     return run.read_arrays(layout.NORMALISATION)
 
 
 def measure_normalisation(run: RunFolder, data: LoadedDataset) -> None:
-    """Measures mean and deviation of every band on the training clips, with [normalise] by = "bands".
+    """Measures mean and std of every band on the training clips, with [normalise] by = "bands".
 
     A run that is resumed keeps those it was started with.
     """

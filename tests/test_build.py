@@ -93,7 +93,7 @@ def test_bands_are_measured_on_the_training_clips_alone(loaded, run):
     raw = np.concatenate(list(build.evaluation_batches(run(), build.source(loaded, data, data.train)))).astype(float)
     numbers = build.normalisation(measured)
     np.testing.assert_allclose(numbers["mean"], raw.mean((0, 2))[:, None], rtol=1e-6)
-    np.testing.assert_allclose(numbers["deviation"], raw.std((0, 2))[:, None], rtol=1e-6)
+    np.testing.assert_allclose(numbers["std"], raw.std((0, 2))[:, None], rtol=1e-6)
     for rows, exact in ((data.train, True), (data.test, False)):
         x = np.concatenate(list(build.evaluation_batches(measured, build.source(loaded, data, rows))))
         assert np.allclose(x.mean((0, 2)), 0, atol=1e-4) == np.allclose(x.std((0, 2)), 1, atol=1e-4) == exact
@@ -102,7 +102,7 @@ def test_bands_are_measured_on_the_training_clips_alone(loaded, run):
 def test_training_evaluation_and_prediction_normalise_alike(loaded, run):
     data = dataset.load(loaded, quiet=True)
     source = build.source(loaded, data, data.train)
-    constants = 'normalise={by="constants", mean=-4.5, deviation=5.0}'
+    constants = 'normalise={by="constants", mean=-4.5, std=5.0}'
     for batches in (
         lambda run: build.training_batches(run, source, first_step=0, last_step=1),
         lambda run: build.evaluation_batches(run, source).map(lambda x: (x, {})),
@@ -114,7 +114,7 @@ def test_training_evaluation_and_prediction_normalise_alike(loaded, run):
 def test_a_run_that_goes_on_keeps_what_it_measured(loaded, run):
     data = dataset.load(loaded, quiet=True)
     begun = run(BANDS)
-    stale = {"mean": np.zeros((64, 1, 1)), "deviation": np.ones((64, 1, 1))}
+    stale = {"mean": np.zeros((64, 1, 1)), "std": np.ones((64, 1, 1))}
     begun.write_arrays("normalisation.npz", stale)
     build.measure_normalisation(begun, data)
     assert build.normalisation(begun)["mean"].min() < -1

@@ -1,4 +1,4 @@
-"""How does a sound come through a device whose impulse response is known?"""
+"""Convolution of clips with impulse responses of devices, read from a folder."""
 
 import functools
 from pathlib import Path
@@ -12,30 +12,45 @@ import tensorflow as tf
 from asc_tf.errors import UserError
 
 
-def convolve(wave, picked, responses):
-    """The first `samples` of wave (batch, samples) convolved with responses[picked[i]].
+def convolve(wave: tf.Tensor, indices: tf.Tensor, responses: np.ndarray) -> tf.Tensor:
+    """Convolves each clip with one impulse response, cut to the clip's length.
 
-    responses: (count, taps), zero-padded to one length.
+    Args:
+        wave: (batch, samples) float32.
+        indices: (batch,) integers, the response of each clip.
+        responses: (count, taps) float32, zero-padded to one length.
+
+    Returns:
+        (batch, samples) float32.
     """
     samples = wave.shape[1]
     responses = responses[:, :samples]
     size = fft_size(samples + responses.shape[1] - 1)
     with tf.init_scope():  # captured by the graph: as a constant it would be copied into every one
         spectra = tf.constant(np.fft.rfft(responses, size).astype(np.complex64))
-    product = tf.signal.rfft(wave, [size]) * tf.gather(spectra, picked)
+    product = tf.signal.rfft(wave, [size]) * tf.gather(spectra, indices)
     return tf.signal.irfft(product, [size])[:, :samples]
 
 
-def fft_size(least):
+def fft_size(least: int) -> int:
     """The next even length from `least` that transforms fast."""
     return 2 * scipy.fft.next_fast_len(-(-least // 2), real=True)
 
 
 @functools.lru_cache(maxsize=4)
-def responses(part, folder, sample_rate_hz):
-    """(count, taps) float32: every response of the folder, mono, at the rate, padded with zeros at the end.
+def responses(part: str, folder: str, sample_rate_hz: int) -> np.ndarray:
+    """Reads every impulse response below a folder: any audio format, in sorted order, as mono.
 
-    Any audio format, searched recursively, taken in sorted order.  `part` is named in a UserError.
+    Args:
+        part: The augmentation, for its errors.
+        folder: Searched recursively.
+        sample_rate_hz: To resample to.
+
+    Returns:
+        (count, taps) float32, padded with zeros at the end.
+
+    Raises:
+        UserError: There is no such folder, no audio file in it, or one that cannot be used.
     """
     if not Path(folder).is_dir():
         raise UserError(

@@ -1,4 +1,4 @@
-"""What if the room and the microphone weighed the bands otherwise? A random filter over the bands of every clip.
+"""Random filter over the bands of every clip, as another room or microphone would weight them (FilterAugment).
 
 Source: Nam et al., "FilterAugment: An Acoustic Environmental Data Augmentation Method", ICASSP 2022, as executed in
         FilterAugSED: linear with db = [-6, 6], linear_bands = [3, 6], linear_min_width = 6 (jku2024's ablation), step
@@ -16,8 +16,8 @@ ON = "mel"
 
 
 def apply(
-    batch,
-    seed,
+    batch: dict[str, tf.Tensor],
+    seed: tf.Tensor,
     *,
     step_share: float,
     domain: Literal["linear", "decibel", "log_as_authors"],
@@ -28,15 +28,29 @@ def apply(
     step_min_width: int = 4,
     floor: float = 1e-5,
     p: float = 1.0,
-):
-    """With probability p, one draw a clip, the bands are weighed with gains drawn from `db`.
+) -> dict[str, tf.Tensor]:
+    """Applies, with probability p, one draw a clip, gains from `db` to the bands, in ranges that the batch shares.
 
-    step_share: probability, one draw a batch, of a gain constant in every band range; else linear in dB.
-    domain:     "linear" weighs the power under ln(power + floor); "decibel" adds to levels in dB;
-                "log_as_authors" multiplies the logarithm itself by 10^(dB / 20), as the code of jku2024 does.
-    *_bands:    [low, high): how many ranges; one set of boundaries a batch. A single range changes nothing.
-    *_min_width: bands in the narrowest range; fewer where they do not fit. 0: the prototype's boundaries,
-                uniform from 1 to bands - 2, of which some may be equal.
+    Args:
+        batch: See the package.
+        seed: (2,) int32.
+        step_share: Probability, one draw a batch, of a constant gain in every range of bands; else linear in dB.
+        domain: "linear" applies gains to the power under ln(power + floor); "decibel" adds to levels in dB;
+            "log_as_authors" multiplies the logarithm itself by 10^(dB / 20), as the code of jku2024 does.
+        db: [low, high] of the gains, uniform.
+        linear_bands: [low, high): number of ranges where linear; a single range changes nothing.
+        linear_min_width: Bands in the narrowest range; fewer where they do not fit. 0: the prototype's boundaries,
+            uniform from 1 to bands - 2, of which some may be equal.
+        step_bands: As linear_bands, where constant.
+        step_min_width: As linear_min_width, where constant.
+        floor: Of domain "linear".
+        p: Probability for each clip.
+
+    Returns:
+        The batch with another "mel".
+
+    Raises:
+        UserError: A setting out of range.
     """
     _check(p, step_share, db, linear_bands, step_bands, linear_min_width, step_min_width)
     mel = batch["mel"]
@@ -45,39 +59,78 @@ def apply(
     step = _draws.uniform([], kind_seed) < step_share
     low, high, width = tf.unstack(tf.where(step, [*step_bands, step_min_width], [*linear_bands, linear_min_width]))
     ranges = _draws.integers([], ranges_seed, low, high)
-    most = max(step_bands[1], linear_bands[1]) - 1
-    edges = boundaries(edges_seed, ranges, width, bands=bands, most=most)
-    gain_db = _draws.uniform([count, most + 1], gain_seed, *db)
-    curve_db = tf.where(step, stepped(gain_db, edges, bands), sloped(gain_db, edges, bands))
+    max_ranges = max(step_bands[1], linear_bands[1]) - 1
+    edges = boundaries(edges_seed, ranges, width, bands=bands, max_ranges=max_ranges)
+    gain_db = _draws.uniform([count, max_ranges + 1], gain_seed, *db)
+    curve_db = tf.where(step, step_curve(gain_db, edges, bands), linear_curve(gain_db, edges, bands))
     hit = (ranges > 1) & (_draws.uniform([count, 1], hit_seed) < p)
-    curve_db = tf.where(hit, curve_db, 0.0)[:, :, None, None]
-    return batch | {"mel": tf.where(curve_db == 0, mel, weighed(mel, curve_db, domain, floor))}
+    curve_db = tf.where(hit, curve_db, 0.0)[:, :, None, None]  # (batch, bands, 1, 1)
+    return batch | {"mel": tf.where(curve_db == 0, mel, filtered(mel, curve_db, domain, floor))}
 
 
-def boundaries(seed, ranges, min_width, *, bands, most):
-    """(most + 1,) int32, ascending: 0, ranges - 1 inner boundaries, and `bands` for all that follow."""
+def boundaries(seed: tf.Tensor, ranges: tf.Tensor, min_width: tf.Tensor, *, bands: int, max_ranges: int) -> tf.Tensor:
+    """Random boundaries of ranges of bands.
+
+    Args:
+        seed: (2,) int32.
+        ranges: Number of ranges, scalar int32.
+        min_width: Of a range, scalar int32; 0 as in `apply`.
+        bands: Of the spectrogram.
+        max_ranges: Largest possible `ranges`.
+
+    Returns:
+        (max_ranges + 1,) int32, ascending: 0, ranges - 1 inner boundaries, and `bands` for all that follow.
+    """
     width = tf.minimum(min_width, bands // ranges)
     low, high = (tf.where(min_width == 0, *pair) for pair in ((1, 0), (bands - 1, bands - ranges * width + 1)))
-    inner = tf.range(1, most)
-    drawn = tf.where(inner < ranges, _draws.integers([most - 1], seed, low, high), bands)
+    inner = tf.range(1, max_ranges)
+    drawn = tf.where(inner < ranges, _draws.integers([max_ranges - 1], seed, low, high), bands)
     return tf.concat([[0], tf.minimum(tf.sort(drawn) + width * inner, bands), [bands]], 0)
 
 
-def stepped(gain_db, edges, bands):
-    """(batch, bands) dB: gain_db (batch, ranges) of the range, edges[i] ... edges[i + 1] - 1, a band lies in."""
-    return tf.gather(gain_db, _range_of(edges, bands), axis=1)
+def step_curve(gain_db: tf.Tensor, edges: tf.Tensor, bands: int) -> tf.Tensor:
+    """A constant gain in each range.
+
+    Args:
+        gain_db: (batch, ranges or more).
+        edges: As of `boundaries`; range i is edges[i] ... edges[i + 1] - 1.
+        bands: Of the spectrogram.
+
+    Returns:
+        (batch, bands) dB.
+    """
+    return tf.gather(gain_db, _range_index(edges, bands), axis=1)
 
 
-def sloped(gain_db, edges, bands):
-    """(batch, bands) dB: in range i a line from gain_db[:, i] in its first band to gain_db[:, i + 1] in its last."""
-    place = _range_of(edges, bands)
-    first, last = tf.gather(edges, place), tf.gather(edges, place + 1) - 1
-    way = tf.cast((tf.range(bands) - first) / tf.maximum(last - first, 1), gain_db.dtype)
-    return (1 - way) * tf.gather(gain_db, place, axis=1) + way * tf.gather(gain_db, place + 1, axis=1)
+def linear_curve(gain_db: tf.Tensor, edges: tf.Tensor, bands: int) -> tf.Tensor:
+    """A line in each range i, from gain_db[:, i] in its first band to gain_db[:, i + 1] in its last.
+
+    Args:
+        gain_db: (batch, ranges + 1 or more).
+        edges: As of `boundaries`.
+        bands: Of the spectrogram.
+
+    Returns:
+        (batch, bands) dB.
+    """
+    index = _range_index(edges, bands)
+    first, last = tf.gather(edges, index), tf.gather(edges, index + 1) - 1
+    weight = tf.cast((tf.range(bands) - first) / tf.maximum(last - first, 1), gain_db.dtype)
+    return (1 - weight) * tf.gather(gain_db, index, axis=1) + weight * tf.gather(gain_db, index + 1, axis=1)
 
 
-def weighed(mel, curve_db, domain, floor):
-    """mel (batch, bands, frames, channels) under curve_db (batch, bands, 1, 1)."""
+def filtered(mel: tf.Tensor, curve_db: tf.Tensor, domain: str, floor: float) -> tf.Tensor:
+    """A spectrogram with gains applied to its bands.
+
+    Args:
+        mel: (batch, bands, frames, channels).
+        curve_db: (batch, bands, 1, 1).
+        domain: See `apply`.
+        floor: See `apply`.
+
+    Returns:
+        The shape of mel.
+    """
     if domain == "decibel":
         return mel + curve_db
     if domain == "log_as_authors":
@@ -86,7 +139,8 @@ def weighed(mel, curve_db, domain, floor):
     return tf.math.log(power * 10 ** (curve_db / 10) + floor)
 
 
-def _range_of(edges, bands):
+def _range_index(edges, bands):
+    """(bands,) int32: the range that each band lies in."""
     return tf.searchsorted(edges[1:-1], tf.range(bands), side="right")
 
 

@@ -1,4 +1,4 @@
-"""What if a range of bands is missing? Masks one band range in every clip.
+"""Mask of one range of bands in every clip.
 
 Source: torchaudio FrequencyMasking(max_bands, iid_masks=True): 48 of 256 bands in CP-JKU 2023, jku2024 and the DCASE
         2024 baseline, 48 of 128 in PaSST, DyMN and AST.
@@ -6,7 +6,7 @@ fill:   baseline and jku2024 mask the linear mel with 0, which the logarithm mak
         CP-JKU, PaSST and AST mask the log-mel with 0 before [normalise] scales it: 0.
 """
 
-from typing import Literal
+import tensorflow as tf
 
 from asc_tf.augmentation import _mask
 
@@ -14,13 +14,32 @@ ON = "mel"
 
 
 def apply(
-    batch, seed, *, max_bands: int, fill: float, each: Literal["channel", "clip", "batch"] = "channel", p: float = 1.0
-):
-    """Sets floor(v) bands from floor(start) to `fill`: v ~ U(0, max_bands), start ~ U(0, bands - v).
+    batch: dict[str, tf.Tensor],
+    seed: tf.Tensor,
+    *,
+    max_bands: int,
+    fill: float,
+    each: _mask.Each = "channel",
+    p: float = 1.0,
+) -> dict[str, tf.Tensor]:
+    """Masks floor(v) bands from floor(start): v ~ U(0, max_bands), start ~ U(0, bands - v).
 
-    each: what has a mask of its own: "channel" as in torchaudio, "clip", or "batch" as in its versions before 0.12.
-    p:    share of the masks that are applied.
+    Args:
+        batch: See the package.
+        seed: (2,) int32.
+        max_bands: Above every drawn width; at most the bands.
+        fill: Value of the masked cells.
+        each: Every "channel" draws one mask, as in torchaudio; every "clip"; or the whole "batch", as in torchaudio
+            before 0.12.
+        p: Share of the masks that are applied.
+
+    Returns:
+        The batch with another "mel".
+
+    Raises:
+        UserError: A setting out of range.
     """
     mel = batch["mel"]
     _mask.check("freq_mask", "bands", max_bands, mel.shape[1], p)
-    return batch | {"mel": _mask.drawn(mel, seed, axis=_mask.BANDS, most=max_bands, fill=fill, each=each, p=p)}
+    masked = _mask.random_mask(mel, seed, axis=_mask.BANDS, max_width=max_bands, fill=fill, each=each, p=p)
+    return batch | {"mel": masked}

@@ -1,4 +1,4 @@
-"""How loud was it recorded? Raises or lowers every clip by a random number of decibels.
+"""Random gain in decibels for every clip.
 
 Source: EfficientAT's and PaSST's training code: 12 dB, in whole decibels from -12 to 11. Nothing is clipped.
 """
@@ -11,11 +11,32 @@ from asc_tf.errors import UserError
 ON = "wave"
 
 
-def apply(batch, seed, sample_rate_hz, *, max_db: float, mean_db: float = 0.0, whole_db: bool = False, p: float = 1.0):
-    """With probability p a clip is multiplied by 10^(g / 20), g ~ mean_db + U(-max_db, max_db).
+def apply(
+    batch: dict[str, tf.Tensor],
+    seed: tf.Tensor,
+    sample_rate_hz: int,
+    *,
+    max_db: float,
+    mean_db: float = 0.0,
+    whole_db: bool = False,
+    p: float = 1.0,
+) -> dict[str, tf.Tensor]:
+    """Multiplies a clip, with probability p, by 10^(g / 20), g ~ mean_db + U(-max_db, max_db).
 
-    mean_db: below 0 where a device's recordings are quieter than these.
-    whole_db: g is rounded down to a whole number, as in the released code.
+    Args:
+        batch: See the package.
+        seed: (2,) int32.
+        sample_rate_hz: Without effect.
+        max_db: Half of the range of gains, at least 0.
+        mean_db: Middle of the range; below 0 where a device's recordings are quieter than these.
+        whole_db: g is rounded down to a whole number, as in the released code.
+        p: Probability for each clip.
+
+    Returns:
+        The batch with another "wave".
+
+    Raises:
+        UserError: A setting out of range.
     """
     _draws.check_share("gain", p)
     if max_db < 0:

@@ -1,7 +1,7 @@
-"""What does a microphone hear where nothing sounds? Adds white noise of a random level to every clip.
+"""White noise of a random level, added to every clip.
 
-Source: none of the published systems; usual in speech recognition.  Recordings put together in a studio hold digital
-silence, which no microphone gives: log-mels at their floor, all alike.
+Source: none of the published systems; usual in speech recognition. Recordings that were assembled in a studio hold
+        digital silence, which no microphone gives: log-mels at their floor, all alike.
 """
 
 import tensorflow as tf
@@ -12,10 +12,30 @@ from asc_tf.errors import UserError
 ON = "wave"
 
 
-def apply(batch, seed, sample_rate_hz, *, min_dbfs: float, max_dbfs: float, p: float = 1.0):
-    """With probability p a clip gets Gaussian noise of root mean square 10^(g / 20), g ~ U(min_dbfs, max_dbfs).
+def apply(
+    batch: dict[str, tf.Tensor],
+    seed: tf.Tensor,
+    sample_rate_hz: int,
+    *,
+    min_dbfs: float,
+    max_dbfs: float,
+    p: float = 1.0,
+) -> dict[str, tf.Tensor]:
+    """Adds to a clip, with probability p, Gaussian noise of an RMS of 10^(g / 20), g ~ U(min_dbfs, max_dbfs).
 
-    min_dbfs, max_dbfs: decibels relative to a root mean square of 1, so below 0.
+    Args:
+        batch: See the package.
+        seed: (2,) int32.
+        sample_rate_hz: Without effect.
+        min_dbfs: Lowest level in decibels relative to an RMS of 1.
+        max_dbfs: Highest level, at most 0.
+        p: Probability for each clip.
+
+    Returns:
+        The batch with another "wave".
+
+    Raises:
+        UserError: A setting out of range.
     """
     _draws.check_share("noise", p)
     if not min_dbfs <= max_dbfs <= 0:

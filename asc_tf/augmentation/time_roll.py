@@ -1,4 +1,4 @@
-"""Where in the second does the sound begin? Rolls every clip around by a random shift.
+"""Circular shift of every clip by a random number of samples.
 
 Source: CP-JKU 2023 (4,000 samples at 32 kHz), PaSST 2023 (10,000), jku2024 (0.1 s, its PaSST 0.125 s),
         irmamba2024 (0.15 s).
@@ -12,8 +12,23 @@ from asc_tf.errors import UserError
 ON = "wave"
 
 
-def apply(batch, seed, sample_rate_hz, *, max_shift_s: float):
-    """Circular shift by a whole number of samples, uniform in [-max, max], one draw a clip."""
+def apply(
+    batch: dict[str, tf.Tensor], seed: tf.Tensor, sample_rate_hz: int, *, max_shift_s: float
+) -> dict[str, tf.Tensor]:
+    """Shifts each clip by a whole number of samples, uniform in [-max, max], around its end.
+
+    Args:
+        batch: See the package.
+        seed: (2,) int32.
+        sample_rate_hz: Of the waves.
+        max_shift_s: Largest shift in seconds, at least 0.
+
+    Returns:
+        The batch with another "wave".
+
+    Raises:
+        UserError: A setting out of range.
+    """
     if max_shift_s < 0:
         raise UserError(f"augmentation/time_roll: max_shift_s = {max_shift_s} must not be negative.")
     limit = round(max_shift_s * sample_rate_hz)
@@ -21,10 +36,17 @@ def apply(batch, seed, sample_rate_hz, *, max_shift_s: float):
     return batch | {"wave": roll(batch["wave"], shifts)}
 
 
-def roll(wave, shifts):
-    """wave (batch, samples) with wave[i, n] moved to n + shifts[i], around the end.
+def roll(wave: tf.Tensor, shifts: tf.Tensor) -> tf.Tensor:
+    """Moves wave[i, n] to n + shifts[i], around the end.
 
-    Every clip is cut in two and its pieces change places: a fifth of the cost of an index a sample.
+    Every clip is cut in two pieces, which are swapped: a fifth of the cost of an index a sample.
+
+    Args:
+        wave: (batch, samples).
+        shifts: (batch,) int32.
+
+    Returns:
+        (batch, samples).
     """
     count, samples = tf.unstack(tf.shape(wave))
     tail = shifts % samples

@@ -1,4 +1,4 @@
-"""What if two scenes sound at once? Mixes waves of clip pairs, and what is true of them alike.
+"""Mixup of waves in clip pairs, and of their targets alike.
 
 Source: PaSST's and EfficientAT's training code (rate 0.5, Beta(2, 2)): both waves without their means, a share a clip,
         the larger of b and 1 - b. AST mixes waves at rate 0.5 with Beta(10, 10). There the other clip is any of
@@ -12,11 +12,27 @@ from asc_tf.augmentation import _draws, _mixing, mixup
 ON = "wave"
 
 
-def apply(batch, seed, sample_rate_hz, *, p: float, alpha: float):
-    """With probability p, one draw a clip, the clip keeps a share of at least a half and gets the rest of another."""
+def apply(
+    batch: dict[str, tf.Tensor], seed: tf.Tensor, sample_rate_hz: int, *, p: float, alpha: float
+) -> dict[str, tf.Tensor]:
+    """Mixes a clip, with probability p, with another one, which gets a share of at most a half.
+
+    Args:
+        batch: See the package.
+        seed: (2,) int32.
+        sample_rate_hz: Without effect.
+        p: Probability for each clip.
+        alpha: Of the Beta distribution, above 0.
+
+    Returns:
+        The batch with another "wave" and the targets of its mixture, see _mixing.
+
+    Raises:
+        UserError: A setting out of range.
+    """
     _draws.check_share("wave_mixup", p)
     _draws.check_positive("wave_mixup", "alpha", alpha)
     wave = batch["wave"]
-    pairs, share = mixup.drawn(tf.shape(wave)[0], seed, alpha=alpha, p=p)
-    mixed = _mixing.clips(wave - tf.reduce_mean(wave, 1, keepdims=True), pairs, share)
-    return _mixing.targets(batch, pairs, share) | {"wave": tf.where(share[:, None] < 1, mixed, wave)}
+    pairs, share = mixup.draw_pairs(tf.shape(wave)[0], seed, alpha=alpha, p=p)
+    mixed = _mixing.mixed(wave - tf.reduce_mean(wave, 1, keepdims=True), pairs, share)
+    return _mixing.mixed_targets(batch, pairs, share) | {"wave": tf.where(share[:, None] < 1, mixed, wave)}

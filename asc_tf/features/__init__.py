@@ -1,1 +1,1 @@
-"""Front ends: from waves to spectrograms."""
+"""Front ends: layers from waves to spectrograms. A file that defines `build` is a part, named as the file."""

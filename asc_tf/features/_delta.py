@@ -1,4 +1,4 @@
-"""How do the bands change? Delta and delta-delta as channels, after an optional fixed number of frames.
+"""Delta and delta-delta as channels, after an optional crop or padding to a fixed number of frames.
 
 Source:  librosa.feature.delta 0.11: a Savitzky-Golay derivative of width 9; the second is the second derivative
          of a parabola, NOT the delta of the delta. Sheet F5 of ait2023: 3-point differences, one after the other.
@@ -27,12 +27,25 @@ LEAST = {"none": 1, "interpolated": 9, "valid": 9, "three_point": 5}  # frames t
 WIDTH = 9  # frames, librosa's default
 
 
-def channels(deltas):
+def channels(deltas: Deltas) -> int:
+    """Number of channels of `with_deltas`: 1 without deltas, else 3."""
     return 1 if deltas == "none" else 3
 
 
-def output_frames(count, *, deltas, frames=0):
-    """Frames that leave `with_deltas` when `count` enter.  Raises UserError where they are too few for the deltas."""
+def output_frames(count: int, *, deltas: Deltas, frames: int = 0) -> int:
+    """Number of frames that `with_deltas` returns.
+
+    Args:
+        count: Frames of its input.
+        deltas: See above.
+        frames: See above.
+
+    Returns:
+        Frames, at least 1.
+
+    Raises:
+        UserError: Too few frames for the deltas.
+    """
     fitted = frames or count
     if fitted < LEAST[deltas]:
         raise UserError(
@@ -42,15 +55,27 @@ def output_frames(count, *, deltas, frames=0):
     return fitted - LOST[deltas]
 
 
-def with_deltas(spectrogram, *, deltas, frames=0):
-    """(batch, bands, frames) to (batch, bands, output_frames, channels): the values, and their two derivatives."""
-    kept = output_frames(spectrogram.shape[2], deltas=deltas, frames=frames)
+def with_deltas(spectrogram: tf.Tensor, *, deltas: Deltas, frames: int = 0) -> tf.Tensor:
+    """A spectrogram and its two derivatives along time, as channels.
+
+    Args:
+        spectrogram: (batch, bands, frames) float32.
+        deltas: See above.
+        frames: See above.
+
+    Returns:
+        (batch, bands, output_frames, channels): the values, then the first and the second derivative.
+
+    Raises:
+        UserError: Too few frames for the deltas.
+    """
+    count = output_frames(spectrogram.shape[2], deltas=deltas, frames=frames)
     fitted = _fitted(spectrogram, frames or spectrogram.shape[2])
     if deltas == "none":
         return fitted[..., None]
     first = LOST[deltas] // 2
-    slopes = tf.matmul(fitted, tf.constant(_matrix(fitted.shape[2], deltas)))
-    return tf.stack([fitted[..., first : first + kept], slopes[..., :kept], slopes[..., kept:]], -1)
+    slopes = tf.matmul(fitted, tf.constant(_matrix(fitted.shape[2], deltas)))  # (batch, bands, 2 * count)
+    return tf.stack([fitted[..., first : first + count], slopes[..., :count], slopes[..., count:]], -1)
 
 
 def _fitted(spectrogram, frames):

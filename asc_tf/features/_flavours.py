@@ -1,26 +1,31 @@
-"""In what do the mel front ends of the field differ, apart from their numbers?
+"""The mel front ends of the field as combinations of a window, a filter bank and a logarithm.
 
-One row an original; sources and settings as published are in the docstring of log_mel.
+One row for each original; sources and published settings are in the docstring of log_mel.
 """
 
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from asc_tf.features import _framing, _levels, _mel
+from asc_tf.features import _levels, _mel, _windows
 
 FLOAT32_EPSILON = 2.0**-23
-_PERIODIC, _SYMMETRIC = (functools.partial(_framing.hann, symmetric=ends) for ends in (False, True))
-_TORCH_PERIODIC, _TORCH_SYMMETRIC = (functools.partial(_framing.torch_hann, symmetric=ends) for ends in (False, True))
+_PERIODIC, _SYMMETRIC = (functools.partial(_windows.hann, symmetric=ends) for ends in (False, True))
+_TORCH_PERIODIC, _TORCH_SYMMETRIC = (functools.partial(_windows.torch_hann, symmetric=ends) for ends in (False, True))
 
 
 @dataclass(frozen=True)
 class Flavour:
-    """window: of _framing.   bank: of _mel.   level: of _levels, with its `floor`.
+    """How one original computes a log-mel spectrogram.
 
-    edges: "REFLECT" or "CONSTANT" (zeros) centre the frames, "NONE" keeps the frames that fit.
-    pre_emphasis: x[n] - it * x[n - 1], of the whole wave where frames are centred, else frame by frame
-    after the frame's mean was subtracted.
+    Args:
+        window: Function of window_samples, of _windows.
+        bank: Function of (bands, fft_samples, sample_rate_hz, min_hz, max_hz), of _mel.
+        level: Function of (energy, floor), of _levels.
+        floor: Energy that `level` adds, or does not fall below.
+        edges: "REFLECT" or "CONSTANT" (zeros) centre the frames; "NONE" takes only frames that lie inside the wave.
+        pre_emphasis: p of x[n] - p * x[n - 1], over the whole wave where frames are centred, else frame by frame
+            after the frame's mean was subtracted.
     """
 
     window: Callable

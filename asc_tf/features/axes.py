@@ -1,16 +1,26 @@
-"""For which frequencies and moments do the rows and columns of a spectrogram stand?"""
+"""Frequencies and times of the rows and columns of a spectrogram."""
+
+from typing import Any
 
 import numpy as np
 
-from asc_tf.features import _gammatone_bank, _mel
+from asc_tf.features import _constant_q, _gammatone_bank, _mel
 from asc_tf.features._flavours import FLAVOURS
 
 
-def bands_hz(name, settings):
-    """(bands,) centre frequencies of a front end of that name and settings."""
+def bands_hz(name: str, settings: dict[str, Any]) -> np.ndarray:
+    """Centre frequencies of the bands of a front end.
+
+    Args:
+        name: "log_mel", "gammatone" or "cqt".
+        settings: Of its `build`.
+
+    Returns:
+        (bands,) float64, in Hz, ascending.
+    """
     bands, low = settings["bands"], settings["min_hz"]
     if name == "cqt":
-        return low * 2.0 ** (np.arange(bands) / settings["bins_per_octave"])
+        return _constant_q.Filters(settings["sample_rate_hz"], bands, settings["bins_per_octave"], low).centres_hz
     if name == "gammatone":
         return _gammatone_bank.centres_hz(bands, low, settings["max_hz"])
     to_mel, to_hz = _mel.kaldi_mel, _mel.kaldi_hz  # HTK's scale is the same
@@ -19,8 +29,17 @@ def bands_hz(name, settings):
     return to_hz(np.linspace(to_mel(low), to_mel(settings["max_hz"]), bands + 2)[1:-1])
 
 
-def frames_s(name, settings, count):
-    """(count,) seconds at the middle of each frame, where neither `frames` nor `deltas` took any away."""
+def frames_s(name: str, settings: dict[str, Any], count: int) -> np.ndarray:
+    """Times of the middles of the frames, where neither `frames` nor `deltas` changed their number.
+
+    Args:
+        name: "log_mel", "gammatone" or "cqt".
+        settings: Of its `build`.
+        count: Frames of the spectrogram.
+
+    Returns:
+        (count,) float64, in seconds from the start of the wave.
+    """
     first = 0
     if name == "gammatone":
         first = settings["window_samples"] // (1 if settings["method"] == "fft" else 2)

@@ -159,9 +159,9 @@ def _checked(tree, file):
 
 
 def _check_normalise(section):
-    given = [key for key in ("mean", "deviation") if getattr(section, key) is not None]
+    given = [key for key in ("mean", "std") if getattr(section, key) is not None]
     if section.by == "constants" and len(given) < 2:
-        raise UserError('normalise: by = "constants" needs both mean and deviation.')
+        raise UserError('normalise: by = "constants" needs both mean and std.')
     if section.by == "bands" and given:
         raise UserError(f'normalise: by = "bands" measures its numbers: leave {" and ".join(given)} out.')
 

@@ -70,17 +70,17 @@ class Train:
 
 @dataclass(frozen=True)
 class Normalise:
-    """Section [normalise]: (x - mean) / deviation of the spectrogram, after its augmentation.
+    """Section [normalise]: (x - mean) / std of the spectrogram, after its augmentation.
 
     Args:
-        by: "constants" takes mean and deviation from the recipe; "bands" measures them for every band on the
+        by: "constants" takes mean and std from the recipe; "bands" measures them for every band on the
             training clips, once, and stores them in the run folder.
-        mean, deviation: The two numbers of "constants".
+        mean, std: The two numbers of "constants".
     """
 
     by: Literal["constants", "bands"]
     mean: float | None = None
-    deviation: float | None = limits(None, least=1e-9)
+    std: float | None = limits(None, least=1e-9)
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def _check(recipe, out, labels):
     if recipe.normalise and recipe.normalise.by == "bands":
         raise UserError(
             f'{recipe.file}: normalise: by = "bands" is measured in training, and a checkpoint does not hold it; '
-            'write by = "constants" with the mean and deviation of its training.'
+            'write by = "constants" with the mean and std of its training.'
         )
     if Path(out).exists() and not (Path(out).is_dir() and not any(Path(out).iterdir())):
         raise UserError(f"{out}: exists already; choose another --out.")

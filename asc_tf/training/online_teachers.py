@@ -55,8 +55,8 @@ def _teacher(run, teacher, layer):
 def _renormaliser(run, teacher):
     """A function that undoes the [normalise] of a run and applies its teacher's; the identity where they are equal."""
     ours, theirs = _normalisation(run), _normalisation(teacher)
-    slope = ours["deviation"] / theirs["deviation"]
-    shift = (ours["mean"] - theirs["mean"]) / theirs["deviation"]
+    slope = ours["std"] / theirs["std"]
+    shift = (ours["mean"] - theirs["mean"]) / theirs["std"]
     if (slope == 1).all() and (shift == 0).all():
         return lambda x: x
     slope, shift = slope.astype(np.float32), shift.astype(np.float32)

@@ -75,9 +75,9 @@ def delta_filters(deltas):
 
 
 def normalisation(run):
-    """{"cell_mean", "cell_deviation"}: one number for all cells, or one a band and channel."""
-    numbers = build.normalisation(run) if run.recipe.normalise else {"mean": 0.0, "deviation": 1.0}
-    return {f"cell_{key}": np.asarray(numbers[key], np.float32).reshape(-1) for key in ("mean", "deviation")}
+    """{"cell_mean", "cell_std"}: one number for all cells, or one a band and channel."""
+    numbers = build.normalisation(run) if run.recipe.normalise else {"mean": 0.0, "std": 1.0}
+    return {f"cell_{key}": np.asarray(numbers[key], np.float32).reshape(-1) for key in ("mean", "std")}
 
 
 def settings_text(numbers, guard):

@@ -102,7 +102,7 @@ def _words(end):
 
 
 def _normalisation(run):
-    """{"mean", "deviation"}: numbers, or lists of one a band; None where the recipe does not normalise."""
+    """{"mean", "std"}: numbers, or lists of one a band; None where the recipe does not normalise."""
     if not run.recipe.normalise:
         return None
     return {key: np.squeeze(value).tolist() for key, value in build.normalisation(run).items()}

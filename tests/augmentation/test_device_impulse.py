@@ -9,7 +9,7 @@ from asc_tf.errors import UserError
 SEED = tf.constant([0, 1])
 
 
-def test_by_hand_and_only_on_the_named_device(tmp_path):
+def test_convolution_by_hand_on_the_named_device_alone(tmp_path):
     soundfile.write(tmp_path / "echo.wav", np.array([0.5, 0, 0.25]), 1000, subtype="FLOAT")
     wave = tf.constant([[1.0, 0, 0, 0, 2], [1, 0, 0, 0, 2]])
     batch = {"wave": wave, "device": tf.constant(["a", "b"])}
@@ -36,7 +36,7 @@ def test_only_clips_above_the_energy_are_changed(halving):
     np.testing.assert_allclose(out[:, 0], [0.1, 1.0, 1.0], atol=1e-6)
 
 
-def test_impossible_settings_are_named(halving):
+def test_settings_out_of_range_are_refused(halving):
     batch = {"wave": tf.ones((1, 8)), "device": tf.constant(["a"])}
     for wrong, message in (({"p": 1.5}, "p = 1.5"), ({"min_energy": -1.0}, "min_energy = -1.0 must not be negative")):
         with pytest.raises(UserError, match=message):

@@ -9,7 +9,7 @@ SEED = tf.constant([0, 1])
 BANDS = 40
 
 
-def transcribed(gain_db, edges, ranges, linear):
+def original_curve(gain_db, edges, ranges, linear):
     """(clips, BANDS) dB, range by range and clip by clip, as FilterAugSED writes it."""
     curve = np.zeros((len(gain_db), BANDS))
     for i in range(ranges):
@@ -21,13 +21,13 @@ def transcribed(gain_db, edges, ranges, linear):
 
 
 @pytest.mark.parametrize("ranges", [2, 3, 5])
-def test_curves_are_those_of_the_original(ranges):
+def test_curves_equal_the_original(ranges):
     rng = np.random.default_rng(ranges)
     edges = np.array([0, *np.sort(rng.choice(np.arange(1, BANDS), ranges - 1, replace=False)), *[BANDS] * (6 - ranges)])
     gain_db = rng.uniform(-6, 6, (4, 6))
-    for curve, linear in ((filter_augment.stepped, False), (filter_augment.sloped, True)):
+    for curve, linear in ((filter_augment.step_curve, False), (filter_augment.linear_curve, True)):
         ours = curve(tf.constant(gain_db), tf.constant(edges, tf.int32), BANDS)
-        np.testing.assert_allclose(ours, transcribed(gain_db, edges, ranges, linear), atol=1e-6)
+        np.testing.assert_allclose(ours, original_curve(gain_db, edges, ranges, linear), atol=1e-6)
 
 
 def drawn(ranges, min_width, bands=BANDS, draws=20000):
@@ -35,7 +35,9 @@ def drawn(ranges, min_width, bands=BANDS, draws=20000):
     seeds = tf.stack([tf.zeros(draws, tf.int32), tf.range(draws)], 1)
     run = tf.function(
         lambda: tf.map_fn(
-            lambda s: filter_augment.boundaries(s, tf.constant(ranges), tf.constant(min_width), bands=bands, most=5),
+            lambda s: filter_augment.boundaries(
+                s, tf.constant(ranges), tf.constant(min_width), bands=bands, max_ranges=5
+            ),
             seeds,
         )
     )
@@ -81,13 +83,13 @@ def test_numbers_of_ranges_leave_out_the_upper_bound_and_are_one_a_batch():
 
 def test_a_single_range_changes_nothing_and_all_gains_are_within_db():
     assert not curves(step_share=1.0, step_bands=[1, 2], seeds=5).any()
-    found = curves(db=[-7.5, 6.0])
-    assert -7.5 <= found.min() < -6 and 5 < found.max() <= 6
+    added_db = curves(db=[-7.5, 6.0])
+    assert -7.5 <= added_db.min() < -6 and 5 < added_db.max() <= 6
 
 
 def test_a_step_in_a_share_of_the_batches_and_a_filter_in_a_share_of_the_clips():
-    found = curves(step_share=0.3, seeds=300, clips=1)[:, 0]
-    stepped = [len(set(curve)) < 6 for curve in found]
+    added_db = curves(step_share=0.3, seeds=300, clips=1)[:, 0]
+    stepped = [len(set(curve)) < 6 for curve in added_db]
     assert np.mean(stepped) == pytest.approx(0.3, abs=0.08)
     assert np.mean(curves(p=0.3, seeds=10, clips=200).any(-1)) == pytest.approx(0.3, abs=0.05)
 
@@ -97,7 +99,7 @@ def test_domains_by_hand():
     mel = tf.constant(np.log(power + floor), tf.float32)[None, :, None, None]
     curve = tf.fill((1, 3, 1, 1), gain_db)
     linear, level, authors = (
-        np.ravel(filter_augment.weighed(mel, curve, domain, floor))
+        np.ravel(filter_augment.filtered(mel, curve, domain, floor))
         for domain in ("linear", "decibel", "log_as_authors")
     )
     np.testing.assert_allclose(linear, np.log(power * 10**0.3 + floor), atol=1e-5)  # silence stays the floor
@@ -115,6 +117,6 @@ def test_domains_by_hand():
         ({"step_min_width": -1}, "must not be negative"),
     ],
 )
-def test_impossible_settings_are_named(wrong, message):
+def test_settings_out_of_range_are_refused(wrong, message):
     with pytest.raises(UserError, match=message):
         filter_augment.apply({"mel": tf.zeros((1, BANDS, 2, 1))}, SEED, **SETTINGS | wrong)

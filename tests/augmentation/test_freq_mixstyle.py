@@ -14,7 +14,7 @@ def test_equals_the_original(shared, case):
     np.testing.assert_allclose(ours, y, atol=1e-5 if case == "logmel" else 1e-12)
 
 
-def test_its_own_style_changes_nothing():
+def test_a_share_of_1_changes_nothing():
     mel = tf.random.stateless_normal((4, 8, 5, 1), (0, 1))
     np.testing.assert_allclose(freq_mixstyle.mix(mel, tf.range(4)[::-1], tf.ones((4, 1, 1, 1))), mel, atol=1e-5)
 

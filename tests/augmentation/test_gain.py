@@ -14,16 +14,16 @@ def gains_db(**settings):
 
 
 def test_gains_are_uniform():
-    found = gains_db()
-    assert found.min() > -12.01 and found.max() < 12.01
-    assert found.mean() == pytest.approx(0, abs=0.2) and found.std() == pytest.approx(24 / 12**0.5, rel=0.02)
+    gains = gains_db()
+    assert gains.min() > -12.01 and gains.max() < 12.01
+    assert gains.mean() == pytest.approx(0, abs=0.2) and gains.std() == pytest.approx(24 / 12**0.5, rel=0.02)
 
 
-def test_quieter_on_the_average():
+def test_mean_db_shifts_the_gains():
     np.testing.assert_allclose(gains_db(mean_db=-24.0), gains_db() - 24, atol=1e-3)
 
 
-def test_as_released_they_are_whole_and_never_the_highest():
+def test_whole_decibels_leave_out_the_highest():
     values, counts = np.unique(np.round(gains_db(whole_db=True), 3), return_counts=True)
     np.testing.assert_array_equal(values, np.arange(-12, 12))
     np.testing.assert_allclose(counts / 20000, 1 / 24, atol=0.006)

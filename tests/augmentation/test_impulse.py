@@ -13,7 +13,7 @@ def test_equals_the_original(shared, excerpt):
     np.testing.assert_allclose(ours[0], golden[f"{excerpt}/y_f64"], atol=1e-6)
 
 
-def test_responses_are_read_as_the_original_reads_them(shared):
+def test_responses_equal_those_that_the_original_reads(shared):
     golden = np.load(shared / "golden/math_dir.npz")
     files = sorted(file.name for file in (shared / "data/micirp").iterdir())
     waves = _impulse.responses("device_impulse", str(shared / "data/micirp"), 32000)
@@ -28,7 +28,7 @@ def test_a_response_longer_than_the_clip_is_cut_with_it():
     np.testing.assert_allclose(ours[0], np.convolve(wave[:15], response)[:15], atol=1e-5)
 
 
-def test_missing_empty_and_broken_folders_are_named(tmp_path):
+def test_missing_empty_and_broken_folders_are_refused(tmp_path):
     for folder, message in ((tmp_path / "none", "no such folder"), (tmp_path, "holds no audio file")):
         with pytest.raises(UserError, match=f"augmentation/playback: .*{message}"):
             _impulse.responses("playback", str(folder), 1000)

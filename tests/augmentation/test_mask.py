@@ -9,10 +9,10 @@ SEED = tf.constant([3, 4])
 
 
 @pytest.mark.parametrize("axis", [_mask.BANDS, _mask.FRAMES])
-def test_by_hand(axis):
+def test_masks_by_hand(axis):
     start, width = tf.constant([[1.0, 3], [0, 0]]), tf.constant([[2.0, 1], [0, 5]])
     masked = _mask.mask(tf.ones((2, 5, 5, 2)), start, width, axis=axis, fill=-3.0).numpy()
-    rows = np.moveaxis(masked, axis, -1)[:, 0]  # (clip, channel, place)
+    rows = np.moveaxis(masked, axis, -1)[:, 0]  # (clip, channel, cell)
     np.testing.assert_array_equal(rows[0], [[1, -3, -3, 1, 1], [1, 1, 1, -3, 1]])
     np.testing.assert_array_equal(rows[1], [[1] * 5, [-3] * 5])
     assert (masked == np.take(masked, [0], 3 - axis)).all()
@@ -25,7 +25,7 @@ def hidden(part, clips=5000, channels=1, **settings):
 
 
 @pytest.mark.parametrize(("part", "name"), [(freq_mask, "max_bands"), (time_mask, "max_frames")])
-def test_widths_and_starts_are_those_of_torchaudio(part, name):
+def test_widths_and_starts_are_distributed_as_in_torchaudio(part, name):
     """Independent transcription of mask_along_axis_iid; floor of a draw below the maximum, so never 8 wide."""
     masks = hidden(part, clips=20000, **{name: 8})[..., 0]
     counts = np.bincount(masks.sum(1).astype(int), minlength=9)
@@ -34,16 +34,16 @@ def test_widths_and_starts_are_those_of_torchaudio(part, name):
     rng = np.random.default_rng(0)
     value = rng.uniform(0, 8, 400000)
     start = np.floor(rng.uniform(0, 64 - value))
-    place = np.arange(64)[:, None]
-    expected = ((place >= start) & (place < start + np.floor(value))).mean(1)
+    cell = np.arange(64)[:, None]
+    expected = ((cell >= start) & (cell < start + np.floor(value))).mean(1)
     np.testing.assert_allclose(masks.mean(0), expected, atol=0.006)
 
 
 @pytest.mark.parametrize(("each", "masks"), [("channel", 90), ("clip", 30), ("batch", 1)])
-def test_what_has_a_mask_of_its_own(each, masks):
-    found = np.moveaxis(hidden(freq_mask, clips=30, channels=3, max_bands=48, each=each), -1, 1).reshape(90, 64)
-    assert 0.75 * masks <= len(np.unique(found, axis=0)) <= masks  # of 90 draws some are equal
-    assert each == "channel" or (found[0::3] == found[1::3]).all()
+def test_every_channel_or_clip_or_batch_draws_one_mask(each, masks):
+    rows = np.moveaxis(hidden(freq_mask, clips=30, channels=3, max_bands=48, each=each), -1, 1).reshape(90, 64)
+    assert 0.75 * masks <= len(np.unique(rows, axis=0)) <= masks  # of 90 draws some are equal
+    assert each == "channel" or (rows[0::3] == rows[1::3]).all()
 
 
 def test_a_share_of_p_is_masked():
@@ -51,7 +51,7 @@ def test_a_share_of_p_is_masked():
     assert everything == pytest.approx(63 / 64, abs=0.01) and share == pytest.approx(0.3 * 63 / 64, abs=0.02)
 
 
-def test_more_than_there_is_is_refused():
+def test_masks_wider_than_the_axis_are_refused():
     with pytest.raises(UserError, match="freq_mask: max_bands = 65 must be from 0 to the 64 bands"):
         freq_mask.apply({"mel": tf.zeros((1, 64, 9, 1))}, SEED, max_bands=65, fill=1.0)
     with pytest.raises(UserError, match="time_mask: max_frames = 10 must be from 0 to the 9 frames"):

@@ -15,11 +15,11 @@ def added(**settings):
 
 
 def test_levels_are_uniform_in_decibels_and_samples_independent():
-    found = added(min_dbfs=-60.0, max_dbfs=-40.0).astype("float64")
-    level = 20 * np.log10(found.std(axis=1))
+    noises = added(min_dbfs=-60.0, max_dbfs=-40.0).astype("float64")
+    level = 20 * np.log10(noises.std(axis=1))
     assert -60.5 < level.min() < -59 and -41 < level.max() < -39.5
     assert level.mean() == pytest.approx(-50, abs=1) and level.std() == pytest.approx(20 / 12**0.5, rel=0.1)
-    unit = found / found.std(axis=1, keepdims=True)
+    unit = noises / noises.std(axis=1, keepdims=True)
     assert abs(np.mean(unit[:, 1:] * unit[:, :-1])) < 0.005 and abs(np.mean(unit[1:] * unit[:-1])) < 0.005
     assert np.mean(unit**4) == pytest.approx(3, rel=0.03)  # as a Gaussian's
 
@@ -29,6 +29,6 @@ def test_a_share_of_p_is_changed():
 
 
 @pytest.mark.parametrize("levels", [(-40.0, -60.0), (-10.0, 3.0)])
-def test_levels_that_fall_or_are_beyond_full_scale_are_refused(levels):
+def test_levels_out_of_order_or_beyond_full_scale_are_refused(levels):
     with pytest.raises(UserError, match="must rise, to 0 at most"):
         noise.apply({"wave": tf.ones((1, 8))}, SEED, 32000, min_dbfs=levels[0], max_dbfs=levels[1])

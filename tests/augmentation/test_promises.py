@@ -1,4 +1,4 @@
-"""Promises that every augmentation keeps."""
+"""Properties of every augmentation."""
 
 import numpy as np
 import pytest
@@ -8,32 +8,32 @@ import tensorflow as tf
 from asc_tf.recipe import registry
 
 RESPONSES = {"folder": "responses"}
-PLAYED = {
+PLAYBACK = {
     "low_hz": [100.0, 300.0], "high_hz": [2000.0, 3500.0], "drive_db": [-6.0, 3.0], "rt60_s": [0.1, 0.4],
     "direct_db": [-3.0, 9.0], "snr_db": [20.0, 40.0], "folder": "responses",
 }  # fmt: skip
-FILTERED = {"step_share": 0.5, "domain": "linear"}
-# The settings that are tried, and those under which nothing may change.
+FILTER = {"step_share": 0.5, "domain": "linear"}
+# Settings to test, and settings under which nothing may change.
 SETTINGS = {
     "device_impulse": ({"p": 0.7} | RESPONSES, {"p": 0.0} | RESPONSES),
-    "filter_augment": (FILTERED, {"p": 0.0} | FILTERED),
+    "filter_augment": (FILTER, {"p": 0.0} | FILTER),
     "fmix": ({"alpha": 1.0, "decay": 3.0}, {"alpha": 1.0, "decay": 3.0, "p": 0.0}),
     "freq_mask": ({"max_bands": 20, "fill": -11.5}, {"max_bands": 0, "fill": -11.5}),
     "freq_mixstyle": ({"p": 1.0, "alpha": 0.4}, {"p": 0.0, "alpha": 0.4}),
     "gain": ({"max_db": 12.0}, {"max_db": 0.0}),
     "mixup": ({"alpha": 0.3}, {"alpha": 0.3, "p": 0.0}),
     "noise": ({"min_dbfs": -40.0, "max_dbfs": -20.0}, {"min_dbfs": -40.0, "max_dbfs": -20.0, "p": 0.0}),
-    "playback": ({"p": 0.7} | PLAYED, {"p": 0.0} | PLAYED),
+    "playback": ({"p": 0.7} | PLAYBACK, {"p": 0.0} | PLAYBACK),
     "time_mask": ({"max_frames": 10, "fill": -11.5}, {"max_frames": 0, "fill": -11.5}),
     "time_roll": ({"max_shift_s": 0.1}, {"max_shift_s": 0.0}),
     "wave_mixup": ({"p": 0.7, "alpha": 2.0}, {"p": 0.0, "alpha": 2.0}),
 }
 MIXING = {"fmix", "mixup", "wave_mixup"}
 RATE, BANDS, FRAMES = 8000, 64, 20
-everyone = pytest.mark.parametrize("name", SETTINGS)
+every_augmentation = pytest.mark.parametrize("name", SETTINGS)
 
 
-def test_none_is_forgotten():
+def test_every_augmentation_is_tested():
     assert sorted(SETTINGS) == registry.names("augmentation")
 
 
@@ -62,16 +62,16 @@ def applied(name, settings, values, *seeds):
     module = registry.module("augmentation", name)
     extra = (RATE,) if module.ON == "wave" else ()
     run = tf.function(lambda b, s: module.apply(b, s, *extra, **settings))
-    found = [run(values, tf.constant(seed, tf.int32)) for seed in seeds or [(1, 2)]]
-    return found if seeds else found[0]
+    results = [run(values, tf.constant(seed, tf.int32)) for seed in seeds or [(1, 2)]]
+    return results if seeds else results[0]
 
 
 def changed(name, values):
     return values[registry.module("augmentation", name).ON].numpy()
 
 
-@everyone
-def test_same_seed_same_result_another_seed_another(name):
+@every_augmentation
+def test_the_result_is_a_function_of_the_seed(name):
     after = applied(name, SETTINGS[name][0], batch(), (1, 2), (1, 2), (1, 3))
     one, again, other = (changed(name, values) for values in after)
     np.testing.assert_array_equal(one, again)
@@ -79,7 +79,7 @@ def test_same_seed_same_result_another_seed_another(name):
     assert np.abs(one - changed(name, batch())).max() > 0
 
 
-@everyone
+@every_augmentation
 @pytest.mark.parametrize("channels", [1, 3])
 def test_shapes_and_types_stay_and_labels_are_distributions(name, channels):
     before = batch(channels=channels)
@@ -92,7 +92,7 @@ def test_shapes_and_types_stay_and_labels_are_distributions(name, channels):
     assert after["label"].numpy().min() >= 0 and np.isfinite(changed(name, after)).all()
 
 
-@everyone
+@every_augmentation
 def test_switched_off_it_changes_nothing(name):
     before, after = batch(), applied(name, SETTINGS[name][1], batch())
     for key in ("wave", "mel", "label", "device"):
@@ -102,19 +102,19 @@ def test_switched_off_it_changes_nothing(name):
         np.testing.assert_array_equal(after["teacher"][:, 0], before["teacher"])
 
 
-@everyone
+@every_augmentation
 def test_a_batch_of_one_works(name):
     after = changed(name, applied(name, SETTINGS[name][0], batch(1)))
     assert after.shape == changed(name, batch(1)).shape and np.isfinite(after).all()
 
 
-@everyone
+@every_augmentation
 def test_silence_and_constants_stay_finite(name):
     values = batch() | {"wave": tf.zeros((6, RATE)), "mel": tf.fill((6, BANDS, FRAMES, 1), -11.512925)}
     assert np.isfinite(changed(name, applied(name, SETTINGS[name][0], values))).all()
 
 
-@everyone
+@every_augmentation
 def test_runs_in_a_pipeline_whose_last_batch_is_smaller(name):
     module = registry.module("augmentation", name)
     extra = (RATE,) if module.ON == "wave" else ()
@@ -124,7 +124,7 @@ def test_runs_in_a_pipeline_whose_last_batch_is_smaller(name):
     assert [len(values[module.ON]) for values in run] == [3, 2]
 
 
-# What each system reports, as far as it is known, in the words of a recipe.
+# Reported settings of each system, as far as they are known, as recipe keys.
 PUBLISHED = [
     ("DIR, EUSIPCO 2023", "device_impulse", {"p": 0.4, "folder": ".", "only_device": "a"}),
     ("CP-JKU 2023", "device_impulse", {"p": 0.6, "folder": ".", "only_device": "a"}),
@@ -167,6 +167,6 @@ PUBLISHED = [
 
 
 @pytest.mark.parametrize(("system", "name", "settings"), PUBLISHED)
-def test_published_settings_are_words_of_a_recipe(system, name, settings):
+def test_published_settings_are_valid_in_a_recipe(system, name, settings):
     checked = registry.check("augmentation", name, settings)
     assert checked.items() >= settings.items()

@@ -4,13 +4,13 @@ import tensorflow as tf
 from asc_tf.augmentation import time_roll
 
 
-def test_rolls_as_torch_does(shared):
+def test_rolls_as_torch(shared):
     golden = np.load(shared / "golden/math_dir.npz")
     rolled = time_roll.roll(golden["ex0/x"][None], tf.constant([1234]))
     np.testing.assert_array_equal(rolled[0, :64], golden["ex0/roll_1234"])
 
 
-def test_by_hand():
+def test_rolls_by_hand():
     wave = tf.constant([[1.0, 2, 3, 4], [1, 2, 3, 4]])
     np.testing.assert_array_equal(time_roll.roll(wave, tf.constant([1, -1])), [[4, 1, 2, 3], [2, 3, 4, 1]])
 

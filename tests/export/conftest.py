@@ -19,7 +19,7 @@ SMALL_LOG_MEL = {
     "flavour": "htk", "sample_rate_hz": 8000, "window_samples": 600, "hop_samples": 1000, "fft_samples": 1024,
     "bands": 12, "min_hz": 0.0, "max_hz": 4000.0,
 }  # fmt: skip
-CONSTANTS = Normalise(by="constants", mean=-4.5, deviation=5.0)
+CONSTANTS = Normalise(by="constants", mean=-4.5, std=5.0)
 
 
 @pytest.fixture(scope="session")

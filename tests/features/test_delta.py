@@ -42,7 +42,7 @@ def test_valid_is_what_every_edge_mode_of_librosa_agrees_on(shared, excerpt):
 
 
 @pytest.mark.parametrize("deltas", ["interpolated", "valid"])
-def test_a_parabola_has_its_own_derivatives(deltas):
+def test_derivatives_of_a_parabola(deltas):
     t = np.arange(20.0)
     ours = _delta.with_deltas((3 + 2 * t + 0.5 * t**2)[None, None].astype("f"), deltas=deltas)[0, 0].numpy()
     t = t if deltas == "interpolated" else t[4:-4]
@@ -81,7 +81,7 @@ def test_a_nan_stays_in_its_band():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_kinds_make_the_tensors_of_ait2023(kind):
+def test_all_front_ends_have_the_shape_and_the_deltas_of_ait2023(kind):
     part, settings = KINDS[kind]
     settings = {"sample_rate_hz": 44100, "hop_samples": 326, "bands": 128, "frames": 132} | settings
     wave = np.random.default_rng(0).standard_normal((1, 44100)).astype("f")

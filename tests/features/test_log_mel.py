@@ -28,7 +28,7 @@ HTSAT = BASELINE | {
     "min_hz": 50.0, "max_hz": 14000.0,
 }  # fmt: skip
 EACH = {"htk": BASELINE, "slaney": LIBROSA, "kaldi": PASST, "ast": AST, "htsat": HTSAT}
-# name in the golden: (file, settings, mean and deviation of its normalisation, dB of its unit)
+# name in the golden: (file, settings, mean and std of its normalisation, dB of its unit)
 GOLDENS = {
     "b_baseline24": ("feat_logmel", BASELINE, 0.0, 1.0, DB),
     "a_cpjku23_hop500": ("feat_logmel", CP_JKU, -4.5, 5.0, DB),
@@ -43,16 +43,16 @@ GOLDENS = {
 
 @pytest.mark.parametrize("name", GOLDENS)
 @pytest.mark.parametrize("excerpt", ["ex0", "ex1"])
-def test_equals_its_original(name, excerpt, shared):
-    """Within 1e-3 dB of the original in float64, and of its float32 form beyond that one's own error (1.3e-3)."""
-    file, settings, mean, deviation, decibels = GOLDENS[name]
+def test_equals_the_original(name, excerpt, shared):
+    """Within 1e-3 dB of the original in float64, and of its float32 form beyond the error of that form (1.3e-3)."""
+    file, settings, mean, std, decibels = GOLDENS[name]
     golden = np.load(shared / f"golden/{file}.npz")
     wave = np.load(shared / "golden/feat_waves.npz")[f"{excerpt}/wave_{settings['sample_rate_hz']}"]
     original, exact = (
-        (golden[f"{excerpt}/{name}{form}"].astype(float) * deviation + mean) * decibels for form in ("", "_f64")
+        (golden[f"{excerpt}/{name}{form}"].astype(float) * std + mean) * decibels for form in ("", "_f64")
     )
     ours = log_mel.build(**settings)(wave[None])[0, ..., 0].numpy() * decibels
-    if name.startswith(("d_", "e_")):  # those originals put time first
+    if name.startswith(("d_", "e_")):  # in those originals time is the first axis
         original, exact = original.T, exact.T
     assert ours.shape == original.shape
     loud = original > original.max() - 80
@@ -73,17 +73,17 @@ def test_equals_the_further_settings_of_librosa(excerpt, name, settings, shared)
     np.testing.assert_allclose(ours[loud], original[loud], atol=1e-3)
 
 
-@pytest.mark.parametrize(("constants", "mean", "deviation"), [
+@pytest.mark.parametrize(("constants", "mean", "std"), [
     ("audioset", -4.2677393, 2 * 4.5689974), ("esc50", -6.6268077, 2 * 5.358466),
 ])  # fmt: skip
-def test_ast_pads_with_zero_before_it_normalises(constants, mean, deviation, shared):
+def test_ast_pads_with_zero_before_it_normalises(constants, mean, std, shared):
     wave = np.load(shared / "golden/feat_waves.npz")["ex0/wave_16000"]
     original = np.load(shared / "golden/feat_logmel.npz")[f"ex0/d_ast_fbank_pad100_{constants}_norm"].T
-    ours = (log_mel.build(**AST, frames=100)(wave[None])[0, ..., 0].numpy() - mean) / deviation
+    ours = (log_mel.build(**AST, frames=100)(wave[None])[0, ..., 0].numpy() - mean) / std
     np.testing.assert_allclose(ours, original, atol=1e-5)
 
 
-def test_every_flavour_is_tried():
+def test_every_flavour_is_tested():
     choices = typing.get_args(typing.get_type_hints(log_mel.build)["flavour"])
     assert set(EACH) == set(_flavours.FLAVOURS) == set(choices)
 
@@ -130,16 +130,16 @@ def test_a_full_scale_square_wave_is_finite(layer):
 
 
 def test_a_clip_does_not_depend_on_its_neighbours(layer):
-    """Not on a loud one, not on one that is not a number, not on how many there are."""
+    """Neither on a loud one, nor on one of NaN, nor on their number."""
     quiet, loud = 1e-3 * noise(layer, 1), noise(layer, 1, 1)
     alone = layer(quiet)[0].numpy()
     together = layer(np.concatenate([quiet, loud, loud * np.nan, quiet, loud, quiet])).numpy()
-    for place in (0, 3, 5):
-        np.testing.assert_allclose(together[place], alone, atol=2e-5)
+    for index in (0, 3, 5):
+        np.testing.assert_allclose(together[index], alone, atol=2e-5)
     assert np.isnan(together[2]).all() and np.isfinite(together[4]).all()
 
 
-def test_runs_wherever_graphs_run(layer):
+def test_runs_in_a_dataset_a_graph_and_xla(layer):
     waves = noise(layer, 5)
     direct = layer(waves).numpy()
     dataset = tf.data.Dataset.from_tensor_slices(waves).batch(5).map(layer)
@@ -148,7 +148,7 @@ def test_runs_wherever_graphs_run(layer):
         np.testing.assert_allclose(tf.function(layer, jit_compile=compiled)(waves), direct, atol=2e-5)
 
 
-def test_stands_in_a_model_that_is_saved(layer, tmp_path):
+def test_saves_and_loads_in_a_model(layer, tmp_path):
     waves = noise(layer, 5)
     inputs = keras.Input(waves.shape[1:])
     model = keras.Model(inputs, layer(inputs))
@@ -156,6 +156,7 @@ def test_stands_in_a_model_that_is_saved(layer, tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded.predict(waves, verbose=0), layer(waves), atol=2e-5)
+    assert loaded.get_layer("log_mel").get_config() == layer.get_config()
 
 
 def test_computes_in_float32_under_mixed_precision():
@@ -200,7 +201,7 @@ def test_deltas_are_channels():
         {"flavour": "kaldi", "min_hz_range": 0}, {"flavour": "kaldi", "max_hz": 15.0, "min_hz_range": 20},
     ],
 )  # fmt: skip
-def test_settings_that_cannot_work_are_refused(wrong):
+def test_settings_that_do_not_fit_together_are_refused(wrong):
     with pytest.raises(UserError, match="features/log_mel"):
         log_mel.build(**(BASELINE | wrong))
 
@@ -225,6 +226,6 @@ def test_training_uses_the_bank_it_draws():
     assert np.abs(layer(wave) - fixed(wave)).max() > 0.1
 
 
-def test_only_ranges_make_it_vary():
+def test_varies_only_with_a_range():
     assert not log_mel.build(**(SMALL | {"max_hz": 3000.0})).varies
     assert log_mel.build(**(SMALL | {"max_hz": 3000.0}), max_hz_range=2000).varies

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from asc_tf.features import _framing, _mel
+from asc_tf.features import _framing, _mel, _windows
 
 BANKS = {
     "a_cpjku23_256": (_mel.kaldi_bank, (256, 4096, 32000, 0.0, 15500.0)),
@@ -26,10 +26,10 @@ def test_banks_equal_their_originals(name, shared):
 @pytest.mark.parametrize(
     ("name", "window"),
     [
-        ("a_cpjku23_256", _framing.torch_hann(3072, symmetric=True)),
-        ("c_128_fmax15500", _framing.torch_hann(800, symmetric=True)),
-        ("b_baseline24_256", _framing.torch_hann(3072, symmetric=False)),
-        ("d_ast", _framing.hann(400, symmetric=True)),
+        ("a_cpjku23_256", _windows.torch_hann(3072, symmetric=True)),
+        ("c_128_fmax15500", _windows.torch_hann(800, symmetric=True)),
+        ("b_baseline24_256", _windows.torch_hann(3072, symmetric=False)),
+        ("d_ast", _windows.hann(400, symmetric=True)),
     ],
 )
 def test_windows_equal_their_originals(name, window, shared):
@@ -53,22 +53,24 @@ def test_triangles_peak_at_1_or_have_area_2():
     np.testing.assert_allclose(areas, 1, rtol=0.01)
 
 
-def test_groups_give_what_the_whole_bank_gives():
+def test_groups_equal_the_whole_bank():
     bank = _mel.htk_bank(40, 512, 16000, 0.0, 8000.0)
     power = np.random.default_rng(0).random((2, 7, 257)).astype("f")
     grouped = _mel.apply_bank(power, _mel.grouped(bank))
     np.testing.assert_allclose(grouped, np.swapaxes(power @ bank, 1, 2), rtol=1e-5)
 
 
-def test_drawn_weights_are_those_of_the_bank():
+def test_weights_in_graph_code_equal_those_of_the_bank():
     bank = _mel.kaldi_bank(128, 1024, 32000, 0.0, 15000.0)
     groups = _mel.grouped(bank)
-    drawn = _mel.drawn_kaldi_weights(groups, 1024, 32000, tf.constant(0.0), tf.constant(15000.0))
+    drawn = _mel.kaldi_weights(groups, 1024, 32000, tf.constant(0.0), tf.constant(15000.0))
     for (_, weights), tensor in zip(groups, drawn, strict=True):
         np.testing.assert_allclose(tensor, weights, atol=1e-4)
 
 
-def test_frames_are_the_wave_hop_by_hop():
+def test_frames_overlap_by_the_hop():
     wave = np.arange(20, dtype="f")[None]
-    np.testing.assert_array_equal(_framing.sliced(wave, 3, 7, 3)[0], [np.arange(7), np.arange(3, 10), np.arange(6, 13)])
-    np.testing.assert_array_equal(_framing.sliced(wave, 2, 4, 9)[0], [np.arange(4), np.arange(9, 13)])
+    np.testing.assert_array_equal(
+        _framing.overlapping(wave, 3, 7, 3)[0], [np.arange(7), np.arange(3, 10), np.arange(6, 13)]
+    )
+    np.testing.assert_array_equal(_framing.overlapping(wave, 2, 4, 9)[0], [np.arange(4), np.arange(9, 13)])

@@ -42,7 +42,7 @@ def test_shipped_recipes_are_right_and_survive_writing(name, tmp_path):
         ("[quantise]", '[quantise]\nmethod = "ptq"', 'method = "ptq" does not train: leave epochs, frozen_epochs'),
         ("[quantise]", "[quantise]\ntemperature = 0", "quantise: temperature = 0.0 must be at least 0.1"),
         ("seed = 1", "seed = ", "is not a readable TOML file"),
-        ("[train]", '[normalise]\nby = "constants"\nmean = 1\n[train]', "needs both mean and deviation"),
+        ("[train]", '[normalise]\nby = "constants"\nmean = 1\n[train]', "needs both mean and std"),
         ("[train]", '[normalise]\nby = "bands"\nmean = 1\n[train]', "leave mean out"),
         (
             "[train]",
@@ -51,8 +51,8 @@ def test_shipped_recipes_are_right_and_survive_writing(name, tmp_path):
         ),
         (
             "[train]",
-            '[normalise]\nby = "constants"\nmean = 0\ndeviation = 0\n[train]',
-            "normalise: deviation = 0.0 must be at least 1e-09",
+            '[normalise]\nby = "constants"\nmean = 0\nstd = 0\n[train]',
+            "normalise: std = 0.0 must be at least 1e-09",
         ),
         (
             "label_weight = 0.3",
@@ -70,7 +70,7 @@ def test_mistakes_name_the_file_the_key_and_the_fix(tmp_path, old, new, message)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("section", ['{by="bands"}', '{by="constants", mean=-4.5, deviation=5}'])
+@pytest.mark.parametrize("section", ['{by="bands"}', '{by="constants", mean=-4.5, std=5}'])
 def test_what_is_left_out_of_a_section_stays_out(section, tmp_path):
     loaded = recipe.load("quickstart", [f"normalise={section}"])
     copy = tmp_path / "recipe.toml"

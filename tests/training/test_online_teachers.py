@@ -11,7 +11,7 @@ from asc_tf.runs import folder as run_folder
 from asc_tf.training import dry_run as fitting
 from asc_tf.training import online_teachers as live
 
-MINE, THEIRS = ('normalise={by="constants", mean=-3, deviation=2}', 'normalise={by="bands"}')
+MINE, THEIRS = ('normalise={by="constants", mean=-3, std=2}', 'normalise={by="bands"}')
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def runs(tiny):
     file = tiny.parent / "tiny_teacher.toml"
     teacher = run_folder.RunFolder(tiny.parent / "teacher", recipe.load(file, [THEIRS, "model.width=12"]))
     rng = np.random.default_rng(0)
-    bands = {"mean": rng.standard_normal((64, 1, 1)) - 5, "deviation": rng.uniform(1, 4, (64, 1, 1))}
+    bands = {"mean": rng.standard_normal((64, 1, 1)) - 5, "std": rng.uniform(1, 4, (64, 1, 1))}
     teacher.write_arrays("normalisation.npz", bands)
     return run_folder.RunFolder(tiny.parent / "student", recipe.load(file, [MINE])), teacher
 

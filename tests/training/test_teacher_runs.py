@@ -91,7 +91,7 @@ def test_linear_ensembles_are_one_teacher_from_the_start(taught_by, said):
 
 def test_what_depends_on_the_batch_is_merged_in_the_step(taught_by):
     run, taught, data = taught_by(
-        "bayesian", teachers(ensemble='"bayesian"'), "normalise={by='constants',mean=0,deviation=1}"
+        "bayesian", teachers(ensemble='"bayesian"'), "normalise={by='constants',mean=0,std=1}"
     )
     columns = teaching.stored_targets(run, taught, data)
     logits = columns["teacher"]

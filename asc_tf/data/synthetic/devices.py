@@ -1,26 +1,29 @@
-"""How does each made-up device change what it records?"""
+"""Simulated recording devices of the synthetic scenes."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from asc_tf.data.synthetic import synthesis as _synthesis
+from asc_tf.data.synthetic.synthesis import Points, filtered, noise
 
 
 @dataclass(frozen=True)
 class Device:
-    """What a microphone and the electronics behind it do.
+    """Microphone and electronics of a device.
 
-    response:    (Hz, dB) points.
-    noise_dbfs:  root mean square of the own noise; noise_slope_db is per octave, 0 is white, negative is dull.
-    limit:       amplitude that the limiter comes near to and never passes.
+    Args:
+        gain_db: Before the limiter.
+        noise_dbfs: RMS of the device's noise.
+        noise_slope_db: Of the noise, per octave; 0 is white, negative is dull.
+        limit: Amplitude that the limiter approaches and never exceeds, from 0 to 1.
+        response: (Hz, dB) points.
     """
 
     gain_db: float
     noise_dbfs: float
     noise_slope_db: float
     limit: float
-    response: tuple
+    response: Points
 
 
 # a is a good recorder, b and c are telephones, s1 to s6 are simulated; s4 to s6 lie outside the range of the others.
@@ -55,14 +58,23 @@ DEVICES = {
 }  # fmt: skip
 
 
-def record(sound, device, rng):
-    """What a device makes of a sound: (samples,) float32 within the device's limit."""
+def record(sound: np.ndarray, device: str, rng: np.random.Generator) -> np.ndarray:
+    """Records a sound with a device: response, gain, noise, limiter.
+
+    Args:
+        sound: (SAMPLES,), full scale 1.
+        device: A key of DEVICES.
+        rng: Of the take: its noise, and how the device is held.
+
+    Returns:
+        (SAMPLES,) float32 within the device's limit.
+    """
     settings = DEVICES[device]
-    held = rng.normal(0, 1.0, 3)  # dB: a hand, a pocket, a distance, new each time
-    response = [(hz, level + np.interp(np.log2(hz), (6, 10, 14), held)) for hz, level in settings.response]
-    heard = _synthesis.filtered(sound, response) * np.float32(10 ** (settings.gain_db / 20))
+    handling_db = rng.normal(0, 1.0, 3)  # at 64 Hz, 1 and 16 kHz: a hand, a pocket, a distance, another each time
+    response = [(hz, level + np.interp(np.log2(hz), (6, 10, 14), handling_db)) for hz, level in settings.response]
+    signal = filtered(sound, response) * np.float32(10 ** (settings.gain_db / 20))
     # Four octaves below and above 1 kHz.
-    own = _synthesis.noise(rng, [(62, -4 * settings.noise_slope_db), (16_000, 4 * settings.noise_slope_db)])
-    recorded = heard + np.float32(10 ** (settings.noise_dbfs / 20)) * own
+    device_noise = noise(rng, [(62, -4 * settings.noise_slope_db), (16_000, 4 * settings.noise_slope_db)])
+    recorded = signal + np.float32(10 ** (settings.noise_dbfs / 20)) * device_noise
     limit = np.float32(settings.limit)
     return limit * np.tanh(recorded / limit)

@@ -1,4 +1,4 @@
-"""Which scene, city and devices does each location of the made-up scenes have?"""
+"""Locations of the synthetic scenes: the scene, city, split and devices of each."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,16 @@ _DEVICES_AT_ONCE = 3  # at most, at a location of the test
 
 
 @dataclass(frozen=True)
-class Place:
-    """A location with its one recording; `takes` are the devices present and the seconds kept of each."""
+class Location:
+    """A location, which is recorded once, by one or more devices at the same time.
+
+    Args:
+        number: Index in the plan.
+        scene: Its label.
+        city: Its city.
+        split: "train" or "test".
+        takes: (device, seconds of its recording) of each device.
+    """
 
     number: int
     scene: str
@@ -27,29 +35,42 @@ class Place:
     takes: tuple[tuple[str, int], ...]
 
     @property
-    def identifier(self):
+    def identifier(self) -> str:
+        """City and number, as in TAU's meta.csv."""
         return f"{self.city}-{1000 + self.number}"
 
-    def names(self):
-        """[(device, second, file name)] of every clip."""
+    def names(self) -> list[tuple[str, int, str]]:
+        """(device, second, file name) of every clip."""
         start = f"{self.scene}-{self.identifier}-{40_000 + self.number}"
-        return [(device, second, f"{start}-{second}-{device}.wav") for device, n in self.takes for second in range(n)]
+        return [
+            (device, second, f"{start}-{second}-{device}.wav")
+            for device, seconds in self.takes
+            for second in range(seconds)
+        ]
 
 
-def plan(*, train_clips, test_clips):
-    """All places, those of training first; scenes and devices have their shares to within one clip."""
-    places = []
+def plan(*, train_clips: int, test_clips: int) -> list[Location]:
+    """All locations, those of training first.
+
+    Args:
+        train_clips: Clips of the training split, of all locations together.
+        test_clips: Clips of the test split.
+
+    Returns:
+        The locations; scenes and devices have their shares to within one clip.
+    """
+    locations = []
     for split, clips, cities in (("train", train_clips, CITIES), ("test", test_clips, CITIES + TEST_ONLY_CITIES)):
         for column, (scene, quota) in enumerate(zip(SCENES, _quotas(clips, DEVICE_SHARES[split]), strict=True)):
             for row, takes in enumerate(_takes(quota)):
                 # 7 shares no factor with 10 or 12: the rows of a scene walk through all cities.
                 city = cities[(column + 7 * row) % len(cities)]
-                places.append(Place(len(places), scene, city, split, tuple(takes)))
-    return places
+                locations.append(Location(len(locations), scene, city, split, tuple(takes)))
+    return locations
 
 
 def _quotas(clips, shares):
-    """[{device: clips}] of each scene: every clip in turn goes to the device that lacks most of its share."""
+    """[{device: clips}] of each scene: each clip goes to the device that is furthest below its share."""
     total, given, number, quotas = sum(shares.values()), dict.fromkeys(shares, 0), 0, []
     for scene in range(len(SCENES)):
         before = dict(given)
@@ -61,17 +82,18 @@ def _quotas(clips, shares):
 
 
 def _takes(quota):
-    """[[(device, seconds kept)]] of each place of one scene; no device is twice at one."""
+    """[[(device, seconds)]] of each location of one scene; no device is twice at one."""
     pieces = {device: _pieces(clips) for device, clips in quota.items()}
-    together = -(-sum(map(len, pieces.values())) // _DEVICES_AT_ONCE)
-    takes, turn = [[] for _ in range(max(together, *map(len, pieces.values())))], 0
-    for device, kept in pieces.items():
-        for seconds in kept:
+    locations = -(-sum(map(len, pieces.values())) // _DEVICES_AT_ONCE)
+    takes, turn = [[] for _ in range(max(locations, *map(len, pieces.values())))], 0
+    for device, parts in pieces.items():
+        for seconds in parts:
             takes[turn % len(takes)].append((device, seconds))
             turn += 1
     return takes
 
 
 def _pieces(clips):
+    """The seconds of each recording of a device that has so many clips of a second."""
     whole, rest = divmod(clips, SECONDS)
     return [SECONDS] * whole + [rest] * (rest > 0)

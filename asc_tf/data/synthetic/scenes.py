@@ -1,16 +1,19 @@
-"""Which sounds does each made-up scene consist of, and how loud is each?"""
+"""Composition of the synthetic scenes: the sounds of each, their levels, the room and the city."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from asc_tf.data.synthetic import sounds as _sources
-from asc_tf.data.synthetic import synthesis as _synthesis
+from asc_tf.data.synthetic import sounds
+from asc_tf.data.synthetic.synthesis import SAMPLES, filtered, reverberated
 
-LEVEL_SPREAD_DB = 3.5  # of each sound at each location: what makes the scenes overlap
-LOUDNESS_DBFS, LOUDNESS_SPREAD_DB = -28.0, 2.5  # of a location; the same for every scene, so that it tells nothing
+LEVEL_SPREAD_DB = 3.5  # of each sound at each location: so that the scenes overlap
+LOUDNESS_DBFS, LOUDNESS_SPREAD_DB = (
+    -28.0,
+    2.5,
+)  # of a location; the same for every scene, so that it carries no information
 
-# scene -> (reverberation in seconds, {sound: (share of the locations that have it, level in dB)})
+# scene -> (reverberation in seconds, {sound: (share of the locations with it, level in dB)})
 SCENES = {
     "airport": (1.6, {
         "ventilation": (1.0, 0), "crowd": (0.9, -5), "babble": (0.5, -8), "talker": (0.2, -7), "steps": (0.4, -10),
@@ -62,32 +65,48 @@ SCENES = {
 
 @dataclass(frozen=True)
 class City:
-    """What is particular to a city: the tuning of its sounds, its brightness in dB per octave, its reverberation."""
+    """What differs between cities.
+
+    Args:
+        tuning: Factor of the frequencies of its sounds.
+        tilt_db: Of the spectrum, per octave.
+        reverberation: Factor of the time of reverberation.
+    """
 
     tuning: float
     tilt_db: float
     reverberation: float
 
 
-def city(rng):
+def city(rng: np.random.Generator) -> City:
+    """A random city."""
     return City(tuning=rng.uniform(0.8, 1.25), tilt_db=rng.uniform(-0.7, 0.7), reverberation=rng.uniform(0.7, 1.4))
 
 
-def sound(scene, city, rng):
-    """What is heard at a new location of a scene and city: (samples,) float32, 1.0 is digital full scale."""
+def sound(scene: str, city: City, rng: np.random.Generator) -> np.ndarray:
+    """The sound at a random location.
+
+    Args:
+        scene: A key of SCENES.
+        city: Of the location.
+        rng: Of the location.
+
+    Returns:
+        (SAMPLES,) float32, full scale 1.
+    """
     decay_s, parts = SCENES[scene]
-    near = np.zeros(_synthesis.SAMPLES, np.float32)
+    near = np.zeros(SAMPLES, np.float32)
     for name, (share, level_db) in parts.items():
         if rng.uniform() < share:
             level = 10 ** ((level_db + rng.normal(0, LEVEL_SPREAD_DB)) / 20)
-            near += np.float32(level) * getattr(_sources, name)(rng, city.tuning * rng.uniform(0.95, 1.05))
-    far = _synthesis.reverberated(rng, near, decay_s * city.reverberation * rng.uniform(0.6, 1.5))
+            near += np.float32(level) * getattr(sounds, name)(rng, city.tuning * rng.uniform(0.95, 1.05))
+    far = reverberated(rng, near, decay_s * city.reverberation * rng.uniform(0.6, 1.5))
     wet = rng.uniform(0.2, 0.6) * min(decay_s, 1.5)
-    heard = near / _rms(near) + np.float32(wet) * far
+    mixed = near / _rms(near) + np.float32(wet) * far
     loudness = 10 ** ((LOUDNESS_DBFS + rng.normal(0, LOUDNESS_SPREAD_DB)) / 20)
     tilt_db = city.tilt_db + rng.normal(0, 0.5)
-    heard = _synthesis.filtered(heard, [(60, -4 * tilt_db), (16_000, 4 * tilt_db)])
-    return heard * np.float32(loudness / _rms(heard))
+    mixed = filtered(mixed, [(60, -4 * tilt_db), (16_000, 4 * tilt_db)])
+    return mixed * np.float32(loudness / _rms(mixed))
 
 
 def _rms(x):

@@ -1,57 +1,69 @@
-"""How are the made-up scenes written, in parallel, in the layout of TAU Urban Acoustic Scenes 2022 Mobile?
+"""Writes the synthetic scenes, in parallel, in the layout of TAU Urban Acoustic Scenes 2022 Mobile.
 
-The bytes follow from the seed alone, whatever the number of workers: every place has its own random numbers.
+The bytes follow from the seed alone, whatever the number of workers: every location has a random generator.
 """
 
 import wave
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from asc_tf.data.progress import progress_bar
-from asc_tf.data.synthetic import devices as _devices
-from asc_tf.data.synthetic import scenes as _scenes
+from asc_tf.data.synthetic import devices, scenes
+from asc_tf.data.synthetic.places import Location
 from asc_tf.data.synthetic.synthesis import RATE_HZ
 from asc_tf.data.worker_pool import run_jobs
 
-_FEW_LOCATIONS = 24  # so few are made before the workers would have started
-_CITY, _PLACE, _DEVICE = range(3)  # what random numbers are for
+_FEW_LOCATIONS = 24  # so few are written before workers would have started
+_CITY, _LOCATION, _DEVICE = range(3)  # streams of random numbers
 
 
-def write(folder, places, *, seed, workers):
-    """Writes meta.csv, audio/ and evaluation_setup/ into an empty folder."""
+def write(folder: Path, locations: Sequence[Location], *, seed: int, workers: int) -> None:
+    """Writes meta.csv, audio/ and evaluation_setup/ into an empty folder.
+
+    Args:
+        folder: an empty folder.
+        locations: of a plan.
+        seed: of all random numbers.
+        workers: processes.
+
+    Raises:
+        OSError: the folder cannot be written, or the disk is full.
+    """
     (folder / "audio").mkdir()
     (folder / "evaluation_setup").mkdir()
-    jobs = [(folder / "audio", seed, place) for place in places]
+    jobs = [(folder / "audio", seed, location) for location in locations]
     workers = 1 if len(jobs) <= _FEW_LOCATIONS else workers
-    with progress_bar("making scenes", total=len(jobs), unit=" places") as bar:
+    with progress_bar("making scenes", total=len(jobs), unit=" locations") as bar:
         run_jobs(_record_location, jobs, workers=workers, name="dataset made_up", on_done=lambda _: bar.update())
-    _write_tables(folder, places)
+    _write_tables(folder, locations)
 
 
 def _record_location(job):
-    audio, seed, place = job
-    city = _scenes.city(np.random.default_rng([seed, _CITY, *place.city.encode()]))
-    heard = _scenes.sound(place.scene, city, np.random.default_rng([seed, _PLACE, place.number]))
+    audio, seed, location = job
+    city = scenes.city(np.random.default_rng([seed, _CITY, *location.city.encode()]))
+    sound = scenes.sound(location.scene, city, np.random.default_rng([seed, _LOCATION, location.number]))
     takes = {
-        device: _devices.record(heard, device, np.random.default_rng([seed, _DEVICE, place.number, *device.encode()]))
-        for device, _ in place.takes
+        device: devices.record(sound, device, np.random.default_rng([seed, _DEVICE, location.number, *device.encode()]))
+        for device, _ in location.takes
     }
-    for device, second, name in place.names():
+    for device, second, name in location.names():
         _write_wav(audio / name, takes[device][second * RATE_HZ : (second + 1) * RATE_HZ])
 
 
 def _write_wav(file, samples):
-    """24-bit PCM, by plain file writes: a full disk is an OSError."""
+    """Writes 24-bit PCM by plain file writes, so that a full disk is an OSError."""
     whole = np.rint(samples * 2**23).astype("<i4")
     with wave.open(str(file), "wb") as out:
         out.setparams((1, 3, RATE_HZ, len(samples), "NONE", ""))
         out.writeframes(whole.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
 
 
-def _write_tables(folder, places):
-    rows = [(place, f"audio/{name}", device) for place in places for device, _, name in place.names()]
-    meta = [(file, place.scene, place.identifier, device) for place, file, device in rows]
-    parts = {split: [(file, p.scene) for p, file, _ in rows if p.split == split] for split in ("train", "test")}
+def _write_tables(folder, locations):
+    rows = [(location, f"audio/{name}", device) for location in locations for device, _, name in location.names()]
+    meta = [(file, location.scene, location.identifier, device) for location, file, device in rows]
+    parts = {split: [(file, at.scene) for at, file, _ in rows if at.split == split] for split in ("train", "test")}
     setup, header = folder / "evaluation_setup", ("filename", "scene_label")
     _write_table(folder / "meta.csv", [(*header, "identifier", "source_label"), *meta])
     _write_table(setup / "fold1_train.csv", [header, *parts["train"]])

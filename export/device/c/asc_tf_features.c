@@ -168,7 +168,7 @@ static void features(Wave wave, Cells cells) {
       for (channel = 0; channel < ASC_TF_CHANNELS; channel++) {
         row = ASC_TF_NORMALISED_CELLS > 1 ? band * ASC_TF_CHANNELS + channel : 0;
         put(cells, (band * ASC_TF_FRAMES + number) * ASC_TF_CHANNELS + channel,
-            (value(band, number, channel) - cell_mean[row]) / cell_deviation[row]);
+            (value(band, number, channel) - cell_mean[row]) / cell_std[row]);
       }
   }
 }

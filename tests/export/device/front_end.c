@@ -15,7 +15,7 @@ int main(int count, char **arguments) {
   const char *what = count > 1 ? arguments[1] : "";
   if (!strcmp(what, "tables")) {
     WRITE(window), WRITE(cosine), WRITE(first_bin), WRITE(band_bins), WRITE(weights), WRITE(delta);
-    WRITE(cell_mean), WRITE(cell_deviation);
+    WRITE(cell_mean), WRITE(cell_std);
   } else if (!strcmp(what, "features")) {
     while (fread(wave, sizeof wave, 1, stdin)) asc_tf_features(wave, spectrogram), WRITE(spectrogram);
   } else if (!strcmp(what, "features_int16")) {

@@ -91,7 +91,7 @@ def test_measured_bands_and_channels_are_normalised_each_by_its_own(run_of, c_fr
     run = run_of(CASES["ast cut, three-point deltas"], Normalise(by="bands"))
     rng = np.random.default_rng(0)
     shape = (128, 1, 3)
-    run.write_arrays("normalisation.npz", {"mean": rng.normal(size=shape), "deviation": rng.uniform(1, 9, shape)})
+    run.write_arrays("normalisation.npz", {"mean": rng.normal(size=shape), "std": rng.uniform(1, 9, shape)})
     clips = 0.1 * rng.standard_normal((2, 16000)).astype("f")
     found = c_front_end(run)("features", clips, np.float32)
     np.testing.assert_allclose(found, build.network_input(run)(clips).numpy().reshape(-1), atol=1e-3)
