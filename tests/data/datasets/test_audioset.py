@@ -165,7 +165,5 @@ def test_validation_holds_out_rare_classes_too(root):
 
 def test_its_settings_are_a_recipes(root):
     tree = {"seed": 1, "dataset": {"name": "audioset", "root": str(root), "train": "balance"}}
-    with pytest.raises(
-        UserError, match="data/datasets/audioset: train = 'balance' is not a choice. Did you mean 'balanced'"
-    ):
+    with pytest.raises(UserError, match="data/datasets/audioset: train = 'balance' is not a choice. Did you mean 'balanced'"):
         recipe.from_tree(tree | dict.fromkeys(("feature", "model", "train"), {}), "a.toml")
