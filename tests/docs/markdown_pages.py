@@ -50,6 +50,11 @@ def commands(page):
     return lines + [(f"{page.name}: {span}", span) for span in dict.fromkeys(spans) if span.startswith(PROGRAMS)]
 
 
+def commands_of_head(recipe):
+    """(id, command) of the commands in the head of a recipe, which are comments indented by four spaces."""
+    return [(f"{recipe.name}: {line}", line) for line in re.findall("^#     (.*)$", recipe.read_text(), re.MULTILINE)]
+
+
 def tables(page):
     """{heading: rows} of the first table below every heading; a row is a list of cells, the header left out."""
     result, heading = {}, ""

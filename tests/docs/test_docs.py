@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from markdown_pages import DOCS, PAGES, ROOT, anchors, blocks, commands, tables
+from markdown_pages import DOCS, PAGES, ROOT, anchors, blocks, commands, commands_of_head, tables
 
 import asc_tf
 from asc_tf import __main__ as asc_tf_program
@@ -24,6 +24,7 @@ from asc_tf.runs import layout
 from asc_tf.training import tf_config
 
 COMMANDS = [command for page in PAGES for command in commands(page)]
+COMMANDS += [command for file in sorted(resolve.SHIPPED.glob("*.toml")) for command in commands_of_head(file)]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 TOML = [block for block in BLOCKS if block.language == "toml"]
 PYTHON = {
@@ -116,7 +117,7 @@ def test_python_uses_public_names_only(name):
 
 @pytest.fixture(scope="session")
 def folder_of_examples(tiny_in, recordings, tmp_path_factory):
-    """A working folder with what the examples name: a recipe, trained by the first example that needs it, and a sound."""
+    """A working folder with what the examples name: a recipe, which the first example trains, and a sound."""
     folder = tmp_path_factory.mktemp("examples")
     tiny_in(folder).rename(folder / "quickstart.toml")
     shutil.copy(next(recordings.rglob("*.wav")), folder / "sound.wav")
