@@ -33,7 +33,7 @@ def normaliser(run: RunFolder) -> keras.Layer:
     """The layer of the recipe's [normalise], applied after the front end and the augmentation of spectrograms."""
     if run.recipe.normalise is None:
         return keras.layers.Identity(dtype="float32")
-    return _normalise.Normalise(**normalisation(run))
+    return _normalise.Normalisation(**normalisation(run))
 
 
 def normalisation(run: RunFolder) -> dict[str, Any]:
@@ -205,10 +205,12 @@ def training_batches(
     Args:
         run: The run.
         source: Its training segments.
-        first_step, last_step: Range of steps, the last one excluded.
-        worker, workers: Of several processes that share every batch, the index of this one and their number (see
-            batches.training). Waves are augmented by the number of their chunk and front ends vary by the step, as
-            for one process; spectrograms are augmented, and mixed, within a process's part, with its own draws.
+        first_step: First step.
+        last_step: Step before which the dataset ends.
+        worker: Of several processes that share every batch, the index of this one (see batches.training). Waves are
+            augmented by the number of their chunk and front ends vary by the step, as for one process; spectrograms
+            are augmented, and mixed, within a process's part, with its own draws.
+        workers: Number of these processes.
 
     Returns:
         (spectrograms, targets) of every step; targets are what distillation.terms.total takes: "label", and the

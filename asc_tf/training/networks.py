@@ -16,7 +16,9 @@ class Networks:
         """The network of a recipe, with initial weights of any seed.
 
         Args:
-            recipe, classes, foldable: As for build.network.
+            recipe: The recipe.
+            classes: Number of classes.
+            foldable: As for build.network.
         """
         key = repr((recipe.model, recipe.feature, recipe.data.segment_s, classes, foldable))
         if key not in self._networks:
