@@ -113,7 +113,7 @@ def test_what_cannot_be_imported_is_one_line(alone, tiny, tmp_path, capsys):
         (str(file), alone.file, "--out", str(taken / "kept/run")): "cannot be written",
         (str(file), str(tiny), "--out", out): 'by = "constants"',
         (str(file), "cpjku2023_cp_mobile", "--out", out): "missing: stages",
-        (str(tmp_path / "cut.pt"), alone.file, "--out", out): "no whole checkpoint",
+        (str(tmp_path / "cut.pt"), alone.file, "--out", out): "is not a complete PyTorch or safetensors checkpoint",
         (str(tmp_path), alone.file, "--out", out): "no such file",
     }
     for (checkpoint, name, *rest), message in expected.items():
@@ -129,7 +129,7 @@ def _state(alone):
     """{torch key: float32 array} of a checkpoint that fits the small recipe's network of three classes."""
     rng = np.random.default_rng(0)
     match = to_keras.match(build.network(alone, 3), {}, cp_mobile.torch_name)
-    shapes = {pair.key: to_keras.needed_shape(pair.layer, pair.weight) for pair in match.missing}
+    shapes = {pair.key: to_keras.torch_shape(pair.layer, pair.weight) for pair in match.missing}
     return {key: rng.uniform(0.1, 1, shape).astype("<f4") for key, shape in shapes.items()}
 
 
