@@ -5,7 +5,7 @@ A Keras layer is named after the original's module, underscores for dots, unless
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import keras
@@ -117,7 +117,7 @@ def to_keras_order(layer: keras.layers.Layer, weight: keras.Variable, values: np
     return values.reshape(weight.shape)
 
 
-def _weights(network: keras.Model) -> Iterator[tuple[keras.layers.Layer, keras.Variable]]:
+def _weights(network):
     """(layer, weight) of all weights, each once; networks inside the network are unpacked."""
     for layer in network.layers:
         if isinstance(layer, keras.Model):
