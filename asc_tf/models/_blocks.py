@@ -11,7 +11,7 @@ import keras
 from keras import layers, ops
 
 from asc_tf.errors import UserError
-from asc_tf.models._batch_norm import fused
+from asc_tf.models._fast_layers import fused
 
 # PyTorch's batch norm: epsilon 1e-5, and momentum 0.1 is the weight of the new value.
 BATCH_NORM = {"epsilon": 1e-5, "momentum": 0.9}

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from asc_tf.models._batch_norm import fused
+from asc_tf.models._fast_layers import fused
 
 SETTINGS = {"epsilon": 1e-3, "momentum": 0.9}
 
