@@ -55,7 +55,7 @@ def match(network, shapes, torch_name=str):
     known = {key.replace(".", "_"): key for key in shapes}
     found, used = Match([], [], [], [], []), set()
     for layer, weight in _weights(network):
-        own = not type(layer).__module__.startswith("keras.")
+        own = not _is_of_keras(layer)
         wanted = f"{torch_name(layer.name)}.{weight.name if own else PARTS.get(weight.name, weight.name)}"
         pair = Pair(layer, weight, known.get(wanted.replace(".", "_"), wanted))
         if pair.key in shapes:
@@ -91,6 +91,12 @@ def turned(layer, weight, values):
         last = (0, 1) if isinstance(layer, DEPTHWISE) else (1, 0)
         values = values.transpose(*range(2, values.ndim), *last)
     return values.reshape(weight.shape)
+
+
+def _is_of_keras(layer):
+    """Whether a layer is one of Keras or of a subclass of one, such as BatchNormalization, and not a project's own."""
+    kind = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
+    return kind is not kinds.Layer
 
 
 def _weights(network):

@@ -52,7 +52,13 @@ def _positions(graph, call):
     """How often the parameters of a layer are used."""
     if isinstance(call.layer, CONVOLUTIONS):
         return math.prod((graph.subsampling(call) or call).output_shapes[0][:-1])
-    return 1 if type(call.layer).__module__.startswith("keras.") else 0
+    return 1 if _is_of_keras(call.layer) else 0
+
+
+def _is_of_keras(layer):
+    """Whether a layer is one of Keras or of a subclass of one, such as BatchNormalization, and not a project's own."""
+    kind = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
+    return kind is not kinds.Layer
 
 
 def _foldable_into(graph, norm):

@@ -1,8 +1,9 @@
-"""What every network keeps to."""
+"""Promises that every network of the registry keeps."""
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from asc_tf.errors import UserError
 from asc_tf.recipe import registry
@@ -20,7 +21,7 @@ SETTINGS = {
 SHAPE = (33, 18, 2)
 
 
-def test_none_is_forgotten():
+def test_every_model_is_in_the_list():
     assert sorted(SETTINGS) == registry.names("model")
 
 
@@ -59,6 +60,18 @@ def test_saves_and_loads_to_the_same_numbers(twice, tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "network.keras")(x), expected)
 
 
+# The classes of _fast_layers among them: a copy of another class would train more slowly, and differ in rounding.
+@pytest.mark.parametrize("way", ["save and load", "clone_model", "from_config"])
+def test_a_copy_has_the_same_layers_and_trains_to_the_same_bits(twice, tmp_path, way):
+    network = twice[0]
+    copy = _copy(network, way, tmp_path / "network.keras")
+    assert [type(layer) for layer in copy.layers] == [type(layer) for layer in network.layers]
+    copy.set_weights(network.get_weights())
+    results = [_trained(model, network.get_weights()) for model in (network, copy)]
+    for expected, actual in zip(*results, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
 @pytest.mark.parametrize("family", sorted(SETTINGS))
 @pytest.mark.parametrize(
     ("shape", "classes"), [((256, 65), 10), ((0, 65, 1), 10), ((256, None, 1), 10), ((32, 32, 1), 0)]
@@ -66,3 +79,24 @@ def test_saves_and_loads_to_the_same_numbers(twice, tmp_path):
 def test_impossible_inputs_are_refused(family, shape, classes):
     with pytest.raises(UserError, match=f"models/{family}: .*must be"):
         registry.entry("model", family)(shape, classes, **SETTINGS[family])
+
+
+def _copy(network, way, file):
+    if way == "save and load":
+        network.save(file)
+        return keras.saving.load_model(file)
+    return keras.models.clone_model(network) if way == "clone_model" else type(network).from_config(network.get_config())
+
+
+def _trained(network, weights):
+    """Outputs and gradients of a training step, and the weights after it; the network has its weights again then."""
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.seed_generator.state.assign([1, 2])
+    x = np.random.default_rng(0).normal(size=(3, *SHAPE)).astype("float32")
+    with tf.GradientTape() as tape:
+        y = network(x, training=True)
+        loss = tf.reduce_sum(y * tf.range(4.0))
+    results = [y, *tape.gradient(loss, [weight.value for weight in network.trainable_weights]), *network.get_weights()]
+    network.set_weights(weights)
+    return [np.array(result) for result in results]
