@@ -1,8 +1,8 @@
 """Pieces that several networks share.
 
-Shapes are (batch, bands, frames, channels). Strided convolutions are padded symmetrically by a layer before them: "same"
-pads one side only where the stride is 2 and the size even, which shifts the spectrogram against the PyTorch originals
-(38 instead of 82 of 110 seconds right with their weights).
+Shapes are (batch, bands, frames, channels). Strided convolutions are padded symmetrically by a layer before them:
+"same" pads one side only where the stride is 2 and the size even, which shifts the spectrogram against the PyTorch
+originals (38 instead of 82 of 110 seconds right with their weights).
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
 """Layers of Keras that train faster under TensorFlow: drop-in subclasses with the same settings, weights and results.
 
-They have Keras's class names, because the paths inside weight files and the rows of cost tables are made of them.
+They have Keras's class names, because the paths inside weight files and the rows of cost tables contain those.
 Saved .keras files, `clone_model` and `from_config` keep them: they are registered as "asc_tf>BatchNormalization" and
 "asc_tf>Conv2D".
 """
@@ -37,10 +37,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _has_kernel(self, inputs):
         plain = self.scale and self.center and self.axis in (-1, 3) and not (self.renorm or self.synchronized)
         return (
-            plain
-            and len(inputs.shape) == 4
-            and inputs.dtype == "float32"
-            and keras.backend.backend() == "tensorflow"
+            plain and len(inputs.shape) == 4 and inputs.dtype == "float32" and keras.backend.backend() == "tensorflow"
         )
 
     def _trained(self, inputs):

@@ -17,7 +17,7 @@ def test_a_hand_sum():
     np.testing.assert_allclose(layer.moving_variance, [0.9 * 1 + 0.1 * 1], rtol=1e-6)  # torch: 0.9 + 0.1 x 2
 
 
-# No running statistics move and none are measured where the layer is frozen; 2 axes take Keras's own way.
+# No running statistics move and none are measured where the layer is frozen; inputs of 2 axes are left to Keras.
 @pytest.mark.parametrize("trainable", [True, False])
 @pytest.mark.parametrize("shape", [(4, 5, 3, 6), (1, 1, 1, 6), (8, 6)])
 def test_batch_norm_trains_as_keras_does(shape, trainable):
@@ -69,7 +69,7 @@ def test_a_convolution_in_groups_trains_as_keras_does(settings):
         np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
-# The layers override `call` and `convolution_op`: a Keras that no longer calls those trains slowly and says nothing.
+# The layers override `call` and `convolution_op`. With a Keras that does not call those, training is only slow.
 def test_keras_calls_the_fast_forms():
     x = tf.TensorSpec((2, 5, 4, 6), tf.float32)
     assert "FusedBatchNormV3" in _operations(_fast_layers.BatchNormalization(), x, training=True)
