@@ -27,7 +27,7 @@ class Topology(typing.NamedTuple):
     Args:
         wide_from: Smallest rho at which a kernel is 3 wide instead of 1: (first, second) kernel of each block of each
             of three stages.
-        left_out: Channels that the last stage lacks to 4 times the width of the first; the second has twice as many.
+        left_out: Channels by which the last stage has fewer than 4 times the width of the first.
         groups: Groups of the convolutions of the second stage.
         stem_pool: Whether the stem ends in a pooling.
         pooled: Numbers of the blocks after which the bands are halved, from 1.
