@@ -23,7 +23,7 @@ def load(network, golden, torch_name=str):
     assert not match.missing and not match.wrong
     assert {key.rpartition(".")[2] for key in match.extra} <= set(state_dict.BUFFERS)
     for layer, weight, key in match.pairs:
-        weight.assign(to_keras.turned(layer, weight, arrays[key].astype("float32")))
+        weight.assign(to_keras.to_keras_order(layer, weight, arrays[key].astype("float32")))
 
 
 def channels_last(x):
