@@ -69,7 +69,7 @@ def match(network: keras.Model, shapes: Mapping[str, Sequence[int]], torch_name:
     known = {key.replace(".", "_"): key for key in shapes}
     result, used = Match([], [], [], [], []), set()
     for layer, weight in _weights(network):
-        is_custom = not type(layer).__module__.startswith("keras.")
+        is_custom = _is_custom(layer)
         name = f"{torch_name(layer.name)}.{weight.name if is_custom else PARTS.get(weight.name, weight.name)}"
         pair = Pair(layer, weight, known.get(name.replace(".", "_"), name))
         if pair.key in shapes:
@@ -115,6 +115,12 @@ def to_keras_order(layer: keras.layers.Layer, weight: keras.Variable, values: np
         last = (0, 1) if isinstance(layer, DEPTHWISE) else (1, 0)
         values = values.transpose(*range(2, values.ndim), *last)
     return values.reshape(weight.shape)
+
+
+def _is_custom(layer):
+    """Whether a layer is neither one of Keras nor a subclass of one, as those of models/_fast_layers are."""
+    keras_kind = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
+    return keras_kind is kinds.Layer
 
 
 def _weights(network):

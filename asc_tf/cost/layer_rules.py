@@ -63,7 +63,13 @@ def _positions(graph, call):
     """Number of times that a call uses each of the layer's parameters."""
     if isinstance(call.layer, CONVOLUTIONS):
         return math.prod((graph.subsampling(call) or call).output_shapes[0][:-1])
-    return 1 if type(call.layer).__module__.startswith("keras.") else 0
+    return 0 if _is_custom(call.layer) else 1
+
+
+def _is_custom(layer):
+    """Whether a layer is neither one of Keras nor a subclass of one, as those of models/_fast_layers are."""
+    keras_kind = next(kind for kind in type(layer).__mro__ if kind.__module__.startswith("keras."))
+    return keras_kind is kinds.Layer
 
 
 def _foldable_into(graph: Graph, norm: Call) -> Call | None:
