@@ -1,6 +1,6 @@
 """The graph of a functional network: its layer calls in the order they run, and which values they read and write.
 
-Networks inside a network are unpacked. Every tensor is identified by an integer, its value, so that a layer
+NetworkCache inside a network are unpacked. Every tensor is identified by an integer, its value, so that a layer
 that is called twice writes two values.
 """
 

@@ -1,1 +1,1 @@
-"""Networks that a recipe can name: one file a family, with its source, input, output and size at the head."""
+"""NetworkCache that a recipe can name: one file a family, with its source, input, output and size at the head."""

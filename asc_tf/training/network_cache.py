@@ -1,4 +1,4 @@
-"""Networks that checks before training share, each built once."""
+"""Cache of untrained networks that the checks before training share, each built once."""
 
 import keras
 
@@ -6,7 +6,7 @@ from asc_tf import build
 from asc_tf.recipe.schema import Recipe
 
 
-class Networks:
+class NetworkCache:
     """Untrained networks of recipes, built when they are asked for and reused."""
 
     def __init__(self):
