@@ -55,7 +55,11 @@ def write_report(run: TrainedRun, data: LoadedDataset, *, thorough: bool = True)
         layers = layer_errors.of_run(run.folder, data, LAYER_CLIPS) if "int8" in figures else []
     has_metadata = run.folder.has(layout.METADATA)
     float_layers = run.folder.read_json(layout.METADATA)["float_layers"] if has_metadata else []
-    lines = [table(figures), *layer_errors.told(layers, WORST_LAYERS), *metadata.float_layer_lines(float_layers)]
+    lines = [
+        table(figures),
+        *layer_errors.format_lines(layers, WORST_LAYERS),
+        *metadata.float_layer_lines(float_layers),
+    ]
     lines += footprint.NOTES if thorough else []
     print("\n".join(lines), flush=True)
     run.folder.write(layout.PARITY_TABLE, "\n".join(lines) + "\n")

@@ -1,129 +1,179 @@
-"""Which layer lost it? The error that every operation of a TFLite file carries, and the part it adds itself.
+"""Errors of the layers of a TFLite file against the float network, accumulated and of each layer alone.
 
-Input:   the file, the float network it was made of (in its foldable form), and clips.
+Input:   the file, the float network it was converted from (in its foldable form), and clips.
 Output:  [{"layer", "operation", "error", "own_error"}, ...] in the order of execution.
-An operation is found in the float network by its output's name, which the converter takes from the layer.
+An operation belongs to the layer that its output's tensor is named after, by the converter.
 """
+
+import typing
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from asc_tf import build
-from asc_tf.runs import layout as files
+from asc_tf.dataset import LoadedDataset
+from asc_tf.runs import layout
+from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
 from export.quantisation._compat import PREFIX
 from export.quantisation.graph_form import SIZES
 
-# What computes nothing of its own: it belongs to the operation that reads it.
-PASSING = ("PAD", "QUANTIZE", "DEQUANTIZE")
+# Operations that compute nothing: they count as part of the operation that reads them.
+TRANSPARENT = ("PAD", "QUANTIZE", "DEQUANTIZE")
 
 
-def errors(content, network, spectrograms):
-    """Root mean square of (file - float) over that of float, for every layer's last operation.
+class LayerOutput(typing.NamedTuple):
+    """The last operation of a layer in a file.
 
-    error: against the float network on the same clip, all that was lost up to here.
-    own_error: against the float layers applied to what the file itself gave them, lost here alone.
-    content: bytes of a TFLite file.  spectrograms: (clips, bands, frames, channels) float32.
+    Args:
+        tensor: Index of the operation's output.
+        layer: Name of the layer.
+        operation: TFLite's name of the operation.
+        inputs: Indices of the outputs of other layers, or of the file's input, that the layer reads.
+    """
+
+    tensor: int
+    layer: str
+    operation: str
+    inputs: list[int]
+
+
+def errors(content: bytes, network: keras.Model, spectrograms: np.ndarray) -> list[dict[str, Any]]:
+    """Relative errors of every layer: root mean square of (file - float) over that of float.
+
+    Args:
+        content: Bytes of a TFLite file.
+        network: The float network it was converted from, in its foldable form.
+        spectrograms: (clips, bands, frames, channels) float32.
+
+    Returns:
+        A dictionary a layer, in the order of execution: "layer"; "operation", its last in the file; "error", against
+        the float network on the same clips, all that was lost up to here; "own_error", against the float layers
+        applied to the layer's inputs in the file, lost here alone.
     """
     model, graph = tflite_file.graph(content)
-    operations = _named(model, graph, network)
-    seen = _tensors(content, spectrograms, {*(out for out, *_ in operations), *graph.inputs, *_read(operations)})
-    layers = {out: network.get_layer(name).output for out, name, *_ in operations}
-    layers[graph.inputs[0]] = network.input
-    wanted = _answers(keras.Model([network.input], [layers[out] for out, *_ in operations]), [spectrograms])
-    found = []
-    for (out, name, kind, inputs), expected in zip(operations, wanted, strict=True):
-        alone = keras.Model([layers[index] for index in inputs], [layers[out]])
-        (own,) = _answers(alone, [seen[index] for index in inputs])
-        error, own_error = _relative(seen[out], expected), _relative(seen[out], own, expected)
-        found.append({"layer": name, "operation": kind, "error": error, "own_error": own_error})
-    return found
+    outputs = _layer_outputs(model, graph, network)
+    inputs = {index for output in outputs for index in output.inputs}
+    values = _tensor_values(content, spectrograms, {*(output.tensor for output in outputs), *graph.inputs, *inputs})
+    tensors = {output.tensor: network.get_layer(output.layer).output for output in outputs}
+    tensors[graph.inputs[0]] = network.input
+    float_network = keras.Model([network.input], [tensors[output.tensor] for output in outputs])
+    rows = []
+    for output, expected in zip(outputs, _predictions(float_network, [spectrograms]), strict=True):
+        layer = keras.Model([tensors[index] for index in output.inputs], [tensors[output.tensor]])
+        (alone,) = _predictions(layer, [values[index] for index in output.inputs])
+        error = _relative_error(values[output.tensor], expected, expected)
+        own_error = _relative_error(values[output.tensor], alone, expected)
+        rows.append({"layer": output.layer, "operation": output.operation, "error": error, "own_error": own_error})
+    return rows
 
 
-def of_run(run, data, count):
-    """The errors of a run's int8 file on `count` clips spread over its test split."""
+def of_run(run: RunFolder, data: LoadedDataset, count: int) -> list[dict[str, Any]]:
+    """Errors of the layers of a run's int8 file, on clips spread over the test split.
+
+    Args:
+        run: A quantised run.
+        data: Dataset with the test split.
+        count: Number of clips, or as many as there are.
+
+    Returns:
+        As `errors`.
+    """
     rows = data.test[np.unique(np.linspace(0, len(data.test) - 1, count).astype(int))]
     spectrograms = list(build.evaluation_batches(run, build.source(run.recipe, data, rows)))
-    content = tflite_file.read(run.path / files.INT8)
+    content = tflite_file.read(run.path / layout.INT8)
     return errors(content, build.load_network(run, foldable=True), np.concatenate(spectrograms))
 
 
-def told(layers, count):
-    """The `count` layers that add most, as lines of text."""
+def format_lines(layers: Sequence[Mapping[str, Any]], count: int) -> list[str]:
+    """The layers with the largest errors of their own, as lines of text.
+
+    Args:
+        layers: Rows of `errors`, or none.
+        count: Number of layers.
+
+    Returns:
+        A heading and a line a layer; nothing without layers.
+    """
+    if not layers:
+        return []
     worst = sorted(layers, key=lambda layer: -layer["own_error"])[:count]
     lines = [f"  {x['layer']:24}{x['operation']:20}{x['own_error']:8.2%} of {x['error']:8.2%}" for x in worst]
-    return (
-        ["What int8 loses most, of a layer's root mean square: here alone, of all up to here", *lines] if lines else []
-    )
+    return ["What int8 loses most, of a layer's root mean square: here alone, of all up to here", *lines]
 
 
-def _named(model, graph, network):
-    """[(output tensor, layer, operation, input tensors), ...]: of each layer its last operation.
+def _layer_outputs(model, graph, network):
+    """The last operation of every layer, [LayerOutput, ...].
 
-    What lies between two layers' outputs, as within a layer of several operations, is gone through.  A layer whose
-    last operation is fused with the next layer's, as a global response norm's with its ReLU, has no output of its own.
+    Operations between the outputs of two layers, as within a layer of several operations, are skipped.  A layer whose
+    last operation is fused with the next layer's, as a global response norm's with its ReLU, has no output.
     """
-    makers = {operator.outputs[0]: operator for operator in graph.operators}
-    names = {layer.name for layer in network.layers}
-    joined = [graph.tensors[operator.outputs[0]].name.decode().split(";") for operator in graph.operators]
-    fused = {_layer(part, names) for _, *parts in joined for part in parts}
-    last = {}
-    for operator, (part, *_) in zip(graph.operators, joined, strict=True):
-        layer = _layer(part, names - fused)
-        passing = tflite_file.operator_name(model, operator) in PASSING
-        if layer and not passing and _shape(graph, operator.outputs[0]) == network.get_layer(layer).output.shape[1:]:
-            last[layer] = operator.outputs[0]
+    producers = {operator.outputs[0]: operator for operator in graph.operators}
+    layer_names = {layer.name for layer in network.layers}
+    fused_names = [graph.tensors[operator.outputs[0]].name.decode().split(";") for operator in graph.operators]
+    fused = {_layer_name(name, layer_names) for _, *names in fused_names for name in names}
+    last = {}  # {layer: index of its last output}
+    for operator, (name, *_) in zip(graph.operators, fused_names, strict=True):
+        layer, tensor = _layer_name(name, layer_names - fused), operator.outputs[0]
+        transparent = tflite_file.operator_name(model, operator) in TRANSPARENT
+        if layer and not transparent and _clip_shape(graph, tensor) == network.get_layer(layer).output.shape[1:]:
+            last[layer] = tensor
     known = {*last.values(), *graph.inputs}
-
-    def before(index):
-        operator = makers.get(index)
-        found = []
-        for read in operator.inputs if operator else []:
-            found += [read] if read in known else before(read)
-        return list(dict.fromkeys(found))
-
-    return [(out, layer, tflite_file.operator_name(model, makers[out]), before(out)) for layer, out in last.items()]
+    return [
+        LayerOutput(
+            tensor, layer, tflite_file.operator_name(model, producers[tensor]), _sources(tensor, producers, known)
+        )
+        for layer, tensor in last.items()
+    ]
 
 
-def _layer(name, known):
-    """`stem_relu` of `net/quant_stem_relu/Relu`, a batch norm of its channels' sizes; None where there is no layer."""
-    parts = [part.removeprefix(PREFIX).removesuffix(SIZES) for part in name.split("/")]
-    return next((part for part in parts if part in known), None)
+def _sources(index: int, producers: Mapping[int, Any], known: Collection[int]) -> list[int]:
+    """The nearest tensors before a tensor that are among the known ones."""
+    indices = []
+    for source in producers[index].inputs if index in producers else []:
+        indices += [source] if source in known else _sources(source, producers, known)
+    return list(dict.fromkeys(indices))
 
 
-def _shape(graph, index):
+def _layer_name(tensor_name, layers):
+    """`stem_relu` of `net/quant_stem_relu/Relu`, `stem_bn` of `stem_bn_sizes`; None where there is no such layer."""
+    parts = [part.removeprefix(PREFIX).removesuffix(SIZES) for part in tensor_name.split("/")]
+    return next((part for part in parts if part in layers), None)
+
+
+def _clip_shape(graph, index):
+    """The shape of a tensor, less the batch."""
     return tuple(int(size) for size in graph.tensors[index].shape[1:])
 
 
-def _read(operations):
-    return {index for *_, inputs in operations for index in inputs}
-
-
-def _tensors(content, spectrograms, wanted):
-    """{tensor: (clips, ...) float32} of a run of the file on every clip."""
+def _tensor_values(content, spectrograms, indices):
+    """{index: (clips, ...) float32} of tensors, from a run of the file on every clip."""
     interpreter = tf.lite.Interpreter(
         model_content=content,
         experimental_preserve_all_tensors=True,
-        # XNNPACK fuses what is looked at here.
+        # XNNPACK fuses operations, so that tensors between them are missing.
         experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     )
     interpreter.allocate_tensors()
     (first,) = interpreter.get_input_details()
     details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
-    found = {index: [] for index in wanted}
+    values = {index: [] for index in indices}
     for clip in spectrograms:
         interpreter.set_tensor(first["index"], tflite_file.quantised(clip[np.newaxis], first))
         interpreter.invoke()
-        for index, values in found.items():
-            values.append(tflite_file.dequantised(interpreter.get_tensor(index), details[index])[0])
-    return {index: np.stack(values) for index, values in found.items()}
+        for index, clips in values.items():
+            clips.append(tflite_file.dequantised(interpreter.get_tensor(index), details[index])[0])
+    return {index: np.stack(clips) for index, clips in values.items()}
 
 
-def _answers(model, inputs):
+def _predictions(model, inputs):
     return [np.asarray(y) for y in keras.tree.flatten(model(inputs, training=False))]
 
 
-def _relative(found, expected, scale=None):
-    size = np.sqrt(np.mean(np.square(expected if scale is None else scale)))
-    return float(np.sqrt(np.mean(np.square(found - expected))) / size) if size else 0.0
+def _relative_error(values, expected, reference):
+    """Root mean square of (values - expected) over that of the reference; 0 where that is 0."""
+    size = np.sqrt(np.mean(np.square(reference)))
+    return float(np.sqrt(np.mean(np.square(values - expected))) / size) if size else 0.0

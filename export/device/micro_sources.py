@@ -1,85 +1,112 @@
-"""`python -m export.micro RUN --out FOLDER`: what does a microcontroller need, as C and C++ source?
+"""C and C++ sources of a quantised run for a microcontroller with TensorFlow Lite Micro.
 
-    RUN_model.h, .cc       the int8 file's bytes, aligned; labels; scale and zero point of input and output
-    asc_tf_features.h, .c  the front end in plain C, with the run's asc_tf_settings.h and asc_tf_tables.h
-    main.cc                how both are called with TensorFlow Lite Micro, whose operations are checked first
-Nothing is written where an operation has no kernel there.
+RUN_model.h, .cc       the int8 file's bytes, aligned; labels; scale and zero point of input and output
+asc_tf_features.h, .c  the front end in plain C, with the run's asc_tf_settings.h and asc_tf_tables.h
+main.cc                an example that calls both and registers the network's operations
 """
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
+
+from asc_tf import dataset
+from asc_tf.errors import UserError
+from asc_tf.runs import layout
+from asc_tf.runs.folder import RunFolder
+from asc_tf.tflite import file as tflite_file
+from export.device import arena, c_front_end, tflm
+from export.device.front_end import exportable
 
 TEMPLATES = Path(__file__).parent / "c"
 
 
-def export(run, folder):
-    """Writes the source files of a quantised RunFolder into a folder; returns the table that tells what they cost.
+def export(run: RunFolder, folder: str | Path) -> str:
+    """Writes the source files of a run.
 
-    Raises UserError before anything is written: no int8 file, a front end without a form in C, an operation
-    without a kernel.
+    Args:
+        run: A quantised run; its name is that of the C identifiers.
+        folder: Where the files are written; it is created where it does not exist.
+
+    Returns:
+        A table of the operations and of the memory that network and front end need.
+
+    Raises:
+        UserError: There is no int8 file, the front end has no form in C or an operation no kernel; nothing is written
+            then. Or the folder cannot be written.
     """
-    from asc_tf import dataset
-    from asc_tf.runs import layout as files
-    from asc_tf.tflite import file as tflite_file
-    from export.device import arena as _arena
-    from export.device import c_front_end as _c_front_end
-    from export.device import front_end as _front_end
-    from export.device import tflm as _tflm
-
-    content = tflite_file.read(run.path / files.INT8)
-    ends, operations = quantisation(content), _tflm.checked(content)
-    layer = _front_end.exportable(run.recipe, "plain C")
-    name, arena_bytes = identifier(run.path.resolve().name), _arena.estimate(content)
-    numbers = _c_front_end.settings(run, layer, dataset.segment_samples(run.recipe), ends[0])
-    arrays = _c_front_end.tables(run, layer)
-    registered = [f"  resolver.{_tflm.method(operation)}();" for operation in operations]
-    example = {"@NAME@": name, "@COUNT@": str(len(operations)), "@RESOLVER@": "\n".join(registered)}
+    content = tflite_file.read(run.path / layout.INT8)
+    ends, operations = quantisation_parameters(content), tflm.count_operations(content)
+    layer = exportable(run.recipe, "plain C")
+    name, arena_bytes = identifier(run.path.resolve().name), arena.estimate(content)
+    numbers = c_front_end.settings(run, layer, dataset.segment_samples(run.recipe), ends[0])
+    arrays = c_front_end.tables(run, layer)
+    registrations = [f"  resolver.{tflm.resolver_method(operation)}();" for operation in operations]
+    marks = {"@NAME@": name, "@COUNT@": str(len(operations)), "@RESOLVER@": "\n".join(registrations)}
     files = {
-        "asc_tf_settings.h": _c_front_end.settings_text(numbers, f"{name.upper()}_SETTINGS_H_"),
-        "asc_tf_tables.h": _c_front_end.tables_text(arrays),
-        f"{name}_model.h": header(name, content, run.labels, ends, arena_bytes),
-        f"{name}_model.cc": source(name, content),
-        "main.cc": _filled((TEMPLATES / "main.cc").read_text(), example),
+        "asc_tf_settings.h": c_front_end.settings_text(numbers, f"{name.upper()}_SETTINGS_H_"),
+        "asc_tf_tables.h": c_front_end.tables_text(arrays),
+        f"{name}_model.h": model_header(name, content, run.labels, ends, arena_bytes),
+        f"{name}_model.cc": model_source(name, content),
+        "main.cc": _replaced((TEMPLATES / "main.cc").read_text(), marks),
     } | {file: (TEMPLATES / file).read_text() for file in ("asc_tf_features.h", "asc_tf_features.c")}
     _write(Path(folder), files)
-    return table(operations, sizes(numbers, arrays, content, arena_bytes))
+    return table(operations, memory_bytes(numbers, arrays, content, arena_bytes))
 
 
-def quantisation(content):
-    """((scale, zero point) of the input, the same of the output) of a file; UserError where they are not int8."""
-    from asc_tf.errors import UserError
-    from asc_tf.tflite import file as tflite_file
+def quantisation_parameters(content: bytes) -> tuple[tuple[float, int], tuple[float, int]]:
+    """Scale and zero point of the input and of the output of a file.
 
+    Args:
+        content: Bytes of the file.
+
+    Raises:
+        UserError: Input and output are not both int8.
+    """
     _, graph = tflite_file.graph(content)
     ends = [graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]]
-    if any(tflite_file.TYPES[end.type] != "int8" for end in ends):
-        raise UserError("export: export/model.tflite does not take and give int8; quantise the run with [quantise].")
+    types = [tflite_file.TYPES[end.type] for end in ends]
+    if types != ["int8", "int8"]:
+        raise UserError(
+            f"export: the input of {layout.INT8} is {types[0]} and its output {types[1]}; both must be int8: "
+            "quantise the run with [quantise]."
+        )
     return tuple((float(end.quantization.scale[0]), int(end.quantization.zeroPoint[0])) for end in ends)
 
 
-def identifier(text):
-    """A name in C for the name of a folder."""
+def identifier(text: str) -> str:
+    """The name of a folder as a C identifier: other characters become "_", and "run_" precedes what is no letter."""
     text = re.sub(r"\W", "_", text, flags=re.ASCII)
     return text if text[:1].isalpha() else f"run_{text}"
 
 
-def header(name, content, labels, ends, arena_bytes):
-    """The text of RUN_model.h."""
-    from export.device import c_front_end as _c_front_end
+def model_header(
+    name: str, content: bytes, labels: Sequence[str], ends: Sequence[tuple[float, int]], arena_bytes: int
+) -> str:
+    """Text of RUN_model.h: sizes, labels, scales and zero points.
 
+    Args:
+        name: C identifier of the run.
+        content: Bytes of the int8 file.
+        labels: Classes in the order of the outputs.
+        ends: (scale, zero point) of the input and of the output.
+        arena_bytes: Estimated size of the arena.
+    """
     guard = f"{name.upper()}_MODEL_H_"
     numbers = [
-        f"constexpr float {name}_{end}_scale = {_c_front_end.number(scale)};\n"
-        f"constexpr int {name}_{end}_zero_point = {zero};"
-        for end, (scale, zero) in zip(("input", "output"), ends, strict=True)
+        f"constexpr float {name}_{end}_scale = {c_front_end.literal(scale)};\n"
+        f"constexpr int {name}_{end}_zero_point = {zero_point};"
+        for end, (scale, zero_point) in zip(("input", "output"), ends, strict=True)
     ]
     quoted = ", ".join(json.dumps(label, ensure_ascii=False) for label in labels)
     lines = [
         f"#ifndef {guard}", f"#define {guard}", "", "#include <cstdint>", "",
         f"constexpr int {name}_model_bytes = {len(content)};",
         f"extern const uint8_t {name}_model[{name}_model_bytes];",
-        f"constexpr int {name}_arena_bytes = {arena_bytes};  // an estimate: arena_used_bytes() tells what is used", "",
+        f"constexpr int {name}_arena_bytes = {arena_bytes};  // an estimate: arena_used_bytes() returns what is used",
+        "",
         f"constexpr int {name}_classes = {len(labels)};",
         f"constexpr const char* {name}_labels[] = {{{quoted}}};", "",
         "// real = scale * (integer - zero point); the outputs are logits", *numbers, "", "#endif", "",
@@ -87,43 +114,61 @@ def header(name, content, labels, ends, arena_bytes):
     return "\n".join(lines)
 
 
-def source(name, content):
-    """The text of RUN_model.cc."""
+def model_source(name: str, content: bytes) -> str:
+    """Text of RUN_model.cc: the bytes of the int8 file, aligned to 16.
+
+    Args:
+        name: C identifier of the run.
+        content: Bytes of the int8 file.
+    """
     rows = [", ".join(map(str, content[start : start + 20])) for start in range(0, len(content), 20)]
     body = ",\n    ".join(rows)
     return f'#include "{name}_model.h"\n\nalignas(16) const uint8_t {name}_model[] = {{\n    {body}}};\n'
 
 
-def sizes(numbers, arrays, content, arena_bytes):
-    """{what: bytes} in flash and RAM, code not counted."""
+def memory_bytes(
+    numbers: Mapping[str, int | float], arrays: Mapping[str, np.ndarray], content: bytes, arena_bytes: int
+) -> dict[str, int]:
+    """Memory of network and front end in flash and RAM, code not counted.
+
+    Args:
+        numbers: Settings of the front end.
+        arrays: Tables of the front end.
+        content: Bytes of the int8 file.
+        arena_bytes: Estimated size of the arena.
+
+    Returns:
+        {description: bytes}.
+    """
     rows = numbers["LEVEL_FRAMES"] if numbers["WHOLE_CLIP"] else 1
     return {
         "flash  network": len(content),
-        "flash  tables of the front end": sum(table.nbytes for table in arrays.values()),
+        "flash  tables of the front end": sum(array.nbytes for array in arrays.values()),
         "RAM    arena of the network, estimated": arena_bytes,
         "RAM    scratch of the front end": 4 * (numbers["FFT_SAMPLES"] + 1 + rows * numbers["BANDS"]),
         "RAM    one clip of 16 bits": 2 * numbers["SAMPLES"],
     }
 
 
-def table(operations, bytes_of):
-    """What is printed: the operations that were checked and the sizes."""
-    from export.device import tflm as _tflm
+def table(operations: Mapping[str, int], memory: Mapping[str, int]) -> str:
+    """Text with the operations, all of which have int8 kernels, and the memory.
 
-    counted = ", ".join(f"{count} {name}" for name, count in operations.items())
-    lines = [f"{what:40}{size:>10,} bytes" for what, size in bytes_of.items()]
-    return "\n".join([f"{_tflm.VERSION} has int8 kernels for all of {counted}.", *lines])
+    Args:
+        operations: As tflm.count_operations returns them.
+        memory: As `memory_bytes` returns it.
+    """
+    counts = ", ".join(f"{count} {name}" for name, count in operations.items())
+    lines = [f"{description:40}{size:>10,} bytes" for description, size in memory.items()]
+    return "\n".join([f"{tflm.VERSION} has int8 kernels for all of {counts}.", *lines])
 
 
-def _filled(text, values):
-    for mark, value in values.items():
+def _replaced(text, marks):
+    for mark, value in marks.items():
         text = text.replace(mark, value)
     return text
 
 
 def _write(folder, files):
-    from asc_tf.errors import UserError
-
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():

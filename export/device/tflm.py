@@ -1,4 +1,4 @@
-"""Which operations can TensorFlow Lite Micro run, and how are they asked for?
+"""Operations that TensorFlow Lite Micro can run, and the methods that register them.
 
 Source:  the registrations in the library of the Python package tflite-micro 0.dev20261023182759, and int8 tensors
          given to its kernels of one operation after the other, in that version.
@@ -21,7 +21,7 @@ KERNELS = """
     SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM SVDF TANH TRANSPOSE
     TRANSPOSE_CONV UNIDIRECTIONAL_SEQUENCE_LSTM UNPACK VAR_HANDLE WHILE ZEROS_LIKE"""
 NOT_IN_INT8 = "CEIL COS EXP FLOOR FLOOR_DIV FLOOR_MOD LOG NEG ROUND SIN SQRT SQUARE"
-# Methods of MicroMutableOpResolver that are not their operation's words in capitals.
+# Methods of MicroMutableOpResolver that are not "Add" and the operation's words, capitalised.
 METHODS = {
     "BATCH_MATMUL": "AddBatchMatMul",
     "CUMSUM": "AddCumSum",
@@ -30,21 +30,35 @@ METHODS = {
 }
 
 
-def checked(content):
-    """{operation: how often} of a file.  Raises UserError, naming all, where TensorFlow Lite Micro lacks some."""
+def count_operations(content: bytes) -> dict[str, int]:
+    """Counts the operations of a file, after the check that TensorFlow Lite Micro can run all of them.
+
+    Args:
+        content: Bytes of the file.
+
+    Returns:
+        {name of the operation: count}, in the order of execution.
+
+    Raises:
+        UserError: It lacks kernels, or int8 kernels, for some; the message names all.
+    """
     operators = tflite_file.operators(content)
     absent = {operator.name for operator in operators} - set(KERNELS.split())
-    refused = {o.name for o in operators if "int8" in o.inputs} & set(NOT_IN_INT8.split())
-    if absent or refused:
-        words = [f"{name} (no kernel)" for name in sorted(absent)]
-        words += [f"{name} (no int8 kernel)" for name in sorted(refused)]
+    not_int8 = {operator.name for operator in operators if "int8" in operator.inputs} & set(NOT_IN_INT8.split())
+    if absent or not_int8:
+        reasons = [f"{name} (no kernel)" for name in sorted(absent)]
+        reasons += [f"{name} (no int8 kernel)" for name in sorted(not_int8)]
         raise UserError(
-            f"export: do not flash this network: {VERSION} cannot run {', '.join(words)}. Replace the layers that "
+            f"export: do not flash this network: {VERSION} cannot run {', '.join(reasons)}. Replace the layers that "
             "need it, or run export/model.tflite with TensorFlow Lite."
         )
     return dict(Counter(operator.name for operator in operators))
 
 
-def method(name):
-    """The method of MicroMutableOpResolver that registers an operation."""
+def resolver_method(name: str) -> str:
+    """Name of the method of MicroMutableOpResolver that registers an operation.
+
+    Args:
+        name: TFLite's name of the operation, as "CONV_2D".
+    """
     return METHODS.get(name) or "Add" + "".join(map(str.capitalize, name.split("_"))).replace("2d", "2D")

@@ -1,4 +1,4 @@
-"""How does a run become one TFLite file that takes the waveform?  For phones and single-board computers.
+"""Conversion of a run to one TFLite file that takes the waveform, for phones and single-board computers.
 
 Input:   "wave" (1, samples) float32, full scale 1, at the run's sample rate.
 Output:  "logits" (1, classes) float32; their softmax are the probabilities, in the order of labels.txt.
@@ -7,48 +7,82 @@ Inside:  the front end and its normalisation in float, then the network: the ope
 """
 
 import re
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
 from asc_tf import build, dataset
 from asc_tf.errors import UserError
-from asc_tf.runs import layout as files
+from asc_tf.runs import layout
+from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
-from asc_tf.tflite import join as _join
-from asc_tf.tflite import strides
+from asc_tf.tflite import join, strides
 from asc_tf.tflite._compat import ConverterError
-from export.device import front_end as _front_end
+from export.device.front_end import exportable
 
 
-def convert(run):
-    """The file of a trained RunFolder as bytes; UserError where it has no form in built-in operations."""
-    return _join.join(front_end(run), _network(run), input_name="wave", output_name="logits")
+def convert(run: RunFolder) -> bytes:
+    """Converts a trained run to a file from waveform to logits.
+
+    Args:
+        run: A trained run, quantised or not.
+
+    Returns:
+        Bytes of the TFLite file.
+
+    Raises:
+        UserError: The front end or the network has no form in TFLite's built-in operations.
+    """
+    return join.join(convert_front_end(run), _network(run), input_name="wave", output_name="logits")
 
 
-def front_end(run):
-    """The bytes of its first part alone: wave to what the network sees, (1, bands, frames, channels) float32."""
-    layer = _front_end.exportable(run.recipe, "TFLite's built-in operations")
+def convert_front_end(run: RunFolder) -> bytes:
+    """Converts the front end and the normalisation of a run, without its network.
+
+    Args:
+        run: A run whose normalisation is known.
+
+    Returns:
+        Bytes of a float TFLite file: (1, samples) to the network's input (1, bands, frames, channels).
+
+    Raises:
+        UserError: The front end has no form in TFLite's built-in operations.
+    """
+    layer = exportable(run.recipe, "TFLite's built-in operations")
     normalise, samples = build.normaliser(run), dataset.segment_samples(run.recipe)
-    return converted(lambda wave: normalise(layer.plain(wave)), (1, samples), [])
+    return convert_function(lambda wave: normalise(layer.plain(wave)), (1, samples), [])
 
 
-def converted(call, shape, variables):
-    """The float TFLite file of a function of one float32 tensor that uses these variables; UserError if it has none."""
+def convert_function(
+    function: Callable[[tf.Tensor], tf.Tensor], shape: Sequence[int], variables: Sequence[tf.Variable]
+) -> bytes:
+    """Converts a function of one tensor to a float TFLite file.
+
+    Args:
+        function: Function of one float32 tensor.
+        shape: Shape of that tensor.
+        variables: Variables that the function reads.
+
+    Returns:
+        Bytes of the TFLite file.
+
+    Raises:
+        UserError: TFLite lacks an operation of the function.
+    """
     module = tf.Module()
-    module.held, module.call = variables, tf.function(call, autograph=False)
-    concrete = module.call.get_concrete_function(tf.TensorSpec(shape, tf.float32))
+    module.tracked, module.function = variables, tf.function(function, autograph=False)
+    concrete = module.function.get_concrete_function(tf.TensorSpec(shape, tf.float32))
     try:
         return tf.lite.TFLiteConverter.from_concrete_functions([concrete], module).convert()
     except ConverterError as error:
-        lacking = sorted(set(re.findall(r"\btf\.([A-Z]\w+)", str(error))))
-        raise UserError(f"export: TFLite has no operation for {', '.join(lacking) or 'a part of it'}.") from error
+        missing = sorted(set(re.findall(r"\btf\.([A-Z]\w+)", str(error))))
+        raise UserError(f"export: TFLite has no operation for {', '.join(missing) or 'a part of it'}.") from error
 
 
 def _network(run):
-    if run.has(files.INT8):
-        return tflite_file.read(run.path / files.INT8)
+    if run.has(layout.INT8):
+        return tflite_file.read(run.path / layout.INT8)
     network = build.load_network(run, foldable=True)
     variables = [variable.value for variable in network.variables]
-    return strides.with_native_strides(
-        converted(lambda x: network(x, training=False), (1, *network.input_shape[1:]), variables)
-    )
+    shape = (1, *network.input_shape[1:])
+    return strides.with_native_strides(convert_function(lambda x: network(x, training=False), shape, variables))

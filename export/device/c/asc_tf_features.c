@@ -1,7 +1,7 @@
-/* The steps of asc_tf/features/log_mel.py in float32, one frame after the other; C99 and <math.h>.
+/* Log-mel spectrogram in float32, by the steps of asc_tf/features/log_mel.py, frame by frame; C99 and <math.h>.
  *
- * asc_tf_settings.h and asc_tf_tables.h hold what training fixed. What a setting switches off costs nothing: the
- * conditions are constants.
+ * asc_tf_settings.h and asc_tf_tables.h hold the settings and constants of the trained front end. Conditions on
+ * settings are constants, so that the compiler drops the code that a setting switches off.
  */
 #include "asc_tf_features.h"
 
@@ -10,39 +10,42 @@
 #include "asc_tf_tables.h"
 
 #define HALF_FFT (ASC_TF_FFT_SAMPLES / 2)
-/* Pre-emphasis of the whole wave takes one sample. */
+/* Pre-emphasis of the whole wave shortens it by one sample. */
 #define EMPHASISED (ASC_TF_PRE_EMPHASIS > 0 && !ASC_TF_FRAME_BY_FRAME)
 #define LENGTH (ASC_TF_SAMPLES - EMPHASISED)
-/* Deltas and the clip's maximum need all frames at once. */
+/* Frames in memory: all where deltas or the clip's maximum need them, else one. */
 #define ROWS (ASC_TF_WHOLE_CLIP ? ASC_TF_LEVEL_FRAMES : 1)
 
-typedef struct { const float *full_scale_1; const int16_t *sixteen_bits; } Wave;
-typedef struct { float *values; int8_t *steps; } Cells;
+/* One pointer of each is set, the other is 0. */
+typedef struct { const float *float_samples; const int16_t *int16_samples; } Wave;
+typedef struct { float *float_values; int8_t *int8_values; } Output;
 
-/* A windowed frame, then its spectrum (real and imaginary parts by turns), then its powers at the even places. */
+/* A windowed frame, then its spectrum (real and imaginary parts interleaved), then its powers at the even indices. */
 static float frame[ASC_TF_FFT_SAMPLES + 1];
 static float levels[ROWS][ASC_TF_BANDS];
 
-static int within(int place, int least, int most) { return place < least ? least : place > most ? most : place; }
+static int clamp(int value, int low, int high) { return value < low ? low : value > high ? high : value; }
 
-static float sample(Wave wave, int place) {
-  return wave.full_scale_1 ? wave.full_scale_1[place] : wave.sixteen_bits[place] / 32768.0f;
+static float sample(Wave wave, int index) {
+  return wave.float_samples ? wave.float_samples[index] : wave.int16_samples[index] / 32768.0f;
 }
 
-static float edged(Wave wave, int place) {
-  if (place < 0 || place >= LENGTH) {
+/* A sample after pre-emphasis of the whole wave; beyond its ends reflected or zero. */
+static float padded_sample(Wave wave, int index) {
+  if (index < 0 || index >= LENGTH) {
     if (!ASC_TF_REFLECT) return 0.0f;
-    place = place < 0 ? -place : 2 * (LENGTH - 1) - place;
+    index = index < 0 ? -index : 2 * (LENGTH - 1) - index;
   }
-  if (!EMPHASISED) return sample(wave, place);
-  return sample(wave, place + 1) - ASC_TF_PRE_EMPHASIS * sample(wave, place);
+  if (!EMPHASISED) return sample(wave, index);
+  return sample(wave, index + 1) - ASC_TF_PRE_EMPHASIS * sample(wave, index);
 }
 
-static void cut(Wave wave, int number) {
+/* Fills `frame` with a windowed frame of the wave, padded with zeros to the length of the FFT. */
+static void load_frame(Wave wave, int frame_index) {
   float mean = 0.0f;
   int n;
   for (n = 0; n < ASC_TF_WINDOW_SAMPLES; n++)
-    frame[n] = edged(wave, number * ASC_TF_HOP_SAMPLES - ASC_TF_EDGE_SAMPLES + n);
+    frame[n] = padded_sample(wave, frame_index * ASC_TF_HOP_SAMPLES - ASC_TF_EDGE_SAMPLES + n);
   if (ASC_TF_FRAME_BY_FRAME) {
     for (n = 0; n < ASC_TF_WINDOW_SAMPLES; n++) mean += frame[n] / ASC_TF_WINDOW_SAMPLES;
     for (n = 0; n < ASC_TF_WINDOW_SAMPLES; n++) frame[n] -= mean;
@@ -55,16 +58,17 @@ static void cut(Wave wave, int number) {
 static float cosine_of(int k) { return cosine[k]; }
 static float sine_of(int k) { return cosine[k < HALF_FFT / 2 ? HALF_FFT / 2 - k : k - HALF_FFT / 2]; }
 
-static void swap(int one, int other) {
+/* Swaps two complex values of `frame`. */
+static void swap(int first, int second) {
   int part;
   for (part = 0; part < 2; part++) {
-    float kept = frame[2 * one + part];
-    frame[2 * one + part] = frame[2 * other + part];
-    frame[2 * other + part] = kept;
+    float saved = frame[2 * first + part];
+    frame[2 * first + part] = frame[2 * second + part];
+    frame[2 * second + part] = saved;
   }
 }
 
-/* Complex FFT of HALF_FFT points in place, radix 2, decimation in time. */
+/* In-place complex FFT of HALF_FFT points, radix 2, decimation in time. */
 static void transform(void) {
   int n, reversed = 0, size, start, k;
   for (n = 0; n < HALF_FFT; n++) {
@@ -106,10 +110,11 @@ static void power(void) {
   frame[ASC_TF_FFT_SAMPLES] = last * last;
 }
 
-static void level_bands(Wave wave, int number, float *level) {
+/* Log-mel levels of a frame, ASC_TF_BANDS values. */
+static void level_bands(Wave wave, int frame_index, float *level) {
   const float *weight = weights;
   int band, bin;
-  cut(wave, number);
+  load_frame(wave, frame_index);
   transform();
   power();
   for (band = 0; band < ASC_TF_BANDS; band++) {
@@ -120,67 +125,70 @@ static void level_bands(Wave wave, int number, float *level) {
   }
 }
 
-/* librosa.power_to_db's `top_db` and `ref`: nothing further below the clip's maximum, which may become 0. */
+/* librosa.power_to_db's `top_db` and `ref`: limits the range below the clip's maximum, and may subtract that. */
 static void against_maximum(void) {
-  float *cell = levels[0], *end = cell + ROWS * ASC_TF_BANDS, most = *cell, least;
-  for (; cell < end; cell++) most = *cell > most ? *cell : most;
-  least = ASC_TF_TOP_DB > 0 ? most - ASC_TF_TOP_DB : -INFINITY;
+  float *cell = levels[0], *end = cell + ROWS * ASC_TF_BANDS, highest = *cell, lowest;
+  for (; cell < end; cell++) highest = *cell > highest ? *cell : highest;
+  lowest = ASC_TF_TOP_DB > 0 ? highest - ASC_TF_TOP_DB : -INFINITY;
   for (cell = levels[0]; cell < end; cell++)
-    *cell = (*cell > least ? *cell : least) - (ASC_TF_MAXIMUM_IS_0 ? most : 0.0f);
+    *cell = (*cell > lowest ? *cell : lowest) - (ASC_TF_MAXIMUM_IS_0 ? highest : 0.0f);
 }
 
-/* Of the frames cropped or filled up to a fixed number, before the deltas. */
-static float level_at(int band, int number) {
-  int source = number + ASC_TF_FIRST_FRAME;
+/* A level of the frames cropped or padded to a fixed number, before the deltas. */
+static float level_at(int band, int frame_index) {
+  int source = frame_index + ASC_TF_FIRST_FRAME;
   if (ASC_TF_ZEROS_FOLLOW && source >= ASC_TF_LEVEL_FRAMES) return 0.0f;
-  return levels[ASC_TF_WHOLE_CLIP ? within(source, 0, ROWS - 1) : 0][band];
+  return levels[ASC_TF_WHOLE_CLIP ? clamp(source, 0, ROWS - 1) : 0][band];
 }
 
-static float value(int band, int number, int channel) {
-  int start = number, filter = 0, tap;
+/* A value of the spectrogram before normalisation; channels 1 and 2 are the deltas. */
+static float value(int band, int frame_index, int channel) {
+  int start = frame_index, filter = 0, tap;
   float slope = 0.0f;
-  if (!channel) return level_at(band, number + (ASC_TF_DELTA_FILTERS > 1 ? 0 : ASC_TF_DELTA_TAPS / 2));
+  if (!channel) return level_at(band, frame_index + (ASC_TF_DELTA_FILTERS > 1 ? 0 : ASC_TF_DELTA_TAPS / 2));
   if (ASC_TF_DELTA_FILTERS > 1) {
-    start = within(number - ASC_TF_DELTA_TAPS / 2, 0, ASC_TF_FRAMES - ASC_TF_DELTA_TAPS);
-    filter = number - start; /* at the edges the slopes come from the first and last fitted parabola */
+    start = clamp(frame_index - ASC_TF_DELTA_TAPS / 2, 0, ASC_TF_FRAMES - ASC_TF_DELTA_TAPS);
+    filter = frame_index - start; /* at the edges the slopes are those of the first or last fitted parabola */
   }
   for (tap = 0; tap < ASC_TF_DELTA_TAPS; tap++) slope += delta[channel - 1][filter][tap] * level_at(band, start + tap);
   return slope;
 }
 
-static void put(Cells cells, int place, float normalised) {
-  if (cells.values) {
-    cells.values[place] = normalised;
+/* Writes a normalised value, quantised where the output is int8. */
+static void write_value(Output output, int index, float normalised) {
+  if (output.float_values) {
+    output.float_values[index] = normalised;
   } else {
-    float step = rintf(normalised / ASC_TF_INPUT_SCALE) + ASC_TF_INPUT_ZERO_POINT;
-    cells.steps[place] = (int8_t)(step < -128.0f ? -128.0f : step > 127.0f ? 127.0f : step);
+    float quantised = rintf(normalised / ASC_TF_INPUT_SCALE) + ASC_TF_INPUT_ZERO_POINT;
+    output.int8_values[index] = (int8_t)(quantised < -128.0f ? -128.0f : quantised > 127.0f ? 127.0f : quantised);
   }
 }
 
-static void features(Wave wave, Cells cells) {
-  int number, band, channel, row;
-  for (number = 0; ASC_TF_WHOLE_CLIP && number < ROWS; number++) level_bands(wave, number, levels[number]);
+static void features(Wave wave, Output output) {
+  int frame_index, band, channel, cell;
+  for (frame_index = 0; ASC_TF_WHOLE_CLIP && frame_index < ROWS; frame_index++)
+    level_bands(wave, frame_index, levels[frame_index]);
   if (ASC_TF_TOP_DB > 0 || ASC_TF_MAXIMUM_IS_0) against_maximum();
-  for (number = 0; number < ASC_TF_FRAMES; number++) {
-    int source = within(number + ASC_TF_FIRST_FRAME, 0, ASC_TF_LEVEL_FRAMES - 1);
+  for (frame_index = 0; frame_index < ASC_TF_FRAMES; frame_index++) {
+    int source = clamp(frame_index + ASC_TF_FIRST_FRAME, 0, ASC_TF_LEVEL_FRAMES - 1);
     if (!ASC_TF_WHOLE_CLIP) level_bands(wave, source, levels[0]);
     for (band = 0; band < ASC_TF_BANDS; band++)
       for (channel = 0; channel < ASC_TF_CHANNELS; channel++) {
-        row = ASC_TF_NORMALISED_CELLS > 1 ? band * ASC_TF_CHANNELS + channel : 0;
-        put(cells, (band * ASC_TF_FRAMES + number) * ASC_TF_CHANNELS + channel,
-            (value(band, number, channel) - cell_mean[row]) / cell_std[row]);
+        cell = ASC_TF_NORMALISED_CELLS > 1 ? band * ASC_TF_CHANNELS + channel : 0;
+        write_value(output, (band * ASC_TF_FRAMES + frame_index) * ASC_TF_CHANNELS + channel,
+                    (value(band, frame_index, channel) - cell_mean[cell]) / cell_std[cell]);
       }
   }
 }
 
 void asc_tf_features(const float *wave, float *spectrogram) {
-  features((Wave){wave, 0}, (Cells){spectrogram, 0});
+  features((Wave){wave, 0}, (Output){spectrogram, 0});
 }
 
 void asc_tf_features_int16(const int16_t *wave, float *spectrogram) {
-  features((Wave){0, wave}, (Cells){spectrogram, 0});
+  features((Wave){0, wave}, (Output){spectrogram, 0});
 }
 
-void asc_tf_input(const float *wave, int8_t *input) { features((Wave){wave, 0}, (Cells){0, input}); }
+void asc_tf_input(const float *wave, int8_t *input) { features((Wave){wave, 0}, (Output){0, input}); }
 
-void asc_tf_input_int16(const int16_t *wave, int8_t *input) { features((Wave){0, wave}, (Cells){0, input}); }
+void asc_tf_input_int16(const int16_t *wave, int8_t *input) { features((Wave){0, wave}, (Output){0, input}); }

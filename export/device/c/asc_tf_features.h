@@ -1,9 +1,9 @@
-/* How does a wave become what the network sees?
+/* The front end of the network: from a wave to the network's input.
  *
  * wave:         ASC_TF_SAMPLES samples at ASC_TF_SAMPLE_RATE_HZ, one channel; float has full scale 1.
  * spectrogram:  ASC_TF_CELLS floats (bands, frames, channels), channels last, normalised as in training.
- * input:        the same in the steps of the network's int8 input.
- * Nothing is allocated, and no call may begin before another has ended: the scratch is static.
+ * input:        the same, quantised as the network's int8 input.
+ * Nothing is allocated. The scratch is static: the functions are not reentrant.
  */
 #ifndef ASC_TF_FEATURES_H_
 #define ASC_TF_FEATURES_H_

@@ -8,7 +8,7 @@ int main() {
   if (reinterpret_cast<uintptr_t>(a_run_model) % 16) return 1;
   fwrite(a_run_model, 1, a_run_model_bytes, stdout);
   printf("|labels|");
-  for (int number = 0; number < a_run_classes; number++) printf("%s ", a_run_labels[number]);
+  for (int index = 0; index < a_run_classes; index++) printf("%s ", a_run_labels[index]);
   printf("|numbers|%.9g %d ", a_run_input_scale, a_run_input_zero_point);
   printf("%.9g %d", a_run_output_scale, a_run_output_zero_point);
 }

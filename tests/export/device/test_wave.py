@@ -1,4 +1,4 @@
-"""Does the file that takes the waveform answer as front end and network do in Keras?"""
+"""The file that takes the waveform: its outputs equal those of front end and network in Keras."""
 
 import numpy as np
 import pytest
@@ -11,20 +11,20 @@ from asc_tf.errors import UserError
 from asc_tf.tflite import file as tflite_file
 from export.device import wave
 
-PLAIN = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+WITHOUT_DELEGATES = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
 
-def answers(content, inputs):
-    """What TFLite's own operations, no delegate among them, make of inputs one by one."""
-    interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=PLAIN)
+def outputs(content, inputs):
+    """Outputs of a file for inputs one by one, by TFLite's kernels without a delegate."""
+    interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=WITHOUT_DELEGATES)
     interpreter.allocate_tensors()
-    entry, answer = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
-    found = []
+    input_tensor, output_tensor = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    values = []
     for x in inputs:
-        interpreter.set_tensor(entry["index"], tflite_file.quantised(x[None], entry))
+        interpreter.set_tensor(input_tensor["index"], tflite_file.quantised(x[None], input_tensor))
         interpreter.invoke()
-        found.append(tflite_file.dequantised(interpreter.get_tensor(answer["index"]), answer))
-    return np.concatenate(found)
+        values.append(tflite_file.dequantised(interpreter.get_tensor(output_tensor["index"]), output_tensor))
+    return np.concatenate(values)
 
 
 def noise(count):
@@ -35,38 +35,38 @@ def noise(count):
 
 @pytest.mark.parametrize("name", [*EACH, "slaney against its maximum, deltas"])
 def test_the_front_end_equals_the_one_in_keras_on_real_sound(name, run_of, shared):
-    content = wave.front_end(run_of(CASES[name], None))
-    found = answers(content, real_sound.waves(shared, CASES[name]["sample_rate_hz"]))
-    loud, anywhere = real_sound.largest_ln(name, found, real_sound.spectrograms(shared, name))
+    content = wave.convert_front_end(run_of(CASES[name], None))
+    spectrograms = outputs(content, real_sound.waves(shared, CASES[name]["sample_rate_hz"]))
+    loud, anywhere = real_sound.largest_ln(name, spectrograms, real_sound.spectrograms(shared, name))
     assert loud < 1e-3 and anywhere < 1e-2
 
 
-def test_an_int8_run_answers_as_its_front_end_and_its_model_file(int8_run, int8_file):
+def test_logits_of_an_int8_run_are_those_of_its_front_end_and_model_file(int8_run, int8_file):
     clips, content = noise(40), wave.convert(int8_run)
-    spectrograms = answers(wave.front_end(int8_run), clips)
+    spectrograms = outputs(wave.convert_front_end(int8_run), clips)
     np.testing.assert_allclose(spectrograms, build.network_input(int8_run)(clips), atol=1e-4)
-    found, expected = answers(content, clips), answers(int8_file, spectrograms)
-    # What lies half way between two steps is rounded up by QUANTIZE, to the even step by numpy.
-    assert np.mean(np.any(found != expected, axis=1)) < 0.1
-    assert np.ptp(found, axis=0).max() > 0.5
+    logits, expected = outputs(content, clips), outputs(int8_file, spectrograms)
+    # Half way between two integers QUANTIZE rounds up, numpy to the even one.
+    assert np.mean(np.any(logits != expected, axis=1)) < 0.1
+    assert np.ptp(logits, axis=0).max() > 0.5
 
 
-def test_it_holds_the_networks_operations_and_no_operation_from_outside_tflite(int8_run, int8_file):
-    own, network = (tflite_file.operators(content) for content in (wave.convert(int8_run), int8_file))
-    names = [operator.name for operator in own]
-    assert own[-len(network) - 1 : -1] == network
+def test_the_file_has_the_networks_operations_and_only_built_in_ones(int8_run, int8_file):
+    whole, network = (tflite_file.operators(content) for content in (wave.convert(int8_run), int8_file))
+    names = [operator.name for operator in whole]
+    assert whole[-len(network) - 1 : -1] == network
     assert (names[-len(network) - 2], names[-1]) == ("QUANTIZE", "DEQUANTIZE")
     assert "RFFT2D" in names and "CUSTOM" not in names
 
 
-def test_its_ends_are_named(int8_run):
+def test_input_and_output_are_named_wave_and_logits(int8_run):
     runner = tf.lite.Interpreter(model_content=wave.convert(int8_run)).get_signature_runner()
     ends = runner.get_input_details() | runner.get_output_details()
     assert {name: tuple(end["shape"]) for name, end in ends.items()} == {"wave": (1, 8000), "logits": (1, 3)}
     assert runner(wave=noise(1))["logits"].dtype == np.float32
 
 
-def test_a_float_run_answers_as_keras(run_of, small, monkeypatch):
+def test_logits_of_a_float_run_are_those_of_keras(run_of, small, monkeypatch):
     run, network = run_of(), small()
     run.write("weights/best.weights.h5", network.save_weights)
     monkeypatch.setattr(build, "network", lambda recipe, classes, foldable: small())
@@ -74,10 +74,10 @@ def test_a_float_run_answers_as_keras(run_of, small, monkeypatch):
     expected = network(build.network_input(run)(clips), training=False)
     content = wave.convert(run)
     assert "QUANTIZE" not in {operator.name for operator in tflite_file.operators(content)}
-    np.testing.assert_allclose(answers(content, clips), expected, atol=1e-4)
+    np.testing.assert_allclose(outputs(content, clips), expected, atol=1e-4)
 
 
-def test_other_front_ends_and_other_lengths_of_the_fft_are_told_what_to_do(run_of):
+def test_other_front_ends_and_fft_lengths_raise_errors_with_the_fix(run_of):
     with pytest.raises(UserError, match="features/cqt has no form in TFLite's built-in operations; features/log_mel"):
         wave.convert(run_of(feature="cqt"))
     run = run_of(CASES["htk"] | {"fft_samples": 3072})
@@ -85,6 +85,6 @@ def test_other_front_ends_and_other_lengths_of_the_fft_are_told_what_to_do(run_o
         wave.convert(run)
 
 
-def test_an_operation_that_tflite_lacks_is_named():
+def test_the_error_names_an_operation_that_tflite_lacks():
     with pytest.raises(UserError, match="TFLite has no operation for Igamma"):
-        wave.converted(lambda x: tf.math.igamma(x, x), (1, 4), [])
+        wave.convert_function(lambda x: tf.math.igamma(x, x), (1, 4), [])

@@ -1,4 +1,4 @@
-// What main.cc names of TensorFlow Lite Micro, so that the compiler can read it. Nothing here runs.
+// Declarations of TensorFlow Lite Micro that main.cc uses, to compile it. Nothing here runs.
 #pragma once
 #include <cstddef>
 #include <cstdint>
