@@ -36,9 +36,9 @@ def _complexity(options: argparse.Namespace) -> int:
     from asc_tf.cost import measure
 
     if Path(options.what).suffix == ".tflite":
-        lines, fits = measure.of_file(options.what)
+        lines, fits = measure.tflite_report(options.what)
     else:
-        lines, fits = measure.of_network(_network(options), options.rule)
+        lines, fits = measure.network_report(_network(options), options.rule)
     print("\n".join(lines))
     return command_line.OK if fits else command_line.OVER_LIMITS
 

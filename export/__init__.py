@@ -1,1 +1,1 @@
-"""How does a trained network get onto a device?  Quantisation-aware training, int8 TFLite, parity."""
+"""Quantisation and device files of trained runs.  Quantisation-aware training, int8 TFLite, parity."""

@@ -1,8 +1,12 @@
-"""What all tests share: the folder of real data and goldens, which may be absent."""
+"""Fixtures of all tests: goldens and real audio, which may be absent, and a tiny recipe; the order of the tests."""
 
 import os
 import signal
 from pathlib import Path
+
+# Two test processes share two processors: more threads would only wait for each other.  TensorFlow reads this once.
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 
 import numpy as np
 import pytest
@@ -115,3 +119,9 @@ def tiny_in(recordings):
 def tiny(tiny_in, tmp_path):
     """That recipe in the test's own folder."""
     return tiny_in(tmp_path)
+
+
+def pytest_collection_modifyitems(items):
+    """Files of slow tests first: what takes longest must not begin last in one of two processes."""
+    order = {"test_train.py": 0, "test_distribution.py": 1, "test_chain.py": 2}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))

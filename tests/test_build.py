@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from asc_tf import build, dataset
+from asc_tf.data import batches
 from asc_tf.errors import UserError
 from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe import resolve as recipe
@@ -40,7 +41,7 @@ def test_training_batches_are_a_function_of_recipe_and_step(loaded, run):
 def test_workers_hear_the_waves_that_one_would(loaded, run, monkeypatch):
     data = dataset.load(loaded, quiet=True)
     source = build.source(loaded, data, data.train)
-    monkeypatch.setattr(build.batches.chunk_size, "__defaults__", (4,))
+    monkeypatch.setattr(batches.chunk_size, "__defaults__", (4,))
     on_waves_alone = run('augmentation=[{name="time_roll", max_shift_s=0.1}]')
     steps = {"first_step": 1, "last_step": 2}
     whole, _ = first(build.training_batches(on_waves_alone, source, **steps))
@@ -103,12 +104,12 @@ def test_training_evaluation_and_prediction_normalise_alike(loaded, run):
     data = dataset.load(loaded, quiet=True)
     source = build.source(loaded, data, data.train)
     constants = 'normalise={by="constants", mean=-4.5, std=5.0}'
-    for batches in (
+    for inputs in (
         lambda run: build.training_batches(run, source, first_step=0, last_step=1),
         lambda run: build.evaluation_batches(run, source).map(lambda x: (x, {})),
         lambda run: [(build.network_input(run)(data.prepared.read(data.train[:2]) / np.float32(32768)), {})],
     ):
-        np.testing.assert_allclose(first(batches(run(constants)))[0], (first(batches(run()))[0] + 4.5) / 5, atol=1e-5)
+        np.testing.assert_allclose(first(inputs(run(constants)))[0], (first(inputs(run()))[0] + 4.5) / 5, atol=1e-5)
 
 
 def test_a_run_that_goes_on_keeps_what_it_measured(loaded, run):
@@ -128,7 +129,7 @@ def test_all_clips_of_a_step_share_one_drawn_filter_bank(loaded, run, monkeypatc
     """As many chunks as a step has, the same clip throughout, no other augmentation: all spectrograms are equal."""
     data = dataset.load(loaded, quiet=True)
     source = build.source(loaded, data, np.full(64, data.train[0]))
-    monkeypatch.setattr(build.batches, "CHUNK", 4)
+    monkeypatch.setattr(batches, "CHUNK", 4)
     drawing = run("augmentation=[]", 'feature.flavour="kaldi"', "feature.max_hz=3500", "feature.max_hz_range=1000")
     steps = [x.numpy() for x, _ in build.training_batches(drawing, source, first_step=0, last_step=3)]
     for step in steps:

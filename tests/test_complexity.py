@@ -16,13 +16,13 @@ STRIDES = {
 
 
 @pytest.mark.parametrize("foldable", [False, True])
-def test_costs_what_the_baseline_reports(foldable):
+def test_rule_t_gives_the_published_cost_of_the_baseline(foldable):
     network = _cp_mobile("cpmobile24", 65, 1.8, 2.1, foldable=foldable)
     # Table 1 of the DCASE 2024 Task 1 baseline: 61,148 parameters, 29.42 MMACs.
     assert complexity.measure(network) == (61_148, 29_419_156)
 
 
-def test_costs_what_jku_reports_with_response_norms():
+def test_rule_t_gives_the_published_cost_of_jku_with_response_norms():
     # Two parameters a norm, no MACs: 126,952 and 28,893,268 are the report's figures of 2024.
     assert complexity.measure(_cp_mobile("cpmobile23", 64, 2.3, 3.0)) == (126_952, 28_893_268)
 
@@ -31,11 +31,11 @@ def test_costs_what_jku_reports_with_response_norms():
 @pytest.mark.parametrize(
     ("rho", "cost"), [(8, (127_684, 28_840_396)), (6, (80_580, 21_774_796)), (4, (64_196, 19_317_196))]
 )
-def test_costs_what_the_cp_resnets_report(rho, cost):
+def test_rule_t_gives_the_published_cost_of_cp_resnet(rho, cost):
     assert complexity.measure(cp_resnet.build((256, 44, 1), 10, width=32, rho=rho)) == cost
 
 
-def test_equals_torchinfo_on_every_unfused_row(shared):
+def test_rule_t_equals_torchinfo_for_every_unfused_network(shared):
     golden = np.load(shared / "golden/complexity.npz")
     rows = zip(*(golden[key] for key in ("name", "input_size", "params", "mult_adds")), strict=True)
     compared = 0
@@ -56,7 +56,7 @@ def test_equals_torchinfo_on_every_unfused_row(shared):
         ("cpmobile23_grn_mult1.8_exp2.1", 64),
     ],
 )
-def test_equals_torchinfo_layer_by_layer(shared, name, frames):
+def test_rule_t_equals_torchinfo_for_every_layer(shared, name, frames):
     golden = np.load(shared / "golden/complexity.npz")
     columns = (golden[f"layers/{name}_T{frames}/{key}"].tolist() for key in ("params", "mult_adds"))
     expected = [row for row in zip(*columns, strict=True) if row != (0, 0)]
@@ -64,7 +64,7 @@ def test_equals_torchinfo_layer_by_layer(shared, name, frames):
     assert [row[3:] for row in rows if row.kind != "GlobalResponseNorm"] == expected
 
 
-def test_a_hand_sum():
+def test_a_hand_sum_by_rule_t():
     inputs = keras.Input((6, 4, 3))
     x = keras.layers.Conv2D(5, 3, padding="same", name="conv")(inputs)  # (27 x 5 + 5) x 24 positions
     x = keras.layers.DepthwiseConv2D(3, use_bias=False, padding="same", strides=2, name="depthwise")(x)  # 45 x 6
@@ -73,12 +73,12 @@ def test_a_hand_sum():
     assert complexity.measure(keras.Model(inputs, x)) == (140 + 45 + 10 + 12, 140 * 24 + 45 * 6 + 10 + 12)
 
 
-def test_a_subsampling_counts_only_where_it_takes_all_of_the_output():
+def test_a_subsampling_counts_only_where_nothing_else_reads_the_output():
     def network(branch):
         inputs = keras.Input((4, 6, 2))
         x = keras.layers.DepthwiseConv2D(3, use_bias=False, padding="same")(inputs)
-        kept = keras.layers.MaxPooling2D(1, strides=(1, 2))(x)
-        return keras.Model(inputs, [kept, keras.layers.ReLU()(x)] if branch else kept)
+        subsampled = keras.layers.MaxPooling2D(1, strides=(1, 2))(x)
+        return keras.Model(inputs, [subsampled, keras.layers.ReLU()(x)] if branch else subsampled)
 
     assert complexity.measure(network(branch=False)) == (18, 18 * 4 * 3)
     assert complexity.measure(network(branch=True)) == (18, 18 * 4 * 6)
@@ -92,19 +92,19 @@ def test_a_frozen_network_and_one_inside_another_cost_the_same():
     assert complexity.measure(outer) == complexity.measure(network) == (61_148, 29_419_156)
 
 
-def test_the_program_tells_every_rule_and_the_limits(capsys):
+def test_the_program_prints_every_rule_and_the_limits(capsys):
     assert program(["esc10_cp_mobile"]) == 0
-    told = " ".join(capsys.readouterr().out.split())
-    assert "T 61,148 29,419,156" in told and "F 59,794 30,216,768" in told
-    assert "61,148 of 128,000 bytes: fits" in told and "MACs 29,419,156 of 30,000,000: fits" in told
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "T 61,148 29,419,156" in printed and "F 59,794 30,216,768" in printed
+    assert "61,148 of 128,000 bytes: fits" in printed and "MACs 29,419,156 of 30,000,000: fits" in printed
 
 
-def test_what_is_over_a_limit_says_so_in_words_and_status(capsys):
+def test_a_network_over_a_limit_is_marked_and_gives_its_exit_status(capsys):
     assert program(["quickstart", "--set", "model.width=64"]) == 1
     assert capsys.readouterr().out.count("OVER") == 2  # 228,340 parameters and 30,949,844 MACs
 
 
-def test_the_classes_of_a_run_are_its_own(tmp_path, capsys):
+def test_a_run_is_counted_with_its_classes(tmp_path, capsys):
     run = run_folder.create(tmp_path / "run", recipe.load("quickstart"), resume=False)
     run.write("labels.txt", "near\nfar\n")
     assert program([str(run.path)]) == 0
@@ -113,19 +113,19 @@ def test_the_classes_of_a_run_are_its_own(tmp_path, capsys):
     assert program([str(run.path), "--set", "model.width=64"]) == 2
 
 
-def test_the_program_counts_files(tmp_path, capsys):
+def test_the_program_counts_tflite_files(tmp_path, capsys):
     function = tf.function(lambda x: tf.nn.conv2d(x, tf.ones((1, 1, 1, 3)), 1, "SAME"))
     concrete = function.get_concrete_function(tf.TensorSpec((1, 4, 2, 1), tf.float32))
     file = tmp_path / "network.tflite"
     file.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module()).convert())
     assert program([str(file)]) == 0
-    told = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
     # 3 weights and 3 biases at 8 positions, in floats; 8 values in and 24 out.
-    assert "total 6 48" in told and "24 of 128,000 bytes" in told and "activations at least 128 bytes" in told
+    assert "total 6 48" in printed and "24 of 128,000 bytes" in printed and "activations at least 128 bytes" in printed
 
 
 @pytest.mark.parametrize("what", ["absent.tflite", "no_recipe", "."])
-def test_what_cannot_be_counted_is_one_line(what, capsys):
+def test_errors_of_the_program_are_one_line(what, capsys):
     assert program([what]) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 

@@ -1,8 +1,8 @@
-"""A PyTorch checkpoint becomes a run that predicts, or nothing at all."""
+"""A PyTorch checkpoint becomes a run that predicts; where it does not fit, nothing is written."""
 
 import numpy as np
 import pytest
-from checkpoints import torch_format as torch_file
+from checkpoints import torch_format
 
 from asc_tf import build
 from asc_tf.checkpoints import to_keras
@@ -26,8 +26,8 @@ def imported(shared, tmp_path_factory):
 
 
 @pytest.fixture
-def alone(tiny):
-    """A recipe of a small CP-Mobile, to which small checkpoints are made."""
+def small(tiny):
+    """A recipe of a small CP-Mobile."""
     return recipe.load(tiny.parent / "tiny_teacher.toml")
 
 
@@ -42,16 +42,16 @@ def test_waves_give_the_originals_logits(imported, shared):
     np.testing.assert_allclose(logits, _golden(shared)["logits"][waves["index_into_logmel"]], atol=1e-3)
 
 
-def test_the_files_of_real_scenes_are_named_as_by_the_original(imported, shared):
+def test_real_scenes_are_predicted_as_by_the_original(imported, shared):
     golden = _golden(shared)
     names = golden["recording_names"].tolist()
     files = [str(shared / f"data/tut2018/{name}.wav") for name in names]
-    found, errors = predict(TrainedRun(imported), files)
-    decided = np.concatenate([found[file].argmax(axis=1) for file in files])
+    probabilities, errors = predict(TrainedRun(imported), files)
+    predictions = np.concatenate([probabilities[file].argmax(axis=1) for file in files])
     assert not errors and imported.labels == tuple(golden["class_names"])
     # The golden cuts before it resamples, prediction after.
-    assert np.mean(decided == golden["logits"].argmax(axis=1)) >= 0.99
-    assert [imported.labels[found[file].mean(axis=0).argmax()] for file in files] == names
+    assert np.mean(predictions == golden["logits"].argmax(axis=1)) >= 0.99
+    assert [imported.labels[probabilities[file].mean(axis=0).argmax()] for file in files] == names
 
 
 def test_every_key_is_accounted_for(imported):
@@ -61,18 +61,18 @@ def test_every_key_is_accounted_for(imported):
     assert "mapped   stages.s2.b4.block.1.0.weight -> b4_depthwise/kernel" in lines
 
 
-def test_an_imported_run_is_not_trained_over(imported):
+def test_training_into_an_imported_run_raises(imported):
     with pytest.raises(UserError, match="imported"):
         run_folder.create(imported.path, imported.recipe, resume=False)
 
 
-def test_any_wrapper_and_format_gives_the_same_weights(alone, tmp_path):
-    state = _state(alone)
-    wrapped = {"state_dict": {f"model.{key}": tensor for key, tensor in torch_file.simple(**state)[0].items()}}
-    torch_file.write_zip(tmp_path / "a.ckpt", wrapped, state)
-    torch_file.write_legacy(tmp_path / "b.pt", *torch_file.simple(**state))
+def test_any_wrapper_and_format_gives_the_same_weights(small, tmp_path):
+    state = _state(small)
+    wrapped = {"state_dict": {f"model.{key}": tensor for key, tensor in torch_format.simple(**state)[0].items()}}
+    torch_format.write_zip(tmp_path / "a.ckpt", wrapped, state)
+    torch_format.write_legacy(tmp_path / "b.pt", *torch_format.simple(**state))
     for name in ("a.ckpt", "b.pt"):
-        run = import_weights(tmp_path / name, alone, tmp_path / f"run_{name}", labels=LABELS)
+        run = import_weights(tmp_path / name, small, tmp_path / f"run_{name}", labels=LABELS)
         network = build.load_network(run)
         np.testing.assert_array_equal(
             network.get_layer("b2_project").get_weights()[0][0, 0].T,
@@ -94,42 +94,42 @@ def test_any_wrapper_and_format_gives_the_same_weights(alone, tmp_path):
         ({"in_c.0.0.weight": np.full((2, 1, 3, 3), 1e300)}, "'in_c.0.0.weight' holds .* beyond float32"),
     ],
 )
-def test_another_network_is_refused_and_nothing_written(alone, tmp_path, change, message):
-    state = {key: value for key, value in (_state(alone) | change).items() if value is not None}
-    file = torch_file.write_zip(tmp_path / "network.pt", *torch_file.simple(**state))
+def test_a_checkpoint_of_another_network_raises_and_nothing_is_written(small, tmp_path, change, message):
+    state = {key: value for key, value in (_state(small) | change).items() if value is not None}
+    file = torch_format.write_zip(tmp_path / "network.pt", *torch_format.simple(**state))
     with pytest.raises(UserError, match=message):
-        import_weights(file, alone, tmp_path / "new/run", labels=LABELS)
+        import_weights(file, small, tmp_path / "new/run", labels=LABELS)
     assert not (tmp_path / "new").exists()
 
 
-def test_what_cannot_be_imported_is_one_line(alone, tiny, tmp_path, capsys):
-    file = torch_file.write_zip(tmp_path / "network.pt", *torch_file.simple(**_state(alone)))
+def test_errors_of_the_program_are_one_line(small, tiny, tmp_path, capsys):
+    file = torch_format.write_zip(tmp_path / "network.pt", *torch_format.simple(**_state(small)))
     out, taken = str(tmp_path / "run"), tmp_path / "taken"
     taken.mkdir()
-    (taken / "kept").write_text("kept")
+    (taken / "file").write_text("text")
     (tmp_path / "cut.pt").write_bytes(file.read_bytes()[:-100])
     expected = {
-        (str(file), alone.file, "--out", str(taken)): "exists already",
-        (str(file), alone.file, "--out", str(taken / "kept/run")): "cannot be written",
+        (str(file), small.file, "--out", str(taken)): "exists already",
+        (str(file), small.file, "--out", str(taken / "file/run")): "cannot be written",
         (str(file), str(tiny), "--out", out): 'by = "constants"',
         (str(file), "cpjku2023_cp_mobile", "--out", out): "missing: stages",
-        (str(tmp_path / "cut.pt"), alone.file, "--out", out): "no whole checkpoint",
-        (str(tmp_path), alone.file, "--out", out): "no such file",
+        (str(tmp_path / "cut.pt"), small.file, "--out", out): "is not a complete PyTorch or safetensors checkpoint",
+        (str(tmp_path), small.file, "--out", out): "no such file",
     }
     for (checkpoint, name, *rest), message in expected.items():
         assert program([checkpoint, "--recipe", name, *rest, "--labels", ",".join(LABELS)]) == 2
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert line.startswith("import_weights: ") and message in line
-    assert program([str(file), "--recipe", alone.file, "--out", out, "--labels", "bus,bus,tram"]) == 2
+    assert program([str(file), "--recipe", small.file, "--out", out, "--labels", "bus,bus,tram"]) == 2
     assert "every class once" in capsys.readouterr().err
-    assert not (tmp_path / "run").exists() and [entry.name for entry in taken.iterdir()] == ["kept"]
+    assert not (tmp_path / "run").exists() and [entry.name for entry in taken.iterdir()] == ["file"]
 
 
-def _state(alone):
+def _state(small):
     """{torch key: float32 array} of a checkpoint that fits the small recipe's network of three classes."""
     rng = np.random.default_rng(0)
-    match = to_keras.match(build.network(alone, 3), {}, cp_mobile.torch_name)
-    shapes = {pair.key: to_keras.needed_shape(pair.layer, pair.weight) for pair in match.missing}
+    match = to_keras.match(build.network(small, 3), {}, cp_mobile.torch_name)
+    shapes = {pair.key: to_keras.torch_shape(pair.layer, pair.weight) for pair in match.missing}
     return {key: rng.uniform(0.1, 1, shape).astype("<f4") for key, shape in shapes.items()}
 
 

@@ -7,7 +7,7 @@ from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
 from asc_tf.training import dry_run, initial_weights
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
-from asc_tf.training.networks import Networks
+from asc_tf.training.network_cache import NetworkCache
 from export.quantisation import qat
 
 
@@ -24,7 +24,7 @@ class Checked:
     embedding_sizes: list[int]
 
 
-def check(recipe: Recipe, distribution: Distribution = SINGLE_PROCESS, networks: Networks | None = None) -> Checked:
+def check(recipe: Recipe, distribution: Distribution = SINGLE_PROCESS, networks: NetworkCache | None = None) -> Checked:
     """Checks a recipe and all that it depends on.
 
     Args:
@@ -35,7 +35,7 @@ def check(recipe: Recipe, distribution: Distribution = SINGLE_PROCESS, networks:
     Raises:
         UserError: Something is wrong in one of the recipes.
     """
-    networks = networks or Networks()
+    networks = networks or NetworkCache()
     teachers = [build.teacher_recipe(recipe, resolve.referenced(recipe, teacher.recipe)) for teacher in recipe.teacher]
     for teacher in teachers:
         check(teacher, distribution, networks)

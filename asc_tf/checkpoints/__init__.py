@@ -1,1 +1,1 @@
-"""What do the files of PyTorch networks hold, read without running anything from them?"""
+"""Readers of PyTorch and safetensors checkpoints; nothing from a file is run."""

@@ -1,17 +1,19 @@
-"""What tree of lists, dicts, numbers and tensors does a pickle of PyTorch describe?
+"""Reader of PyTorch's pickles: the tree of lists, dicts, numbers and tensors that one describes.
 
 Source:  pickle's opcodes as CPython's pickletools decodes them; torch.save's objects.
-Nothing that a file names is imported, called or given a method of: REDUCE knows the four names below,
-and everything else becomes an Unknown, which is inert.  This is not the unpickler of Python with a guard
-before it; it has no way to a function.
+Nothing that a file names is imported or called: REDUCE handles the four names of `_reduced`, and every other
+object becomes an Unknown, which is inert. This is not Python's unpickler with a filter in front; it contains
+no way to call a function.
 """
 
 import pickletools
-import typing
+from collections.abc import Callable
+from typing import Any, BinaryIO, NamedTuple
 
 from asc_tf.checkpoints import _tensor
+from asc_tf.checkpoints._tensor import StoredTensor
 
-KINDS = {
+DTYPES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
     "HalfStorage": "<f2",
@@ -34,38 +36,55 @@ TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 KEYS = (str, int, float, type(None))
 
 
-class Name(typing.NamedTuple):
+class Name(NamedTuple):
     """A function or class that the file names, as text."""
 
     module: str
     name: str
 
 
-class Unknown(typing.NamedTuple):
-    """An object of a class that is not read."""
+class Unknown(NamedTuple):
+    """An object of a class that is not read.
 
-    kind: object
+    Args:
+        kind: The Name of the class, or what the file has instead of one.
+    """
+
+    kind: Any
 
 
-class Storage(typing.NamedTuple):
-    """A torch storage by its key in the file."""
+class Storage(NamedTuple):
+    """A torch storage.
 
-    kind: str
+    Args:
+        dtype: Type of the elements, as StoredTensor has it.
+        key: Key of the storage in the file.
+        elements: Number of elements.
+    """
+
+    dtype: str
     key: str
     elements: int
 
 
-def load(stream, read_storage, storages=None):
-    """The tree of the next pickle in a binary stream, which is left behind its end.
+def load(stream: BinaryIO, read_storage: Callable[[Storage], bytes], storages: dict[str, Storage] | None = None) -> Any:
+    """The tree of the next pickle in a stream.
 
-    read_storage: a function Storage -> bytes, called when a tensor's numbers are asked for.
-    storages: a dict that takes {key: Storage} of all storages the pickle names.
-    Raises ValueError where the stream is no such pickle or ends early.
+    Args:
+        stream: Binary stream, which is left behind the pickle's end.
+        read_storage: Function that returns the bytes of a storage; called when a tensor's values are needed.
+        storages: Dict that receives all storages which the pickle names, by key.
+
+    Returns:
+        Lists, dicts, tuples, numbers, texts, StoredTensor and Unknown.
+
+    Raises:
+        ValueError: The stream has another format or ends early.
     """
     machine = _Machine(read_storage, {} if storages is None else storages)
     try:
         for opcode, argument, _ in pickletools.genops(stream):
-            machine.step(opcode.name, argument)
+            machine.execute(opcode.name, argument)
     except (IndexError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("a damaged pickle") from error
     return machine.stack[-1]
@@ -76,7 +95,7 @@ class _Machine:
         self.stack, self.marks, self.memo = [], [], {}
         self.read_storage, self.storages = read_storage, storages
 
-    def step(self, name, argument):
+    def execute(self, name, argument):
         stack = self.stack
         if name in VALUES:
             stack.append(argument)
@@ -95,25 +114,26 @@ class _Machine:
         elif name in TUPLES:
             stack[-TUPLES[name] :] = [tuple(stack[-TUPLES[name] :])]
         elif name == "TUPLE":
-            stack.append(tuple(self._from_mark()))
+            stack.append(tuple(self._pop_to_mark()))
         elif name in ("GLOBAL", "STACK_GLOBAL"):
-            stack.append(Name(*(argument.split(" ", 1) if argument else self._popped(2))))
+            stack.append(Name(*(argument.split(" ", 1) if argument else self._pop(2))))
         elif name not in ("PROTO", "FRAME", "STOP"):
-            self._change(name)
+            self._execute_on_top(name)
 
-    def _change(self, name):
+    def _execute_on_top(self, name):
+        """An operation that fills or replaces the topmost objects of the stack."""
         if name in ("APPEND", "APPENDS", "ADDITEMS"):
-            items = [self.stack.pop()] if name == "APPEND" else self._from_mark()
+            items = [self.stack.pop()] if name == "APPEND" else self._pop_to_mark()
             if isinstance(self.stack[-1], list):
                 self.stack[-1].extend(items)
         elif name in ("SETITEM", "SETITEMS"):
-            items = self._popped(2) if name == "SETITEM" else self._from_mark()
+            items = self._pop(2) if name == "SETITEM" else self._pop_to_mark()
             if isinstance(self.stack[-1], dict):
                 pairs = zip(items[::2], items[1::2], strict=True)
                 self.stack[-1].update((key, value) for key, value in pairs if type(key) in KEYS)
         elif name in ("REDUCE", "NEWOBJ", "NEWOBJ_EX"):
-            kind, *arguments = self._popped(3 if name == "NEWOBJ_EX" else 2)
-            self.stack.append(self._made(kind, arguments[0]) if name == "REDUCE" else Unknown(kind))
+            kind, *arguments = self._pop(3 if name == "NEWOBJ_EX" else 2)
+            self.stack.append(self._reduced(kind, arguments[0]) if name == "REDUCE" else Unknown(kind))
         elif name == "BUILD":
             self.stack.pop()  # attributes, as the versions of a state dict
         elif name == "BINPERSID":
@@ -123,25 +143,26 @@ class _Machine:
         else:
             raise ValueError(f"pickle's operation {name}, which torch.save does not write")
 
-    def _made(self, kind, arguments):
+    def _reduced(self, kind, arguments):
+        """The object that a pickle makes by calling `kind` with arguments; nothing is called here."""
         if kind == Name("collections", "OrderedDict"):
             return {}
         if kind in (Name("torch._utils", "_rebuild_parameter"), Name("torch._utils", "_rebuild_parameter_with_state")):
             return arguments[0]
         if kind == Name("torch._utils", "_rebuild_tensor_v2") and isinstance(arguments[0], Storage):
-            return self._tensor(*arguments[:4])
+            return self._stored_tensor(*arguments[:4])
         return Unknown(kind)
 
-    def _tensor(self, storage, first, shape, strides):
-        tensor = _tensor.checked(shape, storage.kind, first, strides, lambda: self.read_storage(storage))
-        if tensor.last > storage.elements:
+    def _stored_tensor(self, storage, offset, shape, strides) -> StoredTensor:
+        tensor = _tensor.checked(shape, storage.dtype, offset, strides, lambda: self.read_storage(storage))
+        if tensor.end > storage.elements:
             raise ValueError("a tensor beyond its storage")
         return tensor
 
-    def _from_mark(self):
-        return self._popped(len(self.stack) - self.marks.pop())
+    def _pop_to_mark(self):
+        return self._pop(len(self.stack) - self.marks.pop())
 
-    def _popped(self, count):
+    def _pop(self, count):
         if count > len(self.stack) or count < 0:
             raise ValueError("a damaged pickle")
         items = self.stack[len(self.stack) - count :]
@@ -150,10 +171,10 @@ class _Machine:
 
 
 def _storage(identity):
-    """What a persistent id names: ("storage", type, key, device, elements) and, in old files, a view, which is None."""
-    word, kind, key, _, elements, *view = identity
-    if word != "storage" or any(view) or type(key) is not str or type(elements) is not int:
+    """The storage of a persistent id: ("storage", class, key, device, elements) and, in old files, a view, None."""
+    tag, kind, key, _, elements, *view = identity
+    if tag != "storage" or any(view) or type(key) is not str or type(elements) is not int:
         raise ValueError("a persistent id that is no storage")
-    if not isinstance(kind, Name) or kind.name not in KINDS:
-        raise ValueError(f"a storage of a kind that is not known: {kind}")
-    return Storage(KINDS[kind.name], key, elements)
+    if not isinstance(kind, Name) or kind.name not in DTYPES:
+        raise ValueError(f"a storage of a class that is not known: {kind}")
+    return Storage(DTYPES[kind.name], key, elements)

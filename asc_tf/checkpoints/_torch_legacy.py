@@ -1,10 +1,12 @@
-"""What does a file of torch.save hold?  The format before PyTorch 1.6.
+"""Reader of torch.save's format before PyTorch 1.6.
 
 Source:  torch/serialization.py, _legacy_save: pickles of a magic number, a version, the machine, the object
          and the storages' keys; then each storage as its number of elements (int64) and their bytes.
 """
 
 import struct
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from asc_tf.checkpoints import _pickled, _tensor
 
@@ -12,38 +14,46 @@ MAGIC = 0x1950A86A20F9469CFC6C
 VERSION = 1001
 
 
-def load(file):
-    """The tree of a torch file; ValueError where it is none."""
-    storages, places = {}, {}
+def load(file: Path) -> Any:
+    """The tree of a file, as _pickled.load returns it.
 
-    def noted(storage):
-        return _read(file, *places[storage.key])
+    Args:
+        file: A file of torch.save in the old format.
+
+    Raises:
+        ValueError: The file has another format or is damaged. The types of what else a damaged file leads to are in
+            files.DAMAGE.
+    """
+    storages, extents = {}, {}  # extents: {key of a storage: (offset, size) in bytes}
+
+    def read_storage(storage):
+        return _read(file, *extents[storage.key])
 
     with open(file, "rb") as stream:
-        if (_pickled.load(stream, noted), _pickled.load(stream, noted)) != (MAGIC, VERSION):
+        if (_pickled.load(stream, read_storage), _pickled.load(stream, read_storage)) != (MAGIC, VERSION):
             raise ValueError("a pickle that torch.save did not write")
-        if _pickled.load(stream, noted).get("little_endian") is not True:
+        if _pickled.load(stream, read_storage).get("little_endian") is not True:
             raise ValueError("numbers in big endian")
-        tree = _pickled.load(stream, noted, storages)
-        for key in _pickled.load(stream, noted):
-            places[key] = _skipped(stream, storages[key])
+        tree = _pickled.load(stream, read_storage, storages)
+        for key in _pickled.load(stream, read_storage):
+            extents[key] = _skip(stream, storages[key])
     return tree
 
 
-def _skipped(stream, storage):
-    """(place, bytes) of the storage at which the stream stands; it is left behind it."""
+def _skip(stream: BinaryIO, storage: _pickled.Storage) -> tuple[int, int]:
+    """Moves the stream behind the storage at its position; returns (offset, size) of the storage's bytes."""
     (elements,) = struct.unpack("<q", stream.read(8))
-    size = elements * _tensor.item_bytes(storage.kind)
+    size = elements * _tensor.item_bytes(storage.dtype)
     if elements != storage.elements:
         raise ValueError(f"{elements} elements where {storage.elements} are declared")
-    place = stream.tell()
-    if stream.seek(0, 2) < place + size:
+    offset = stream.tell()
+    if stream.seek(0, 2) < offset + size:
         raise ValueError("truncated")
-    stream.seek(place + size)
-    return place, size
+    stream.seek(offset + size)
+    return offset, size
 
 
-def _read(file, place, size):
+def _read(file, offset, size):
     with open(file, "rb") as stream:
-        stream.seek(place)
+        stream.seek(offset)
         return stream.read(size)

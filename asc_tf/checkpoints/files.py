@@ -1,46 +1,60 @@
-"""Which format is a checkpoint in, and what does it hold?
+"""Reader of checkpoint files: .pt, .pth and .ckpt of torch.save, in both formats, and .safetensors.
 
-.pt, .pth and .ckpt by torch.save, old or new, and .safetensors.  Decided by content; nothing in a file is run.
+The format is detected by content. Nothing in a file is run.
 """
 
 import contextlib
 import struct
 import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from asc_tf.checkpoints import _safetensors, _torch_legacy, _torch_zip
 from asc_tf.errors import UserError
 
 EXTENSIONS = (".pt", ".pth", ".ckpt", ".safetensors")
-# What the readers of formats raise where a file is not what it should be.
+# Errors that the readers raise on damaged or hostile files.
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, OverflowError, MemoryError)
 DAMAGE = (*DAMAGE, RuntimeError, struct.error, zipfile.BadZipFile)
 
 
-def load(file):
-    """The tree of lists, dicts and Tensors in a checkpoint.  Raises UserError where it cannot be read."""
+def load(file: str | Path) -> Any:
+    """The tree of lists, dicts and StoredTensors in a checkpoint.
+
+    Args:
+        file: A .pt, .pth, .ckpt or .safetensors file.
+
+    Raises:
+        UserError: The file is absent, has another format or is damaged.
+    """
     file = Path(file)
     if not file.is_file():
         raise UserError(f"{file}: there is no such file.")
     if file.suffix not in EXTENSIONS:
-        raise UserError(f"{file}: is not named as a checkpoint is; known: {', '.join(EXTENSIONS)}.")
-    with refusing(file):
+        raise UserError(f"{file}: is not named like a checkpoint; known extensions: {', '.join(EXTENSIONS)}.")
+    with as_user_error(file):
         return _reader(file)(file)
 
 
 @contextlib.contextmanager
-def refusing(file):
-    """Turns what a damaged or hostile file makes readers raise into a UserError that names it."""
+def as_user_error(file: str | Path) -> Iterator[None]:
+    """Turns the errors of reading a file, and of reading the values of its tensors, into a UserError.
+
+    Args:
+        file: The file that the error names.
+    """
     try:
         yield
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
     except DAMAGE as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise UserError(f"{file}: is no whole checkpoint of PyTorch or safetensors: {reason}.") from error
+        raise UserError(f"{file}: is not a complete PyTorch or safetensors checkpoint: {reason}.") from error
 
 
-def _reader(file):
+def _reader(file: Path) -> Callable[[Path], Any]:
+    """The `load` function of the file's format."""
     with open(file, "rb") as stream:
         head = stream.read(9)
     if not head:

@@ -1,27 +1,40 @@
-"""Which of a checkpoint's tensors are weights, and what are they called?
+"""Weights of a checkpoint under the names of the original's modules, without what training tools add.
 
-Source:  the wrappers that PyTorch's tools add: Lightning keeps the weights under "state_dict" and prefixes
-         the attribute's name, DataParallel "module."; front ends and buffers that are computed anew are
-         left out, each with its reason.
+Source:  Lightning stores the weights under "state_dict" and prefixes the attribute's name, DataParallel
+         prefixes "module.". Front ends and computed buffers are ignored, each with a reason.
 """
 
+from pathlib import Path
+from typing import Any
+
 from asc_tf.checkpoints import _pickled
-from asc_tf.checkpoints._tensor import Tensor
+from asc_tf.checkpoints._tensor import StoredTensor
 from asc_tf.errors import UserError
 
-HOLDERS = ("state_dict", "model_state_dict", "model")
+WRAPPERS = ("state_dict", "model_state_dict", "model")
 PREFIXES = ("module.", "model.", "net.", "sed_model.")
-FRONT_ENDS = ("mel.", "spectrogram_extractor.", "logmel_extractor.")
+FRONT_END_PREFIXES = ("mel.", "spectrogram_extractor.", "logmel_extractor.")
 BUFFERS = ("num_batches_tracked", "relative_position_index", "attn_mask", "lambdas", "init_v")
 
 
-def found(tree, file):
-    """({key: Tensor}, {key: why it is ignored}) of a checkpoint's tree; `file` is named in errors."""
-    state = next((tree[key] for key in HOLDERS if _holds_tensors(tree, key)), tree)
+def weights(tree: Any, file: str | Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
+    """Weights of a checkpoint.
+
+    Args:
+        tree: What files.load returns.
+        file: The file that errors name.
+
+    Returns:
+        The tensors by key without wrappers' prefixes, and the reason for every key that is ignored.
+
+    Raises:
+        UserError: There is no state dict, or two of its keys differ by prefixes only.
+    """
+    state = next((tree[key] for key in WRAPPERS if _holds_tensors(tree, key)), tree)
     if isinstance(state, _pickled.Unknown):
         raise UserError(f"{file}: holds a whole module, {_kind(state)}, not its state; save its state_dict() instead.")
-    if not isinstance(state, dict) or not any(isinstance(value, Tensor) for value in state.values()):
-        raise UserError(f"{file}: holds no state dict, neither as it is nor under {', '.join(HOLDERS)}.")
+    if not isinstance(state, dict) or not any(isinstance(value, StoredTensor) for value in state.values()):
+        raise UserError(f"{file}: holds no state dict, neither as it is nor under {', '.join(WRAPPERS)}.")
     tensors, ignored = {}, {}
     for key, value in state.items():
         name = _stripped(str(key))
@@ -37,7 +50,7 @@ def found(tree, file):
 
 def _holds_tensors(tree, key):
     inner = tree.get(key) if isinstance(tree, dict) else None
-    return isinstance(inner, dict) and any(isinstance(value, Tensor) for value in inner.values())
+    return isinstance(inner, dict) and any(isinstance(value, StoredTensor) for value in inner.values())
 
 
 def _stripped(key):
@@ -46,12 +59,13 @@ def _stripped(key):
     return key
 
 
-def _reason(name, value):
-    if name.startswith(FRONT_ENDS):
+def _reason(name: str, value: Any) -> str:
+    """The reason why an entry of a state dict is ignored; empty for a weight."""
+    if name.startswith(FRONT_END_PREFIXES):
         return "front end, which the recipe has of its own"
     if name.rpartition(".")[2] in BUFFERS:
         return "buffer, which is computed anew"
-    return "" if isinstance(value, Tensor) else "no tensor"
+    return "" if isinstance(value, StoredTensor) else "no tensor"
 
 
 def _kind(unknown):

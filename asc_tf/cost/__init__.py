@@ -1,1 +1,1 @@
-"""What does a network cost?  One file a way to count: by layers, by the profiler, in a .tflite file, in memory."""
+"""Parameters, multiply-accumulate operations (MACs) and activation memory of networks; one file a counting rule."""

@@ -1,38 +1,63 @@
-"""`python -m asc_tf.complexity RECIPE|RUN|FILE.tflite`: what does a network cost, and is it within the limits?
+"""Cost of a network by every counting rule, as numbers and as the report of `asc_tf.complexity`.
 
-Prints a row for each layer, the totals by every counting rule, the memory of the activations and the limits
-of the DCASE challenge.  Exit status 0 where it fits, 1 where it does not, 2 where it cannot be counted.
-
-Rules:  T  the challenge's counter with PyTorch: weights and biases at every output position of a
-           convolution, everything else once; running statistics are no parameters.
-        F  the same with batch norms folded into convolutions, as in an int8 file.
-        K  its counter with Keras: all weights, and half of the float operations of TensorFlow's profiler.
-Limits are held against the chosen rule's MACs and one byte a parameter, as the challenge's reports count;
-of a .tflite file against rule F and the bytes as stored, biases in 32 bits.
+Rules:  T and F of layer_rules, K of profiler_rule; a .tflite file is counted by tflite_rule.
 """
 
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+
+from asc_tf.cost import layer_rules, memory, profiler_rule, tflite_rule
 from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
-from asc_tf.cost.rows import total
+from asc_tf.cost.rows import Cost, Row, total
+from asc_tf.tflite import file as tflite_file
 
-RULES = ("T", "F", "K")
+RULES = {"T": layer_rules.unfused, "F": layer_rules.fused, "K": profiler_rule.rows}
 
 
-def measure(network, rule="T"):
-    """The Cost of a functional network of Keras by a rule; (parameters, macs)."""
+def measure(network: keras.Model, rule: str = "T") -> Cost:
+    """Parameters and MACs of a network.
+
+    Args:
+        network: A functional network.
+        rule: "T", "F" or "K".
+
+    Returns:
+        (parameters, macs), the MACs for one clip.
+
+    Raises:
+        UserError: The network is not functional.
+    """
     return total(layers(network, rule))
 
 
-def layers(network, rule="T"):
-    """One Row for each layer that costs something by a rule, in the order of the network."""
-    from asc_tf.cost import layer_rules, profiler_rule
+def layers(network: keras.Model, rule: str = "T") -> list[Row]:
+    """Cost of every layer that has one, in the order of the network.
 
-    return {"T": layer_rules.unfused, "F": layer_rules.fused, "K": profiler_rule.rows}[rule](network)
+    Args:
+        network: A functional network.
+        rule: "T", "F" or "K".
+
+    Raises:
+        UserError: The network is not functional.
+    """
+    return RULES[rule](network)
 
 
-def of_network(network, rule):
-    """(lines for the console, whether it fits) of a functional network."""
-    from asc_tf.cost import memory
+def network_report(network: keras.Model, rule: str) -> tuple[list[str], bool]:
+    """Cost of a network as text: a row for each layer, the totals by all rules, memory and limits.
 
+    Args:
+        network: A functional network.
+        rule: "T", "F" or "K": the rule of the rows and of the limits.
+
+    Returns:
+        The lines, and whether the network is within the limits at one byte a parameter.
+
+    Raises:
+        UserError: The network is not functional.
+    """
     costs, peak = {name: measure(network, name) for name in RULES}, memory.peak_values(network)
     lines = [*_table(layers(network, rule)), "", f"{'rule':36s}{'parameters':>14s}{'MACs':>16s}"]
     lines += [f"{name:36s}{cost.parameters:14,}{cost.macs:16,}" for name, cost in costs.items()]
@@ -42,11 +67,18 @@ def of_network(network, rule):
     return _with_limits(lines, costs[rule].parameters, costs[rule].macs)
 
 
-def of_file(file):
-    """(lines for the console, whether it fits) of a .tflite file."""
-    from asc_tf.cost import tflite_rule
-    from asc_tf.tflite import file as tflite_file
+def tflite_report(file: str | Path | bytes) -> tuple[list[str], bool]:
+    """Cost of a .tflite file as text: a row for each operation, sizes, memory and limits.
 
+    Args:
+        file: Path or bytes of the file.
+
+    Returns:
+        The lines, and whether the bytes of the parameters, as stored, and the MACs are within the limits.
+
+    Raises:
+        UserError: The file is absent, cut off or something else.
+    """
     content = tflite_file.read(file)
     rows = tflite_rule.rows(content)
     lines = [*_table(rows), "", _line("whole file", f"{len(content):,} bytes")]
@@ -54,7 +86,7 @@ def of_file(file):
     return _with_limits(lines, tflite_file.parameter_bytes(content), total(rows).macs)
 
 
-def _table(rows):
+def _table(rows: Sequence[Row]) -> list[str]:
     lines = [f"{'layer':30s}{'kind':24s}{'output':16s}{'parameters':>12s}{'MACs':>16s}"]
     for row in rows:
         shape = " x ".join(map(str, row.output_shape))
@@ -66,7 +98,7 @@ def _table(rows):
 
 def _with_limits(lines, parameter_bytes, macs):
     over = [parameter_bytes > MAX_BYTES, macs > MAX_MACS]
-    verdicts = ["OVER" if beyond else "fits" for beyond in over]
+    verdicts = ["OVER" if is_over else "fits" for is_over in over]
     lines = [*lines, _line("parameters in 8 bits", f"{parameter_bytes:,} of {MAX_BYTES:,} bytes: {verdicts[0]}")]
     return [*lines, _line("MACs", f"{macs:,} of {MAX_MACS:,}: {verdicts[1]}")], not any(over)
 

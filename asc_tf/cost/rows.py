@@ -1,28 +1,39 @@
-"""In what form is a cost told?"""
+"""The form in which every counting rule gives the cost of a layer and of a network."""
 
-import typing
+from collections.abc import Sequence
+from typing import NamedTuple
 
 
-class Cost(typing.NamedTuple):
-    """Parameters, and multiply-accumulate operations for one clip; equal to a plain tuple."""
+class Cost(NamedTuple):
+    """The cost of a network; equal to a plain tuple.
+
+    Args:
+        parameters: Number of parameters.
+        macs: Multiply-accumulate operations for one clip.
+    """
 
     parameters: int
     macs: int
 
 
-class Row(typing.NamedTuple):
-    """The cost of one layer or operation, and its output shape without the batch.
+class Row(NamedTuple):
+    """The cost of one layer or operation.
 
-    macs: a whole number but by rule K, which counts halves.
+    Args:
+        name: Name of the layer, or of the operation's output.
+        kind: Class of the layer, or TFLite's name of the operation.
+        output_shape: Shape of the output without the batch.
+        parameters: Number of parameters.
+        macs: Multiply-accumulate operations for one clip; rule K alone counts halves.
     """
 
     name: str
     kind: str
-    output_shape: tuple
+    output_shape: tuple[int, ...]
     parameters: int
     macs: float
 
 
-def total(rows):
-    """The Cost of all rows, MACs rounded down."""
+def total(rows: Sequence[Row]) -> Cost:
+    """Sum of all rows, MACs rounded down."""
     return Cost(sum(row.parameters for row in rows), int(sum(row.macs for row in rows)))

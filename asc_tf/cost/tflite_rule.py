@@ -1,8 +1,8 @@
-"""What does the network in a .tflite file cost?
+"""Cost of the network in a .tflite file: rule F, as the file is stored.
 
-Rule F as it is stored: a convolution or dense operation costs its weights and biases at every output
-position, whether they are constants or computed; anything else costs no MACs.  Parameters are the
-constants that an operation computes with; shapes and paddings are none.
+A convolution or dense operation costs its weights and biases at every output position, whether they are
+constants or computed; other operations cost no MACs. Parameters are the constants that an operation
+computes with; shapes and paddings are not counted.
 """
 
 import math
@@ -15,10 +15,17 @@ PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
 ITEM_BITS = {"int4": 4, "int8": 8, "uint8": 8, "bool": 8, "int16": 16, "float16": 16, "int64": 64, "float64": 64}
 
 
-def rows(content):
-    """One Row for each operation with parameters or MACs, in the order of the file's bytes."""
+def rows(content: bytes) -> list[Row]:
+    """Cost of every operation with parameters or MACs, in the order of execution.
+
+    Args:
+        content: Bytes of a .tflite file.
+
+    Returns:
+        A row for each operation; constants that several operations share are parameters of the first.
+    """
     model, graph = tflite_file.graph(content)
-    counted, found = set(), []
+    counted, result = set(), []
     for operator in graph.operators:
         name, output = tflite_file.operator_name(model, operator), graph.tensors[operator.outputs[0]]
         constants = set(tflite_file.parameters(model, graph, operator))
@@ -26,26 +33,30 @@ def rows(content):
         counted |= constants
         macs = _macs(graph, operator) if name in PRODUCTS else 0
         if parameters or macs:
-            found.append(Row((output.name or b"").decode(), name, tuple(output.shape[1:]), parameters, macs))
-    return found
+            result.append(Row((output.name or b"").decode(), name, tuple(output.shape[1:]), parameters, macs))
+    return result
 
 
-def peak_bytes(content):
-    """Bytes of the activations that live at the same time, at most: memory.peak of the file as it is stored."""
+def peak_bytes(content: bytes) -> int:
+    """Largest number of bytes of simultaneously live activations, in the file's types.
+
+    Args:
+        content: Bytes of a .tflite file.
+    """
     model, graph = tflite_file.graph(content)
     sizes = {index: _bytes(tensor) for index, tensor in enumerate(graph.tensors)}
-    constant = {index for index, tensor in enumerate(graph.tensors) if len(tflite_file.data(model, tensor))}
+    constants = {index for index, tensor in enumerate(graph.tensors) if len(tflite_file.data(model, tensor))}
     steps = [
-        ([index for index in operator.inputs if index >= 0 and index not in constant], list(operator.outputs))
+        ([index for index in operator.inputs if index >= 0 and index not in constants], list(operator.outputs))
         for operator in graph.operators
     ]
     return memory.peak(steps, sizes, list(graph.inputs), list(graph.outputs))
 
 
 def _macs(graph, operator):
-    used = [graph.tensors[index] for index in operator.inputs[1:] if index >= 0]
+    weights = [graph.tensors[index] for index in operator.inputs[1:] if index >= 0]
     output = graph.tensors[operator.outputs[0]]
-    return sum(map(_elements, used)) * (_elements(output) // output.shape[-1])
+    return sum(map(_elements, weights)) * (_elements(output) // output.shape[-1])
 
 
 def _elements(tensor):

@@ -21,7 +21,8 @@ def loss(
     """KL divergence from the softened teacher to the softened student, scaled as the form says.
 
     Args:
-        student, teacher: (batch, classes) logits, or of any shapes that broadcast.
+        student: (batch, classes) logits, or of any shape that broadcasts.
+        teacher: The teacher's logits.
         temperature: Above 0.
         form: "textbook", "cpjku2023" or "mean_kl_x50", see the module.
 

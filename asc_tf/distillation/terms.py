@@ -34,7 +34,8 @@ def weights(
 
     Args:
         epoch: Counted from 0; may be a fraction and a tensor.
-        distill, hierarchy: Sections of the recipe, or None.
+        distill: Section of the recipe, or None.
+        hierarchy: Section of the recipe, or None.
     """
     values = {"label": 1.0}
     if hierarchy:
@@ -69,7 +70,8 @@ def total(
             "share" (batch, components), and the distance is the mean of the distances from each component, weighted
             by the shares.
         weights: As `weights` returns them; terms "group" and "teacher" without a weight are left out.
-        temperature, form: Of the soft targets, see soft_targets.py.
+        temperature: Temperature of the soft targets.
+        form: Form of the soft targets, see soft_targets.py.
         membership: (classes, groups), see hierarchy.py.
         embedding_sizes: Size of each teacher's embedding.
         label_loss: soft_targets.label_loss, or multi_label_loss where a clip may have several classes.

@@ -86,7 +86,7 @@ def data(recipe: Recipe, out: str | Path | None) -> None:
         _write(out, lambda: spectrograms.sheet(sheet(recipe, dataset.load(recipe)), out, title=recipe.name))
 
 
-def sheet(recipe: Recipe, data: LoadedDataset) -> list[spectrograms.Row]:
+def sheet(recipe: Recipe, data: LoadedDataset) -> list[spectrograms.SheetRow]:
     """Spectrograms of a training clip of every class, unchanged and augmented.
 
     They are those before [normalise], which changes their scale and offset alone; of front ends with
@@ -110,7 +110,7 @@ def sheet(recipe: Recipe, data: LoadedDataset) -> list[spectrograms.Row]:
     hz = axes.bands_hz(recipe.feature.name, recipe.feature.settings)
     names = [f"{label}: {name}" for label, name in zip(data.column("label", rows), data.names(rows), strict=True)]
     return [
-        spectrograms.Row(name, hz, [(title, mel[index, ..., 0].numpy()) for title, mel in shown.items()])
+        spectrograms.SheetRow(name, hz, [(title, mel[index, ..., 0].numpy()) for title, mel in shown.items()])
         for index, name in enumerate(names)
     ]
 

@@ -25,7 +25,7 @@ class Panel(NamedTuple):
     seconds: np.ndarray
 
 
-class Row(NamedTuple):
+class SheetRow(NamedTuple):
     """Several spectrograms of one clip.
 
     Args:
@@ -61,7 +61,7 @@ def draw(panels: Sequence[Panel], path: str | Path, *, title: str) -> None:
     figure.savefig(path, dpi=120, format="png")
 
 
-def sheet(rows: Sequence[Row], path: str | Path, *, title: str) -> None:
+def sheet(rows: Sequence[SheetRow], path: str | Path, *, title: str) -> None:
     """Draws rows of spectrograms, the lowest band at the bottom of each picture.
 
     A row has one range of colours: that of its first picture.

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable("asc_tf")
-class Normalise(keras.layers.Layer):
+class Normalisation(keras.layers.Layer):
     """(x - mean) / std of a spectrogram (batch, bands, frames, channels).
 
     Args:

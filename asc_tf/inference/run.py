@@ -122,7 +122,8 @@ class TrainedRun:
         """Embeddings of every segment of a sound: the output of a layer, averaged over bands and frames.
 
         Args:
-            sound, sample_rate_hz: As for `predict`.
+            sound: As for `predict`.
+            sample_rate_hz: As for `predict`.
             layer: Name of a layer of the network; by default the input of its head, the first layer whose weights
                 depend on the number of classes.
 
@@ -143,7 +144,8 @@ class TrainedRun:
         its original does.
 
         Args:
-            sound, sample_rate_hz: As for `predict`.
+            sound: As for `predict`.
+            sample_rate_hz: As for `predict`.
 
         Returns:
             (segments, samples) float32 at the run's sample rate.

@@ -143,7 +143,8 @@ def by_group(labels: np.ndarray, probabilities: np.ndarray, groups: Sequence[str
     """Summaries of the clips of every group.
 
     Args:
-        labels, probabilities: As in the whole module.
+        labels: (clips,) class indices, or (clips, classes) bool.
+        probabilities: (clips, classes).
         groups: (clips,) group of every clip, such as its device.
     """
     groups = np.asarray(groups)

@@ -1,1 +1,1 @@
-"""Which networks can a recipe name?  One file a family; a file's name is its name in a recipe."""
+"""NetworkCache that a recipe can name: one file a family, with its source, input, output and size at the head."""

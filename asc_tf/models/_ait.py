@@ -1,7 +1,9 @@
-"""Which pieces do the student and the teacher of AIT's system share?
+"""The skeleton that the student and the teacher of AIT's system share: four blocks, then two dense layers.
 
-Source:  the submission of AIT to DCASE 2023 Task 1.  Keras' own defaults of initialisation and batch norm.
+Source:  the submission of AIT to DCASE 2023 Task 1. Keras's defaults of initialisation and batch norm.
 """
+
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import layers
@@ -10,21 +12,42 @@ from asc_tf.errors import UserError
 from asc_tf.models._blocks import checked_input
 
 BLOCKS = 4
-# Below this the 2x2 poolings of all blocks but the last leave nothing.
-SMALLEST = 8
+SMALLEST_SIZE = 8  # of an axis of the input: below, the 2x2 poolings of all blocks but the last leave nothing
 
 
-def network(where, block, input_shape, classes, *, widths, embedding, dropout):
-    """The blocks `block(x, name, channels)`, each followed by its pooling and dropout, and the dense layers.
+def network(
+    where: str,
+    block: Callable[[keras.KerasTensor, str, int], keras.KerasTensor],
+    input_shape: Sequence[int],
+    classes: int,
+    *,
+    widths: Sequence[int],
+    embedding: int,
+    dropout: Sequence[float],
+) -> keras.Model:
+    """The network of four blocks, each followed by pooling and dropout, and two dense layers.
 
-    Raises UserError when a setting is out of range or the input too small.
+    Args:
+        where: Start of error messages, "models/" and the network's name.
+        block: Function (x, name, channels) that adds the layers of a block, their names starting with `name`.
+        input_shape: (bands, frames, channels).
+        classes: Number of classes.
+        widths: Channels of each block.
+        embedding: Size of the hidden dense layer; its output, after ReLU, is that of the layer "embedding".
+        dropout: Rate after each block and after the embedding.
+
+    Returns:
+        A functional network to (batch, classes) logits, the output of the layer "logits".
+
+    Raises:
+        UserError: A setting is out of range or the input too small.
     """
     _check(where, checked_input(where, input_shape, classes), widths, embedding, dropout)
     x = inputs = keras.Input(input_shape, name="spectrogram")
-    for number, (channels, share) in enumerate(zip(widths, dropout, strict=False), start=1):
+    for number, (channels, rate) in enumerate(zip(widths, dropout, strict=False), start=1):
         x = _pooled(block(x, f"b{number}", channels), f"b{number}_pool", last=number == BLOCKS)
-        x = layers.Dropout(share, name=f"b{number}_dropout")(x)
-    x = layers.ReLU(name="embedding")(layers.Dense(embedding, name="hidden")(x))
+        x = layers.Dropout(rate, name=f"b{number}_dropout")(x)
+    x = layers.ReLU(name="embedding")(layers.Dense(embedding, name="hidden")(x))  # (batch, embedding)
     x = layers.Dropout(dropout[-1], name="embedding_dropout")(x)
     return keras.Model(inputs, layers.Dense(classes, name="logits")(x), name=where.split("/")[1])
 
@@ -34,10 +57,11 @@ def _pooled(x, name, *, last):
 
 
 def _check(where, input_shape, widths, embedding, dropout):
-    if min(input_shape[:2]) < SMALLEST:
-        size, least = (f"{bands} bands x {frames} frames" for bands, frames in (input_shape[:2], (SMALLEST, SMALLEST)))
+    if min(input_shape[:2]) < SMALLEST_SIZE:
+        smallest = SMALLEST_SIZE, SMALLEST_SIZE
+        size, least = (f"{bands} bands x {frames} frames" for bands, frames in (input_shape[:2], smallest))
         raise UserError(f"{where}: the input has {size}; the poolings need {least}.")
     if min(*widths, embedding) < 1:
         raise UserError(f"{where}: width = {widths[0]}, embedding = {embedding}; both must be above 0.")
-    if len(dropout) != BLOCKS + 1 or not all(0 <= share < 1 for share in dropout):
-        raise UserError(f"{where}: dropout = {dropout}; it must be five shares from 0 to below 1: four blocks, hidden.")
+    if len(dropout) != BLOCKS + 1 or not all(0 <= rate < 1 for rate in dropout):
+        raise UserError(f"{where}: dropout = {dropout}; it must be five rates from 0 to below 1: four blocks, hidden.")

@@ -1,17 +1,17 @@
-"""Which pieces do the networks share?
+"""Pieces that several networks share.
 
-Shapes are (batch, bands, frames, channels).  Strided convolutions are padded symmetrically by a
-layer of their own: "same" pads one side only where the stride is 2 and the size even, which shifts
-the picture against the PyTorch originals (38 instead of 82 of 110 seconds right with their weights).
+Shapes are (batch, bands, frames, channels). Strided convolutions are padded symmetrically by a layer before them:
+"same" pads one side only where the stride is 2 and the size even, which shifts the spectrogram against the PyTorch
+originals (38 instead of 82 of 110 seconds right with their weights).
 """
 
-from functools import partial
+from collections.abc import Sequence
 
 import keras
 from keras import layers, ops
 
 from asc_tf.errors import UserError
-from asc_tf.models._batch_norm import fused
+from asc_tf.models import _fast_layers
 
 # PyTorch's batch norm: epsilon 1e-5, and momentum 0.1 is the weight of the new value.
 BATCH_NORM = {"epsilon": 1e-5, "momentum": 0.9}
@@ -24,32 +24,77 @@ KAIMING = {
 }
 
 
-def kaiming(kind):
-    """A fresh initialiser for a "conv" or a "depthwise" kernel; sharing one would repeat its numbers."""
+def kaiming(kind: str) -> keras.initializers.Initializer:
+    """A new Kaiming normal initializer; one that several layers share would repeat its numbers.
+
+    Args:
+        kind: "conv" or "depthwise", the kernel's layer.
+    """
     return keras.initializers.VarianceScaling(**KAIMING[kind])
 
 
-def make_divisible(value, divisor=8):
-    """The multiple of `divisor` nearest to `value`, at least `divisor` and never below 90 % of `value`."""
+def make_divisible(value: float, divisor: int = 8) -> int:
+    """The multiple of `divisor` nearest to `value`, at least `divisor` and never below 90 % of `value`.
+
+    Args:
+        value: Number of channels before rounding.
+        divisor: The result is a multiple of it.
+    """
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
 
 
-def padded(x, name, *, pad):
-    """`pad` zeros at both ends of both axes."""
+def padded(x: keras.KerasTensor, name: str, *, pad: int) -> keras.KerasTensor:
+    """x with `pad` zeros at both ends of both axes.
+
+    Args:
+        x: (batch, bands, frames, channels).
+        name: Of the layer that follows; the padding is "{name}_pad".
+        pad: Number of zeros.
+
+    Returns:
+        (batch, bands + 2 pad, frames + 2 pad, channels).
+    """
     return layers.ZeroPadding2D(pad, name=f"{name}_pad")(x)
 
 
-def normalised(x, name, *, relu=True):
-    """Batch norm and, where asked, ReLU."""
-    x = fused(layers.BatchNormalization(**BATCH_NORM, name=f"{name}_bn"))(x)
+def normalised(x: keras.KerasTensor, name: str, *, relu: bool = True) -> keras.KerasTensor:
+    """Batch norm "{name}_bn" and, with `relu`, ReLU "{name}_relu".
+
+    Args:
+        x: (batch, bands, frames, channels).
+        name: Prefix of the layers' names.
+        relu: Whether ReLU follows.
+    """
+    x = _fast_layers.BatchNormalization(**BATCH_NORM, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x) if relu else x
 
 
-def convolved(x, name, *, channels, kernel=1, stride=1, pad=0, groups=1, initializer=None):
-    """A convolution without bias, with `pad` zeros on every side."""
+def convolved(
+    x: keras.KerasTensor,
+    name: str,
+    *,
+    channels: int,
+    kernel: int = 1,
+    stride: int = 1,
+    pad: int = 0,
+    groups: int = 1,
+    initializer: keras.initializers.Initializer | str | None = None,
+) -> keras.KerasTensor:
+    """A convolution without bias, symmetrically padded.
+
+    Args:
+        x: (batch, bands, frames, channels).
+        name: Of the convolution.
+        channels: Of the result.
+        kernel: Height and width of the kernel.
+        stride: Of both axes.
+        pad: Number of zeros on every side.
+        groups: Number of groups of channels that are convolved separately.
+        initializer: Of the kernel; Kaiming normal by default.
+    """
     same = stride == 1 and 2 * pad == kernel - 1
-    layer = layers.Conv2D(
+    layer = _fast_layers.Conv2D(
         channels,
         kernel,
         strides=stride,
@@ -59,19 +104,20 @@ def convolved(x, name, *, channels, kernel=1, stride=1, pad=0, groups=1, initial
         kernel_initializer=initializer or kaiming("conv"),
         name=name,
     )
-    if groups > 1:
-        layer.convolution_op = partial(_by_groups, layer)
     return layer(x if same else padded(x, name, pad=pad))
 
 
-def _by_groups(layer, inputs, kernel):
-    """One convolution a group: Keras compiles the grouped one by XLA on CPUs, which trains 10 times slower."""
-    pairs = zip(ops.split(inputs, layer.groups, axis=-1), ops.split(kernel, layer.groups, axis=-1), strict=True)
-    return ops.concatenate([ops.conv(x, part, layer.strides, layer.padding) for x, part in pairs], axis=-1)
+def checked_input(where: str, input_shape: Sequence[int], classes: int) -> tuple[int, int, int]:
+    """The input shape as a tuple.
 
+    Args:
+        where: Start of the error message, as "models/cp_mobile".
+        input_shape: (bands, frames, channels).
+        classes: Number of classes.
 
-def checked_input(where, input_shape, classes):
-    """`input_shape` as three ints.  Raises UserError unless it is (bands, frames, channels) and classes > 0."""
+    Raises:
+        UserError: A size or the number of classes is not a whole number above 0, or there are not three sizes.
+    """
     shape = tuple(input_shape)
     if len(shape) != 3 or not all(isinstance(size, int) and size > 0 for size in shape):
         raise UserError(f"{where}: the input is {shape}; it must be (bands, frames, channels), whole numbers above 0.")
@@ -82,23 +128,32 @@ def checked_input(where, input_shape, classes):
 
 @keras.saving.register_keras_serializable(package="asc_tf")
 class GlobalResponseNorm(layers.Layer):
-    """How loud is a channel against the mean of all channels?  y = gamma * x * n + beta + x.
+    """Global response normalisation: y = gamma * x * n + beta + x.
 
-    n is the channel's L2 norm over bands and frames, divided by the mean norm of the channels plus
-    1e-6; gamma and beta are scalars that start at 0.  Source: Schmid et al., CP-Mobile, DCASE 2023
-    (one scalar each, unlike ConvNeXt V2's one a channel).  Any float (batch, bands, frames, channels).
+    n is the channel's L2 norm over bands and frames, divided by the mean norm of the channels plus 1e-6; gamma and
+    beta are scalars that start at 0, so that the layer starts as the identity. The constructor takes the arguments
+    of keras.layers.Layer.
+
+    Source: Schmid et al., CP-Mobile, DCASE 2023 (one scalar each, unlike ConvNeXt V2's one a channel).
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Creates gamma and beta, (1,) each."""
         self.gamma = self.add_weight(shape=(1,), initializer="zeros", name="gamma")
         self.beta = self.add_weight(shape=(1,), initializer="zeros", name="beta")
 
-    def call(self, x):
+    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
+        """Normalised values.
+
+        Args:
+            x: (batch, bands, frames, channels), any float type.
+        """
         # The floor keeps the gradient of the root finite where a channel is silent.
         power = ops.maximum(ops.sum(ops.square(x), axis=(1, 2), keepdims=True), 1e-30)
-        norm = ops.sqrt(power)
+        norm = ops.sqrt(power)  # (batch, 1, 1, channels)
         ratio = norm / (ops.mean(norm, axis=-1, keepdims=True) + 1e-6)
         return self.gamma * (x * ratio) + self.beta + x
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Sequence[int | None]:
+        """The shape of the input."""
         return input_shape

@@ -1,4 +1,4 @@
-"""Which skeleton do MN and DyMN share?
+"""The skeleton that MN and DyMN share: table of blocks, stem and head.
 
 Source:  Schmid et al., "Efficient large-scale audio tagging via transformer-to-CNN knowledge distillation",
          ICASSP 2023 (github.com/fschmid56/EfficientAT): MobileNetV3-large with one input channel.
@@ -7,6 +7,7 @@ A layer is named after its module in the original, underscores for dots: `featur
 """
 
 import typing
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -22,7 +23,16 @@ DROPOUT = 0.2
 
 
 class Block(typing.NamedTuple):
-    """An inverted residual block: its depthwise kernel and its channels; `squeezed` in MN only."""
+    """Settings of an inverted residual block.
+
+    Args:
+        kernel: Height and width of the depthwise kernel.
+        expanded: Channels inside the block.
+        channels: Channels of the block's output.
+        stride: Of the depthwise convolution, on both axes.
+        activation: Keras's name of the activation.
+        squeezed: Whether the block has squeeze and excitation; in MN only.
+    """
 
     kernel: int
     expanded: int
@@ -32,7 +42,7 @@ class Block(typing.NamedTuple):
     squeezed: bool
 
 
-# Kernel, expanded and output channels at width 1, stride, activation, squeeze and excitation.
+# At width 1.
 BLOCKS = (
     Block(3, 16, 16, 1, "relu", False),
     Block(3, 64, 24, 2, "relu", False),
@@ -52,35 +62,71 @@ BLOCKS = (
 )
 
 
-def blocks(width):
-    """The blocks with their channels at a width."""
+def blocks(width: float) -> list[Block]:
+    """The blocks with their channels at a width.
+
+    Args:
+        width: Factor of all channels, which are then rounded to multiples of 8.
+    """
     return [
         block._replace(expanded=make_divisible(block.expanded * width), channels=make_divisible(block.channels * width))
         for block in BLOCKS
     ]
 
 
-def checked(where, input_shape, classes, width):
-    """`input_shape` as three ints.  Raises UserError when it, the classes or the width cannot be built."""
+def checked(where: str, input_shape: Sequence[int], classes: int, width: float) -> tuple[int, int, int]:
+    """The input shape as a tuple.
+
+    Args:
+        where: Start of the error message, as "models/dymn".
+        input_shape: (bands, frames, channels).
+        classes: Number of classes.
+        width: Factor of all channels.
+
+    Raises:
+        UserError: The shape, the number of classes or the width is out of range.
+    """
     if width <= 0:
         raise UserError(f"{where}: width = {width}; it must be above 0: 0.4, 1.0 and 2.0 are published.")
     return checked_input(where, input_shape, classes)
 
 
-def normalised(x, name, activation=None):
-    """Batch norm `{name}_1` and, where asked, activation `{name}_2`: a convolution `{name}_0` is followed so."""
+def normalised(x: keras.KerasTensor, name: str, activation: str | None = None) -> keras.KerasTensor:
+    """Batch norm "{name}_1" and, with `activation`, activation "{name}_2", as they follow a convolution "{name}_0".
+
+    Args:
+        x: (batch, bands, frames, channels).
+        name: Prefix of the layers' names.
+        activation: Keras's name of the activation.
+    """
     x = layers.BatchNormalization(**BATCH_NORM, name=f"{name}_1")(x)
     return layers.Activation(activation, name=f"{name}_2")(x) if activation else x
 
 
-def stem(x, name, width):
-    """3x3 convolution of stride 2."""
+def stem(x: keras.KerasTensor, name: str, width: float) -> keras.KerasTensor:
+    """3x3 convolution of stride 2, batch norm, hard swish.
+
+    Args:
+        x: (batch, bands, frames, channels).
+        name: Prefix of the layers' names.
+        width: Factor of the channels.
+    """
     channels = make_divisible(STEM_CHANNELS * width)
     return normalised(convolved(x, f"{name}_0", channels=channels, kernel=3, stride=2, pad=1), name, HARD_SWISH)
 
 
-def head(x, name, width, classes):
-    """The logits: 1x1 convolution `name`, mean (the embedding, "classifier_0"), two dense layers."""
+def head(x: keras.KerasTensor, name: str, width: float, classes: int) -> keras.KerasTensor:
+    """1x1 convolution, mean (the embedding, "classifier_0") and two dense layers.
+
+    Args:
+        x: (batch, bands, frames, channels).
+        name: Prefix of the names of the convolution's layers.
+        width: Factor of the channels.
+        classes: Number of classes.
+
+    Returns:
+        (batch, classes) logits.
+    """
     x = normalised(convolved(x, f"{name}_0", channels=6 * x.shape[-1]), name, HARD_SWISH)
     x = layers.GlobalAveragePooling2D(name="classifier_0")(x)
     x = dense(x, "classifier_2", make_divisible(HIDDEN_CHANNELS * width))
@@ -88,6 +134,12 @@ def head(x, name, width, classes):
     return dense(layers.Dropout(DROPOUT, name="classifier_4")(x), "classifier_5", classes)
 
 
-def dense(x, name, size):
-    """A dense layer that starts as the originals' do."""
+def dense(x: keras.KerasTensor, name: str, size: int) -> keras.KerasTensor:
+    """A dense layer with the originals' initializer, a normal distribution of std 0.01.
+
+    Args:
+        x: (..., inputs).
+        name: Of the layer.
+        size: Number of outputs.
+    """
     return layers.Dense(size, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01), name=name)(x)

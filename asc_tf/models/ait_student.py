@@ -1,11 +1,13 @@
-"""AIT's student: four small convolutions and two dense layers.
+"""AIT's student, a network of four small convolutions and two dense layers.
 
 Source:  the submission of AIT to DCASE 2023 Task 1, order of layers after arXiv 2106.06838, Table I: the
-         report's own table leaves out the batch norm before each convolution, which its counts contain.
+         report's table leaves out the batch norm before each convolution, which its counts contain.
 Input:   (bands, frames, channels), at least 8 x 8.   Output: (classes,) logits.
 Size:    7,654 parameters with the moving statistics, 7,392 without, at 128 x 128 x 3, width 16, embedding 64.
          The report prints 32 channels after block 3; its counts are those of 16.
 """
+
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -13,13 +15,21 @@ from keras import layers
 from asc_tf.models import _ait
 
 
-def build(input_shape, classes, *, width: int, embedding: int, dropout: list[float]) -> keras.Model:
-    """A functional network, every layer named, without softmax; the output layer is "logits".
+def build(input_shape: Sequence[int], classes: int, *, width: int, embedding: int, dropout: list[float]) -> keras.Model:
+    """The network, without softmax.
 
-    input_shape: (bands, frames, channels).  width: channels of blocks 1 to 3, half of block 4's.
-    embedding: size of the hidden dense layer; its output, after ReLU, is that of the layer "embedding".
-    dropout: share dropped after each of the four blocks and after the embedding, five numbers.
-    Raises UserError when a setting is out of range or the input too small.
+    Args:
+        input_shape: (bands, frames, channels).
+        classes: Number of classes.
+        width: Channels of blocks 1 to 3, half of block 4's.
+        embedding: Size of the hidden dense layer; its output, after ReLU, is that of the layer "embedding".
+        dropout: Rate after each of the four blocks and after the embedding, five numbers from 0 to below 1.
+
+    Returns:
+        A functional network to (batch, classes) logits, the output of the layer "logits".
+
+    Raises:
+        UserError: A setting is out of range or the input too small.
     """
     widths = (width, width, width, 2 * width)
     return _ait.network(

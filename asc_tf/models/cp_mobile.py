@@ -1,4 +1,4 @@
-"""CP-Mobile: inverted residual blocks for 1-second scenes.
+"""CP-Mobile, an inverted-residual network for 1-second scenes.
 
 Source:  Schmid et al., DCASE Workshop 2023 (with GRN); simplified as the DCASE 2024 baseline (without).
 Input:   (bands, frames, 1) log-mel.   Output: (classes,) logits.
@@ -7,6 +7,9 @@ Size:    61,148 parameters, 29,419,156 MACs at 256 x 65: width 32, growth 1.8, e
          126,952 parameters, 28,893,268 MACs at 256 x 64: width 32, growth 2.3, expansion 3, GRN,
          strides 1, (2, 2), 1, (2, 1), 1, 1.
 """
+
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import layers
@@ -26,9 +29,9 @@ STAGE_OF_BLOCK = (0, 0, 0, 1, 1, 2)
 
 
 def build(
-    input_shape,
-    classes,
-    foldable=False,
+    input_shape: Sequence[int],
+    classes: int,
+    foldable: bool = False,
     *,
     width: int,
     growth: float,
@@ -36,15 +39,25 @@ def build(
     strides: list[list[int]],
     grn: bool,
 ) -> keras.Model:
-    """A functional network, every layer named, without softmax; the output layer is "logits".
+    """The network, without softmax.
 
-    input_shape: (bands, frames, channels).  width: channels of the stem and the first stage, a multiple
-    of 4.  growth: factor of the width from stage to stage.  expansion: factor inside a block.
-    strides: six pairs [frequency, time], one a block.  grn: a GlobalResponseNorm in every block.
-    foldable: where the strides of a block differ, batch norm comes before the subsampling and folds into
-    the convolution, as quantisation needs; otherwise it sees the kept positions only, as the originals do.
-    Weights, names and outputs (but not the statistics gathered in training) are the same in both forms.
-    Raises UserError when a setting is out of range.
+    Args:
+        input_shape: (bands, frames, channels).
+        classes: Number of classes.
+        foldable: Whether batch norm comes before the subsampling where the two strides of a block differ, so that it
+            folds into the convolution, as quantisation needs. Otherwise it comes after, as in the originals. Weights,
+            names and outputs (but not the statistics gathered in training) are the same in both forms.
+        width: Channels of the stem and the first stage, a multiple of 4.
+        growth: Factor of the width from stage to stage.
+        expansion: Factor of the width inside a block.
+        strides: Six pairs [frequency, time] of 1 or 2, one a block.
+        grn: Whether every block has a GlobalResponseNorm.
+
+    Returns:
+        A functional network to (batch, classes) logits, the output of the layer "logits".
+
+    Raises:
+        UserError: A setting is out of range.
     """
     _check(width, growth, expansion, strides)
     inputs = keras.Input(checked_input("models/cp_mobile", input_shape, classes), name="spectrogram")
@@ -59,7 +72,7 @@ def build(
 
 
 def _block(x, name, hidden, channels, stride, grn, foldable):
-    """Expand, filter each channel by itself, project; added to the shortcut where the width stays."""
+    """Expansion, depthwise convolution, projection; added to the shortcut where the width stays."""
     inner = normalised(convolved(x, f"{name}_expand", channels=hidden), f"{name}_expand")
     inner = _depthwise(inner, f"{name}_depthwise", stride, foldable)
     inner = normalised(convolved(inner, f"{name}_project", channels=channels), f"{name}_project", relu=False)
@@ -71,9 +84,10 @@ def _block(x, name, hidden, channels, stride, grn, foldable):
 
 
 def _depthwise(x, name, stride, foldable):
-    """3x3 depthwise, batch norm, ReLU.  TensorFlow's CPU kernel refuses unequal strides: an exact subsampling."""
+    """3x3 depthwise convolution, batch norm, ReLU."""
+    # TensorFlow's CPU kernel refuses unequal strides: stride 1 and an exact subsampling do the same.
     native = stride if stride[0] == stride[1] else (1, 1)
-    # At stride 1 "same" pads as PyTorch does. The foldable form pads apart: so the TFLite file can take the strides.
+    # At stride 1 "same" pads as PyTorch does. The foldable form pads by a layer, so that the TFLite file can stride.
     same = native == (1, 1) and (native == stride or not foldable)
     depthwise = layers.DepthwiseConv2D(
         3,
@@ -108,8 +122,13 @@ def _check(width, growth, expansion, strides):
         raise UserError(f"{where}: strides = {strides}; it must be six pairs [frequency, time] of 1 or 2.")
 
 
-def torch_name(layer, **_):
-    """The original's module of a layer: `stages.s2.b4.block.0.1` for `b4_expand_bn`, whatever the settings."""
+def torch_name(layer: str, **_: Any) -> str:
+    """Name of a layer's module in the PyTorch original: "stages.s2.b4.block.0.1" for "b4_expand_bn".
+
+    Args:
+        layer: Name of the layer.
+        **_: Settings of `build`, on which the names do not depend.
+    """
     stem, position = layer.removesuffix("_bn"), int(layer.endswith("_bn"))
     if stem == "head":
         return f"feed_forward.{position}"

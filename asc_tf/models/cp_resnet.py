@@ -1,4 +1,4 @@
-"""CP-ResNet: a residual network of limited receptive field, small enough to be a student, or large.
+"""CP-ResNet, a residual network of limited receptive field, small as a student or large as a teacher.
 
 Source:  Koutini et al., "Receptive field regularization techniques", 2021; small: the 128K network of CP-JKU's
          DCASE 2022 and 2023 submissions (github.com/fschmid56/cpjku_dcase23); large: the network of Morocutti
@@ -9,7 +9,8 @@ Size:    127,684 parameters, 28,840,396 MACs at 256 x 44, small, width 32, rho 8
 """
 
 import typing
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import keras
 from keras import layers
@@ -17,27 +18,32 @@ from keras import layers
 from asc_tf.errors import UserError
 from asc_tf.models._blocks import checked_input, convolved, normalised
 
-NEVER = 99
+NEVER = 99  # a rho beyond all
 
 
 class Topology(typing.NamedTuple):
-    """What the two published networks differ in.
+    """The differences of the two published networks.
 
-    wide_from: from which rho on is a kernel 3 wide instead of 1? (first, second) of each block of three stages.
-    The widths of the stages are 1, 2 and 4 times the first, less `left_out` of the last.  groups: of stage 2.
-    pooled: after which blocks are the bands halved?  smallest: the input below which poolings leave nothing.
+    Args:
+        wide_from: Smallest rho at which a kernel is 3 wide instead of 1: (first, second) kernel of each block of each
+            of three stages.
+        left_out: Channels by which the last stage has fewer than 4 times the width of the first.
+        groups: Groups of the convolutions of the second stage.
+        stem_pool: Whether the stem ends in a pooling.
+        pooled: Numbers of the blocks after which the bands are halved, from 1.
+        smallest: (bands, frames) of the smallest input of which the poolings leave anything.
     """
 
-    wide_from: tuple
+    wide_from: tuple[tuple[tuple[int, int], ...], ...]
     left_out: int
     groups: int
     stem_pool: bool
-    pooled: tuple
-    smallest: tuple
+    pooled: tuple[int, ...]
+    smallest: tuple[int, int]
 
 
 TOPOLOGIES = {
-    # 36 channels less is what fitted the limit of the challenge.
+    # With 36 channels less the network is within the limit of the challenge.
     "small": Topology((((1, NEVER), (2, 3)), ((4, 5),), ((8, 9),)), 36, 2, True, (1, 2), (17, 5)),
     "large": Topology(
         (
@@ -50,15 +56,30 @@ TOPOLOGIES = {
 }  # fmt: skip
 
 
-def build(input_shape, classes, *, width: int, rho: int, size: Literal["small", "large"] = "small") -> keras.Model:
-    """A functional network, every layer named, without softmax; the output layer is "logits".
+def build(
+    input_shape: Sequence[int],
+    classes: int,
+    *,
+    width: int,
+    rho: int,
+    size: Literal["small", "large"] = "small",
+) -> keras.Model:
+    """The network, without softmax.
 
-    input_shape: (bands, frames, channels), at least 17 x 5, large 5 x 3.  width: channels of the stem, an even
-    number; small: from 10, and the stages have width, 2 width and 4 width - 36; large: 4 width in the last.
-    rho: size of the receptive field, which decides the kernels that are 3 wide; small: 1 to 9, where 4, 5 to 7
-    (one network) and 8 are published; large: 1 to 22, published with width 128 and 7.
-    size: 4 blocks, the second stage in 2 groups, or 12.
-    Raises UserError when a setting is out of range or the input too small.
+    Args:
+        input_shape: (bands, frames, channels), at least 17 x 5, large 5 x 3.
+        classes: Number of classes.
+        width: Channels of the stem, an even number. The stages have width, 2 width and 4 width channels, the last of
+            the small network 36 less, which needs a width of at least 10.
+        rho: Size of the receptive field, which decides the kernels that are 3 wide. Small: 1 to 9, where 4, 5 to 7
+            (one network) and 8 are published; large: 1 to 22, published with width 128 and rho 7.
+        size: "small" (4 blocks, the second stage in 2 groups) or "large" (12 blocks).
+
+    Returns:
+        A functional network to (batch, classes) logits, the output of the layer "logits".
+
+    Raises:
+        UserError: A setting is out of range or the input too small.
     """
     topology = TOPOLOGIES[size]
     _check(checked_input("models/cp_resnet", input_shape, classes), width, rho, topology)
@@ -84,7 +105,7 @@ def _blocks(topology, width):
 
 
 def _block(x, name, channels, kernels, groups, *, blocks):
-    """Two convolutions and a shortcut, added, then ReLU; it starts as its shortcut ("fixup")."""
+    """Two convolutions and a shortcut, added, then ReLU; before training it equals its shortcut ("fixup")."""
     first = _normal("fan_out", scale=2.0 / blocks)
     inner = normalised(_convolved(x, f"{name}_conv1", channels, kernels[0], groups, first), f"{name}_conv1")
     inner = _convolved(inner, f"{name}_conv2", channels, kernels[1], groups, "zeros")
@@ -116,8 +137,14 @@ def _check(input_shape, width, rho, topology):
         raise UserError(f"{where}: the input has {size}; the poolings need {least}.")
 
 
-def torch_name(layer, *, size="small", **_):
-    """The original's module of a layer: `stage2.block1.shortcut.bn` for `b3_shortcut_bn`; settings as of `build`."""
+def torch_name(layer: str, *, size: Literal["small", "large"] = "small", **_: Any) -> str:
+    """Name of a layer's module in the PyTorch original: "stage2.block1.shortcut.bn" for "b3_shortcut_bn".
+
+    Args:
+        layer: Name of the layer.
+        size: As for `build`.
+        **_: Other settings of `build`, on which the names do not depend.
+    """
     stem, normalisation = layer.removesuffix("_bn"), layer.endswith("_bn")
     if stem in ("stem", "head"):
         return f"{'in_c' if stem == 'stem' else 'feed_forward'}.{int(normalisation)}"

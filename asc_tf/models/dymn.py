@@ -1,10 +1,12 @@
-"""DyMN: MobileNetV3-large whose kernels, activations and attention depend on the clip.
+"""DyMN, MobileNetV3-large with kernels, activations and attention that depend on the clip.
 
 Source:  Schmid et al., "Dynamic convolutional neural networks as efficient pre-trained audio models",
          2023 (github.com/fschmid56/EfficientAT), all blocks dynamic.
-Input:   (bands, frames, channels), of any size; the originals hear 128 bands.   Output: (classes,) logits.
+Input:   (bands, frames, channels), of any size; the originals take 128 bands.   Output: (classes,) logits.
 Size:    10 classes: width 0.4: 1,696,018 parameters, 1: 9,886,202, 2: 38,642,106.
 """
+
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -15,19 +17,27 @@ from asc_tf.models._blocks import convolved, kaiming, make_divisible, padded
 from asc_tf.models._dynamic import KERNELS, AxisMeans, DynamicDepthwise, DynamicPointwise, DynamicReLU
 from asc_tf.models._mobilenet import BATCH_NORM, HARD_SWISH, dense
 
-# The context is a quarter as wide as the block, within these limits at width 1.
-CONTEXT_SHARE = 4
+# The context has a quarter of the channels inside the block, within these limits at width 1.
+CONTEXT_DIVISOR = 4
 CONTEXT_LIMITS = (32, 128)
 
 
-def build(input_shape, classes, *, width: float, temperature: float) -> keras.Model:
-    """A functional network, every layer named after the original's module, without softmax.
+def build(input_shape: Sequence[int], classes: int, *, width: float, temperature: float) -> keras.Model:
+    """The network, every layer named after the original's module, without softmax.
 
-    input_shape: (bands, frames, channels).  width: factor of all channels, which are then rounded to
-    multiples of 8; DyMN10 has 1, DyMN20 2.  temperature: of the softmax over the kernels before training,
-    which takes 1 off it every epoch down to 1; the originals start from 30, and fine-tune AudioSet's
-    weights at 1.  The embedding (clips, 960 at width 1) is the output of "classifier_0".
-    Raises UserError when a setting is out of range.
+    Args:
+        input_shape: (bands, frames, channels).
+        classes: Number of classes.
+        width: Factor of all channels, which are then rounded to multiples of 8; DyMN10 has 1, DyMN20 2.
+        temperature: Temperature of the softmax over the kernels in the first epoch, at least 1; it falls by 1 every
+            epoch down to 1. The originals start from 30, and fine-tune AudioSet's weights at 1.
+
+    Returns:
+        A functional network to (batch, classes) logits. The embedding (batch, 960 at width 1) is the output of the
+        layer "classifier_0".
+
+    Raises:
+        UserError: A setting is out of range.
     """
     where = "models/dymn"
     if temperature < 1:
@@ -36,14 +46,14 @@ def build(input_shape, classes, *, width: float, temperature: float) -> keras.Mo
     x = _mobilenet.stem(inputs, "in_c", width)
     least, most = (make_divisible(limit * width) for limit in CONTEXT_LIMITS)
     for number, block in enumerate(_mobilenet.blocks(width)):
-        size = min(max(make_divisible(block.expanded // CONTEXT_SHARE), least), most)
+        size = min(max(make_divisible(block.expanded // CONTEXT_DIVISOR), least), most)
         x = _block(x, f"layers_{number}", block, size, temperature)
     x = _mobilenet.head(x, "out_c", width, classes)
     return keras.Model(inputs, x, name="dymn")
 
 
 def _block(x, name, block, context_size, temperature):
-    """Expand unless that changes nothing, filter each channel by itself, attend, project."""
+    """Expansion unless the width stays, depthwise convolution, attention, projection."""
     context, of_bands, of_frames = _context(x, f"{name}_context_gen", block, context_size)
 
     def dynamic(kind, x, part, *settings, **named):
@@ -65,17 +75,17 @@ def _block(x, name, block, context_size, temperature):
 
 
 def _context(x, name, block, size):
-    """What the block hears: a vector (batch, size), and the attention to each band and to each frame.
+    """Context vector of a clip (batch, size), and attention to each band and to each frame of the block's inside.
 
     The attentions are (batch, bands, 1, expanded) and (batch, 1, frames, expanded), after the block's stride.
     """
     bands, frames = x.shape[1:3]
-    both = convolved(AxisMeans(name=f"{name}_means")(x), f"{name}_joint_conv", channels=size)
-    both = layers.Activation(HARD_SWISH, name=f"{name}_joint_act")(_normalised(both, f"{name}_joint_norm"))
-    of_bands = layers.Cropping2D(((0, frames), (0, 0)), name=f"{name}_bands")(both)
-    of_frames = layers.Cropping2D(((bands, 0), (0, 0)), name=f"{name}_frames")(both)
+    joint = convolved(AxisMeans(name=f"{name}_means")(x), f"{name}_joint_conv", channels=size)
+    joint = layers.Activation(HARD_SWISH, name=f"{name}_joint_act")(_normalised(joint, f"{name}_joint_norm"))
+    of_bands = layers.Cropping2D(((0, frames), (0, 0)), name=f"{name}_bands")(joint)
+    of_frames = layers.Cropping2D(((bands, 0), (0, 0)), name=f"{name}_frames")(joint)
     attention = _attention(of_bands, name, "f", block), _attention(of_frames, name, "t", block)
-    vector = layers.GlobalAveragePooling2D(name=name)(both)
+    vector = layers.GlobalAveragePooling2D(name=name)(joint)
     return vector, attention[0], layers.Permute((2, 1, 3), name=f"{name}_turn")(attention[1])
 
 

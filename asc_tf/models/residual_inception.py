@@ -1,10 +1,12 @@
-"""Residual inception: a teacher that looks at each place through four windows.
+"""Residual inception, a teacher whose blocks filter with kernels of four sizes side by side.
 
-Source:  our own design.  The report of AIT's submission to DCASE 2023 Task 1 fixes the input, "residual
+Source:  designed here.  The report of AIT's submission to DCASE 2023 Task 1 fixes the input, "residual
          inception", a dense layer of 64 as embedding and the classes; layers and widths are not published.
 Input:   (bands, frames, channels), at least 8 x 8.   Output: (classes,) logits.
 Size:    552,056 parameters at 128 x 128 x 3, width 32, embedding 64 (554,430 with the moving statistics).
 """
+
+from collections.abc import Sequence
 
 import keras
 from keras import layers
@@ -12,27 +14,35 @@ from keras import layers
 from asc_tf.errors import UserError
 from asc_tf.models import _ait
 
-# (bands, frames) of the windows beside the pooled one.
-WINDOWS = ((1, 1), (3, 3), (1, 4))
+# (bands, frames) of the kernels beside the pooled path.
+KERNELS = ((1, 1), (3, 3), (1, 4))
 
 
-def build(input_shape, classes, *, width: int, embedding: int, dropout: list[float]) -> keras.Model:
-    """A functional network, every layer named, without softmax; the output layer is "logits".
+def build(input_shape: Sequence[int], classes: int, *, width: int, embedding: int, dropout: list[float]) -> keras.Model:
+    """The network, without softmax.
 
-    input_shape: (bands, frames, channels).  width: channels of the first block, a multiple of 4, doubled
-    from each of the four blocks to the next.  embedding: size of the hidden dense layer; its output, after
-    ReLU, is that of the layer "embedding".  dropout: share dropped after each block and after the
-    embedding, five numbers.  Raises UserError when a setting is out of range or the input too small.
+    Args:
+        input_shape: (bands, frames, channels).
+        classes: Number of classes.
+        width: Channels of the first block, a multiple of 4, doubled from each of the four blocks to the next.
+        embedding: Size of the hidden dense layer; its output, after ReLU, is that of the layer "embedding".
+        dropout: Rate after each of the four blocks and after the embedding, five numbers from 0 to below 1.
+
+    Returns:
+        A functional network to (batch, classes) logits, the output of the layer "logits".
+
+    Raises:
+        UserError: A setting is out of range or the input too small.
     """
     where = "models/residual_inception"
     if width < 4 or width % 4:
-        raise UserError(f"{where}: width = {width}; it must be a multiple of 4: a quarter for each window.")
+        raise UserError(f"{where}: width = {width}; it must be a multiple of 4: a quarter for each path.")
     widths = [width * 2**number for number in range(_ait.BLOCKS)]
     return _ait.network(where, _block, input_shape, classes, widths=widths, embedding=embedding, dropout=dropout)
 
 
 def _block(x, name, channels):
-    """Two inceptions and, past them, a 1x1 convolution, added."""
+    """Two inceptions, added to a 1x1 convolution of the block's input."""
     x = layers.BatchNormalization(name=f"{name}_in_bn")(x)
     shortcut = layers.Conv2D(channels, 1, name=f"{name}_shortcut")(x)
     x = _rectified(_inception(x, f"{name}_inception1", channels), f"{name}_inception1")
@@ -41,10 +51,10 @@ def _block(x, name, channels):
 
 
 def _inception(x, name, channels):
-    """A quarter of the channels from each window, and one from the largest of 3x3."""
+    """Four paths of a quarter of the channels each: three kernels, and a 1x1 convolution of the 3x3 maximum."""
     paths = [
-        layers.Conv2D(channels // 4, window, padding="same", name=f"{name}_{window[0]}x{window[1]}")(x)
-        for window in WINDOWS
+        layers.Conv2D(channels // 4, kernel, padding="same", name=f"{name}_{kernel[0]}x{kernel[1]}")(x)
+        for kernel in KERNELS
     ]
     pooled = layers.MaxPooling2D(3, strides=1, padding="same", name=f"{name}_max")(x)
     paths.append(layers.Conv2D(channels // 4, 1, name=f"{name}_max_1x1")(pooled))

@@ -12,7 +12,8 @@ def limits(default: Any = dataclasses.MISSING, *, least: float | None = None, mo
 
     Args:
         default: Its default value; without one the key is required.
-        least, most: Both ends of the range, included; None where there is no limit.
+        least: Smallest allowed value; None where there is no limit.
+        most: Largest allowed value; None where there is no limit.
     """
     return field(default=default, metadata={"least": least, "most": most})
 

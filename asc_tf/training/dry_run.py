@@ -9,12 +9,12 @@ from asc_tf.distillation import embedding, hierarchy
 from asc_tf.distillation.student import Student
 from asc_tf.errors import UserError
 from asc_tf.recipe.schema import Recipe
-from asc_tf.training.networks import Networks
+from asc_tf.training.network_cache import NetworkCache
 
 BATCH = 4
 
 
-def check(recipe: Recipe, teachers: Sequence[Recipe] = (), networks: Networks | None = None) -> list[int]:
+def check(recipe: Recipe, teachers: Sequence[Recipe] = (), networks: NetworkCache | None = None) -> list[int]:
     """Checks that the parts of a recipe fit together.
 
     Args:
@@ -31,7 +31,7 @@ def check(recipe: Recipe, teachers: Sequence[Recipe] = (), networks: Networks | 
     _check_multi_label(recipe)
     try:
         classes = classes_without_data(recipe)
-        sizes = _embedding_sizes(recipe, teachers, len(classes), networks or Networks())
+        sizes = _embedding_sizes(recipe, teachers, len(classes), networks or NetworkCache())
         _trace(recipe, classes, sizes)
     except UserError as error:
         raise UserError(f"{recipe.file}: {error}") from error

@@ -92,7 +92,8 @@ def compiled_student(
         recipe: The recipe.
         classes: Names of the classes.
         steps: Steps of the whole training.
-        embedding_sizes, online: As for Student.
+        embedding_sizes: As for Student.
+        online: As for Student.
     """
     rate = warmup_cosine(learning_rate=recipe.train.learning_rate, warmup_steps=recipe.train.warmup_steps, steps=steps)
     student = build.student(

@@ -1,4 +1,4 @@
-"""Runs made of PyTorch checkpoints, without PyTorch and without running anything from the file."""
+"""Conversion of a PyTorch checkpoint to a run, without PyTorch and without running anything from the file."""
 
 import functools
 import os
@@ -18,23 +18,26 @@ from asc_tf.runs import atomic, layout
 from asc_tf.runs import folder as run_folder
 from asc_tf.runs.folder import RunFolder
 
-SHOWN = 3  # of the keys that do not fit, in the error
+MAX_KEYS_IN_ERROR = 3
 
 
 def import_weights(checkpoint: str | Path, recipe: Recipe, out: str | Path, *, labels: Sequence[str] = ()) -> RunFolder:
-    """Makes a run of a checkpoint; prints where every key of it went.
+    """Writes a run with the weights of a checkpoint; prints what became of every key.
 
     Args:
         checkpoint: A .pt, .pth, .ckpt or .safetensors file.
         recipe: Recipe of the network.
-        out: The run folder to make.
+        out: The run folder to write.
         labels: Names of the classes in the order of the network's outputs; by default those of the recipe's dataset.
+
+    Returns:
+        The run folder.
 
     Raises:
         UserError: The file cannot be read or does not fit the network, or `out` exists. Nothing is written then.
     """
     _check(recipe, out, labels)
-    tensors, ignored = state_dict.found(files.load(checkpoint), checkpoint)
+    tensors, ignored = state_dict.weights(files.load(checkpoint), checkpoint)
     labels = labels or dataset.classes(recipe)
     network = build.network(recipe, len(labels))
     match = to_keras.match(network, {key: tensor.shape for key, tensor in tensors.items()}, _torch_name(recipe))
@@ -42,9 +45,10 @@ def import_weights(checkpoint: str | Path, recipe: Recipe, out: str | Path, *, l
     print(report)
     if not match.fits:
         raise UserError(f"{checkpoint}: is not of the recipe's network, {recipe.model.name}: {_misfit(match)}.")
-    with files.refusing(checkpoint):
-        for layer, weight, key in match.pairs:
-            weight.assign(to_keras.turned(layer, weight, _finite(key, tensors[key].values())))
+    for layer, weight, key in match.pairs:
+        with files.as_user_error(checkpoint):
+            values = _finite(key, tensors[key].values())
+        weight.assign(to_keras.to_keras_order(layer, weight, values))
     texts = {layout.LABELS: "\n".join(labels) + "\n", layout.IMPORT_REPORT: report + "\n"}
     return _write_run(out, recipe, texts, network)
 
@@ -94,9 +98,9 @@ def _report(checkpoint, match, ignored):
     lines = [f"{Path(checkpoint).name}: {_counts(match, ignored)}"]
     lines += [f"mapped   {pair.key} -> {pair.name}" for pair in match.pairs]
     lines += [f"ignored  {key}: {reason}" for key, reason in ignored.items()]
-    lines += [f"kept     {name}: not in checkpoints, as the recipe sets it" for name in match.kept]
+    lines += [f"kept     {name}: not in checkpoints, as the recipe sets it" for name in match.untrained]
     lines += [f"missing  {pair.key} for {pair.name}" for pair in match.missing]
-    lines += [f"wrong    {pair.key} is {there}, {pair.name} needs {needed}" for pair, needed, there in match.wrong]
+    lines += [f"wrong    {pair.key} is {actual}, {pair.name} needs {needed}" for pair, needed, actual in match.wrong]
     return "\n".join(lines + [f"unknown  {key}" for key in match.extra])
 
 
@@ -108,11 +112,11 @@ def _counts(match, ignored):
 def _misfit(match):
     groups = {
         "missing": [pair.key for pair in match.missing],
-        "of another shape": [f"{pair.key} {there} instead of {needed}" for pair, needed, there in match.wrong],
+        "of another shape": [f"{pair.key} {actual} instead of {needed}" for pair, needed, actual in match.wrong],
         "unknown": match.extra,
     }
     return "; ".join(
-        f"{len(keys)} {word}: {', '.join(keys[:SHOWN])}{', ...' if len(keys) > SHOWN else ''}"
+        f"{len(keys)} {word}: {', '.join(keys[:MAX_KEYS_IN_ERROR])}{', ...' if len(keys) > MAX_KEYS_IN_ERROR else ''}"
         for word, keys in groups.items()
         if keys
     )

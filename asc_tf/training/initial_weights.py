@@ -17,13 +17,13 @@ from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import reuse
 from asc_tf.runs.folder import RunFolder
-from asc_tf.training.networks import Networks
+from asc_tf.training.network_cache import NetworkCache
 
 SHOWN = 3  # of the layers or classes that do not fit, in the error
 CLASSES = 10  # with which networks are compared: their heads alone depend on it
 
 
-def check(recipe: Recipe, networks: Networks) -> Recipe:
+def check(recipe: Recipe, networks: NetworkCache) -> Recipe:
     """Checks, before any training, that the network of [init] fits.
 
     Args:

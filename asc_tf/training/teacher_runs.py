@@ -100,7 +100,10 @@ def fit_ensemble(
     one batch.
 
     Args:
-        run, teachers, data, distribution: As for `stored_targets`.
+        run: The student's run.
+        teachers: Its teachers.
+        data: Its dataset.
+        distribution: The processes that train together; each computes a part.
     """
     if run.has(layout.ENSEMBLE) and run.started:
         return

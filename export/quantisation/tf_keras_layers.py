@@ -8,6 +8,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import keras
 import tensorflow as tf
 import tf_keras
 
@@ -45,11 +46,12 @@ def counterpart(kind: type) -> type[tf_keras.layers.Layer] | None:
         kind: Layer class of Keras 3 or of asc_tf.
 
     Returns:
-        For a class of asc_tf a subclass of AdaptedLayer with its methods; for another the tf_keras class of the same
-        name, or None where there is none.
+        For a class of Keras, or a subclass in asc_tf of one, the tf_keras class of the same name, or None where there
+        is none; for another class of asc_tf a subclass of AdaptedLayer with its methods.
     """
-    if not kind.__module__.startswith(PACKAGE):
-        return getattr(tf_keras.layers, kind.__name__, None)
+    keras_kind = next(base for base in kind.__mro__ if not base.__module__.startswith(PACKAGE))
+    if keras_kind is not keras.layers.Layer:
+        return getattr(tf_keras.layers, keras_kind.__name__, None)
     bases = [base for base in reversed(kind.__mro__) if base.__module__.startswith(PACKAGE)]
     functions = {name: value for base in bases for name, value in vars(base).items() if inspect.isfunction(value)}
     methods = {name: value for name, value in functions.items() if name not in ("__init__", "get_config")}

@@ -17,11 +17,11 @@ TENSOR = _tensor.checked((2,), "<f4", 0, (1,), lambda: bytes(8))
         {"model": {"stem.weight": TENSOR}, "args": _pickled.Unknown(_pickled.Name("argparse", "Namespace"))},
     ],
 )
-def test_wrappers_are_taken_off(tree):
-    assert state_dict.found(tree, "network.pt") == ({"stem.weight": TENSOR}, {})
+def test_wrappers_and_prefixes_are_removed(tree):
+    assert state_dict.weights(tree, "network.pt") == ({"stem.weight": TENSOR}, {})
 
 
-def test_what_is_left_out_has_its_reason():
+def test_ignored_keys_have_a_reason():
     state = {
         "model.stem.weight": TENSOR,
         "mel.preemphasis_coefficient": TENSOR,
@@ -29,14 +29,14 @@ def test_what_is_left_out_has_its_reason():
         "model.bn.num_batches_tracked": TENSOR,
         "model.note": "text",
     }
-    tensors, ignored = state_dict.found({"state_dict": state}, "network.pt")
+    tensors, ignored = state_dict.weights({"state_dict": state}, "network.pt")
     assert list(tensors) == ["stem.weight"]
     assert [reason.split(",")[0] for reason in ignored.values()] == ["front end", "front end", "buffer", "no tensor"]
 
 
-def test_two_tensors_of_one_name_are_refused():
+def test_two_tensors_of_one_name_raise():
     with pytest.raises(UserError, match="'stem.weight' twice"):
-        state_dict.found({"model.stem.weight": TENSOR, "net.stem.weight": TENSOR}, "network.pt")
+        state_dict.weights({"model.stem.weight": TENSOR, "net.stem.weight": TENSOR}, "network.pt")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +48,6 @@ def test_two_tensors_of_one_name_are_refused():
         (_pickled.Unknown(_pickled.Name("models.net", "Net")), "a whole module, models.net.Net"),
     ],
 )
-def test_what_holds_no_weights_is_told(tree, word):
+def test_a_checkpoint_without_weights_raises(tree, word):
     with pytest.raises(UserError, match=word):
-        state_dict.found(tree, "network.pt")
+        state_dict.weights(tree, "network.pt")

@@ -6,7 +6,7 @@ from asc_tf.checkpoints import to_keras
 from asc_tf.models._blocks import GlobalResponseNorm
 
 
-def test_every_kind_of_layer_takes_the_originals_order():
+def test_weights_of_every_kind_of_layer_give_the_originals_outputs():
     inputs = keras.Input((3, 3, 2))
     x = layers.DepthwiseConv2D(3, depth_multiplier=2, name="block_0")(inputs)
     x = layers.Conv2D(5, 1, name="block_1")(x)
@@ -26,21 +26,21 @@ def test_every_kind_of_layer_takes_the_originals_order():
     match = to_keras.match(network, {key: value.shape for key, value in state.items()})
     assert match.fits and len(match.pairs) == len(state)
     for layer, weight, key in match.pairs:
-        weight.assign(to_keras.turned(layer, weight, state[key]))
-    # By torch's definition: output channel m of the depthwise layer hears input channel m // 2.
+        weight.assign(to_keras.to_keras_order(layer, weight, state[key]))
+    # By torch's definition: output channel m of the depthwise layer filters input channel m // 2.
     x = rng.normal(size=(3, 3, 2)).astype("float32")
     filtered = [(x[..., m // 2] * state["block.0.weight"][m, 0]).sum() for m in range(4)] + state["block.0.bias"]
     mixed = state["block.1.weight"][..., 0, 0] @ filtered + state["block.1.bias"]
     np.testing.assert_allclose(network(x[None])[0], state["head.weight"] @ mixed + state["head.bias"], rtol=1e-4)
 
 
-def test_what_does_not_fit_is_listed():
+def test_tensors_that_do_not_fit_are_listed():
     inputs = keras.Input((4, 4, 2))
     network = keras.Model(inputs, layers.Conv2D(5, 3, name="a_0")(inputs))
     match = to_keras.match(network, {"a.0.weight": (5, 3, 3, 3), "a.1.weight": (5,)})
     assert not match.fits and not match.pairs
     assert [pair.key for pair in match.missing] == ["a_0.bias"]
-    assert [(pair.key, needed, there) for pair, needed, there in match.wrong] == [
+    assert [(pair.key, needed, actual) for pair, needed, actual in match.wrong] == [
         ("a.0.weight", (5, 2, 3, 3), (5, 3, 3, 3))
     ]
     assert match.extra == ["a.1.weight"]

@@ -1,4 +1,4 @@
-"""How does torch.save write its files?  Support of the tests, which need no PyTorch and can write what it would not.
+"""Writer of torch.save's two file formats without PyTorch, for tests; it also writes files that torch.save would not.
 
 Source: torch/serialization.py and pickle's opcodes of protocol 2.
 """
@@ -20,44 +20,46 @@ class Global(typing.NamedTuple):
 
 
 class Call(typing.NamedTuple):
-    """What a pickle makes by calling something."""
+    """An object that a pickle makes by calling a function."""
 
     function: object
     arguments: tuple
 
 
 class Persistent(typing.NamedTuple):
-    """What a pickle leaves to its reader."""
+    """An object that a pickle describes by a persistent id."""
 
     identity: tuple
 
 
 def pickled(value):
-    """A pickle of protocol 2."""
+    """A value as a pickle of protocol 2."""
     return b"\x80\x02" + _opcodes(value) + b"."
 
 
-def tensor(key, storage, *, shape=None, strides=None, first=0):
-    """A tensor as torch.save describes it; `storage` is the array that lies under `key`."""
+def tensor(key, storage, *, shape=None, strides=None, offset=0):
+    """A tensor as torch.save describes it; `storage` is the array stored under `key`."""
     shape = storage.shape if shape is None else shape
     strides = (
         tuple(int(np.prod(storage.shape[axis + 1 :])) for axis in range(storage.ndim)) if strides is None else strides
     )
     identity = ("storage", Global("torch", KINDS[storage.dtype.str[1:]]), key, "cpu", storage.size)
-    arguments = (Persistent(identity), first, tuple(shape), tuple(strides), False, ordered())
+    arguments = (Persistent(identity), offset, tuple(shape), tuple(strides), False, ordered())
     return Call(Global("torch._utils", "_rebuild_tensor_v2"), arguments)
 
 
 def ordered():
+    """An empty OrderedDict."""
     return Call(Global("collections", "OrderedDict"), ())
 
 
 def simple(**arrays):
-    """({name: tensor}, storages) of arrays, each in a storage of its own."""
+    """({name: tensor}, storages) of arrays, one storage each."""
     return {name: tensor(name, array) for name, array in arrays.items()}, arrays
 
 
 def write_zip(file, tree, storages, *, pickle=None, compression=zipfile.ZIP_STORED, more=()):
+    """A file of PyTorch 1.6 and later; `pickle` replaces the tree's, `more` has the content of further entries."""
     with zipfile.ZipFile(file, "w", compression) as archive:
         archive.writestr("archive/data.pkl", pickled(tree) if pickle is None else pickle)
         for key, storage in storages.items():
@@ -69,6 +71,7 @@ def write_zip(file, tree, storages, *, pickle=None, compression=zipfile.ZIP_STOR
 
 
 def write_legacy(file, tree, storages):
+    """A file as before PyTorch 1.6."""
     head = [0x1950A86A20F9469CFC6C, 1001, {"protocol_version": 1001, "little_endian": True}]
     content = b"".join(map(pickled, [*head, tree, list(storages)]))
     for storage in storages.values():

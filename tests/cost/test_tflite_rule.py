@@ -23,7 +23,7 @@ def content():
     return tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module()).convert()
 
 
-def test_a_hand_sum(content):
+def test_a_hand_sum_of_parameters_and_macs(content):
     rows = {row.kind: row[2:] for row in tflite_rule.rows(content)}
     assert rows == {
         "CONV_2D": ((6, 4, 2), 38, 38 * 24),
@@ -33,5 +33,5 @@ def test_a_hand_sum(content):
     assert total(tflite_rule.rows(content)) == (73, 38 * 24 + 20 * 24 + 15)
 
 
-def test_three_tensors_meet_at_the_addition(content):
+def test_the_peak_is_the_three_tensors_of_the_addition(content):
     assert tflite_rule.peak_bytes(content) == 3 * 4 * 6 * 4 * 2

@@ -19,13 +19,13 @@ def test_a_constant_band_becomes_0():
     x = np.full((100, 1, 7, 1), np.log(1e-5), "f")
     measured = _normalise.moments([x[:33], x[33:]])
     assert measured["std"] == 1
-    np.testing.assert_allclose(_normalise.Normalise(**measured)(x), 0, atol=1e-6)
+    np.testing.assert_allclose(_normalise.Normalisation(**measured)(x), 0, atol=1e-6)
 
 
 @pytest.mark.parametrize("numbers", [(-4.5, 5.0), (np.arange(3.0)[:, None, None], np.full((3, 1, 1), 2.0))])
 def test_saves_and_loads_in_a_model(numbers, tmp_path):
     x = np.random.default_rng(0).standard_normal((2, 3, 4, 1)).astype("f")
     inputs = keras.Input((3, 4, 1))
-    keras.Model(inputs, _normalise.Normalise(*numbers)(inputs)).save(tmp_path / "model.keras")
+    keras.Model(inputs, _normalise.Normalisation(*numbers)(inputs)).save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded(x), (x - numbers[0]) / numbers[1], atol=1e-6)

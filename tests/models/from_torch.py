@@ -1,6 +1,6 @@
-"""How do the state dicts of the PyTorch originals fit the networks?  Support of the tests.
+"""Weights of the PyTorch originals for the networks, for tests.
 
-The goldens hold the arrays as `sd/<torch key>`, in float16 where that is exact.
+The golden files hold the arrays as `sd/<torch key>`, in float16 where that is exact.
 """
 
 import numpy as np
@@ -11,13 +11,19 @@ from asc_tf.models.cp_resnet import torch_name as cp_resnet_name  # noqa: F401
 
 
 def load(network, golden, torch_name=str):
-    """Sets every weight of `network`; `torch_name(layer)` is the original's module of a Keras layer's name."""
+    """Sets every weight of a network.
+
+    Args:
+        network: The Keras network.
+        golden: An open golden file.
+        torch_name: Function from the name of a layer to that of its module in the original.
+    """
     arrays = {key.removeprefix("sd/"): golden[key] for key in golden.files if key.startswith("sd/")}
     match = to_keras.match(network, {key: array.shape for key, array in arrays.items()}, torch_name)
     assert not match.missing and not match.wrong
     assert {key.rpartition(".")[2] for key in match.extra} <= set(state_dict.BUFFERS)
     for layer, weight, key in match.pairs:
-        weight.assign(to_keras.turned(layer, weight, arrays[key].astype("float32")))
+        weight.assign(to_keras.to_keras_order(layer, weight, arrays[key].astype("float32")))
 
 
 def channels_last(x):

@@ -17,16 +17,16 @@ def test_the_embedding_is_never_negative(family):
 
 
 @pytest.mark.parametrize(
-    ("family", "shape", "changed", "word"),
+    ("family", "shape", "changed", "message"),
     [
         (ait_student, (7, 128, 3), {}, "7 bands x 128 frames; the poolings need 8 bands x 8 frames"),
         (residual_inception, (128, 7, 3), {}, "128 bands x 7 frames"),
         (ait_student, (128, 128, 3), {"width": 0}, "width = 0"),
         (ait_student, (128, 128, 3), {"embedding": 0}, "embedding = 0"),
-        (ait_student, (128, 128, 3), {"dropout": [0.1] * 4}, "five shares"),
+        (ait_student, (128, 128, 3), {"dropout": [0.1] * 4}, "five rates"),
         (residual_inception, (128, 128, 3), {"dropout": [0.1] * 4 + [1.0]}, "below 1"),
     ],
 )
-def test_what_cannot_be_built_is_told(family, shape, changed, word):
-    with pytest.raises(UserError, match=word):
+def test_settings_out_of_range_are_refused(family, shape, changed, message):
+    with pytest.raises(UserError, match=message):
         family.build(shape, 10, **({"width": 16, "embedding": 64, "dropout": DROPOUT} | changed))

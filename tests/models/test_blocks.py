@@ -8,11 +8,11 @@ from asc_tf.models._blocks import GlobalResponseNorm, make_divisible
 
 # 32 x 1.8 = 57.6 and 32 x 2.3 = 73.6: the printed widths of sheets/cp_mobile.md; 11 would fall below 90 % of it.
 @pytest.mark.parametrize(("value", "rounded"), [(57.6, 56), (103.68, 104), (73.6, 72), (67.2, 64), (3, 8), (11, 16)])
-def test_makes_widths_divisible_by_8(value, rounded):
+def test_widths_become_divisible_by_8(value, rounded):
     assert make_divisible(value) == rounded
 
 
-def test_response_norm_of_a_hand_sum():
+def test_global_response_norm_of_a_hand_sum():
     x = np.zeros((1, 1, 2, 2), "float32")
     x[0, 0, :, 0] = 3, 4  # norm 5
     x[0, 0, :, 1] = 0, 15  # norm 15; the mean of both is 10
@@ -24,7 +24,7 @@ def test_response_norm_of_a_hand_sum():
     np.testing.assert_allclose(layer(x)[0, 0], expected, rtol=1e-5)
 
 
-def test_response_norm_starts_as_identity_and_bears_silence():
+def test_global_response_norm_starts_as_the_identity_with_finite_gradients_for_zeros():
     x = tf.zeros((2, 3, 4, 5))
     layer = GlobalResponseNorm()
     with tf.GradientTape() as tape:
@@ -34,7 +34,7 @@ def test_response_norm_starts_as_identity_and_bears_silence():
     np.testing.assert_array_equal(tape.gradient(y, x), np.ones_like(x))
 
 
-def test_response_norm_saves_and_loads(tmp_path):
+def test_global_response_norm_saves_and_loads(tmp_path):
     inputs = keras.Input((4, 3, 2))
     network = keras.Model(inputs, GlobalResponseNorm(name="grn")(inputs))
     network.set_weights([np.array([0.5]), np.array([0.25])])

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from models import from_torch
 
-from asc_tf.cost import measure as complexity
+from asc_tf.cost import measure
 from asc_tf.errors import UserError
 from asc_tf.models import cp_mobile
 
@@ -52,7 +52,7 @@ def test_equals_cp_mobile_of_2023_with_random_weights(shared):
     np.testing.assert_allclose(network(from_torch.channels_last(golden["x"])), golden["logits"], atol=1e-4)
 
 
-def test_the_published_checkpoint_hears_real_scenes(shared):
+def test_the_published_checkpoint_classifies_real_recordings_as_published(shared):
     golden = np.load(shared / "golden/real_cpmobile23_state_logits.npz")
     network = cp_mobile.build((256, 64, 1), 10, **JKU2023)
     from_torch.load(network, golden, from_torch.cp_mobile_name)
@@ -63,24 +63,24 @@ def test_the_published_checkpoint_hears_real_scenes(shared):
 
 
 def test_both_forms_of_unequal_strides_compute_the_same():
-    early, late = (_small(foldable=foldable) for foldable in (False, True))
-    assert [weight.path for weight in early.weights] == [weight.path for weight in late.weights]
+    plain, foldable = (_small(foldable=form) for form in (False, True))
+    assert [weight.path for weight in plain.weights] == [weight.path for weight in foldable.weights]
     rng = np.random.default_rng(0)
-    late.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in early.weights])
-    early.set_weights(late.get_weights())
+    foldable.set_weights([rng.uniform(0.1, 1, weight.shape) for weight in plain.weights])
+    plain.set_weights(foldable.get_weights())
     x = rng.normal(size=(2, 31, 18, 1)).astype("float32")
-    np.testing.assert_allclose(early(x), late(x), rtol=1e-5)
+    np.testing.assert_allclose(plain(x), foldable(x), rtol=1e-5)
 
 
-def test_the_early_form_normalises_the_kept_positions_only():
+def test_the_form_that_is_not_foldable_normalises_after_the_subsampling():
     names = [layer.name for layer in _small(foldable=False).layers]
     assert names.index("b3_depthwise_stride") < names.index("b3_depthwise_bn")
     names = [layer.name for layer in _small(foldable=True).layers]
     assert names.index("b3_depthwise_stride") > names.index("b3_depthwise_bn")
 
 
-def test_reaches_the_network_that_is_pretrained_on_audioset():
-    assert complexity.measure(cp_mobile.build((256, 65, 1), 527, **BASELINE)).parameters == 115_950
+def test_has_the_parameters_of_the_network_pretrained_on_audioset():
+    assert measure.measure(cp_mobile.build((256, 65, 1), 527, **BASELINE)).parameters == 115_950
 
 
 # sheets/cp_mobile.md: 2024's channels and strides, then 2023's.
@@ -107,7 +107,7 @@ def test_learns():
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_starts_like_torch():
+def test_initial_kernels_have_torchs_distribution():
     keras.utils.set_random_seed(0)
     network = cp_mobile.build((64, 33, 1), 10, **JKU2023)
     # kaiming_normal_(fan_out): 2 / (168 outputs) for a 1 x 1, 2 / (9 x 216 channels) for a depthwise kernel.
@@ -125,7 +125,7 @@ def test_every_layer_is_named_and_logits_come_last():
 
 
 @pytest.mark.parametrize(
-    ("changed", "word"),
+    ("changed", "message"),
     [
         ({"width": 30}, "width = 30"),
         ({"growth": 0.0}, "growth = 0.0"),
@@ -134,8 +134,8 @@ def test_every_layer_is_named_and_logits_come_last():
         ({"strides": [[1, 1]] * 5 + [[1]]}, "six pairs"),
     ],
 )
-def test_settings_out_of_range_are_named(changed, word):
-    with pytest.raises(UserError, match=word.replace("[", "\\[")):
+def test_settings_out_of_range_are_refused(changed, message):
+    with pytest.raises(UserError, match=message.replace("[", "\\[")):
         cp_mobile.build((64, 33, 1), 10, **(BASELINE | changed))
 
 

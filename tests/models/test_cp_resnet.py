@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from models import from_torch
 
-from asc_tf.cost import measure as complexity
+from asc_tf.cost import measure
 from asc_tf.errors import UserError
 from asc_tf.models import cp_resnet
 
@@ -43,7 +43,7 @@ def test_rho_decides_the_kernels(rho, kernels):
 @pytest.mark.parametrize(
     ("rho", "cost"), [(8, (127_046, 29_056_324)), (5, (79_942, 21_990_724)), (4, (63_558, 19_533_124))]
 )
-def test_reaches_the_students_of_2023(rho, cost):
+def test_has_the_cost_of_the_students_of_2023(rho, cost):
     network = cp_resnet.build((256, 44, 1), 10, width=32, rho=rho)
     convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv2D)]
     parameters = [math.prod(layer.kernel.shape) + layer.filters for layer in convolutions]
@@ -51,10 +51,10 @@ def test_reaches_the_students_of_2023(rho, cost):
     assert (sum(parameters), sum(map(math.prod, zip(parameters, positions, strict=True)))) == cost
 
 
-def test_reaches_the_large_network():
+def test_has_the_cost_and_kernels_of_the_large_network():
     network = cp_resnet.build((256, 44, 1), 10, width=128, rho=7, size="large")
     # Counted on the code of the paper on device impulse responses: 3,956,628 and 5.44 G.
-    assert complexity.measure(network) == (3_956_628, 5_437_772_948)
+    assert measure.measure(network) == (3_956_628, 5_437_772_948)
     kernels = [tuple(network.get_layer(f"b{n}_conv{c}").kernel_size[0] for c in (1, 2)) for n in range(1, 13)]
     assert kernels == [(3, 1)] + [(3, 3)] * 3 + [(3, 1)] + [(1, 1)] * 7
     assert network.get_layer("b2_relu").output.shape == (None, 63, 21, 128)
@@ -74,7 +74,7 @@ def test_starts_with_logits_of_zero_and_learns():
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_starts_with_the_fixup_deviations():
+def test_initial_kernels_have_the_stds_of_fixup():
     keras.utils.set_random_seed(0)
     network = cp_resnet.build((64, 43, 1), 10, width=32, rho=8)
     # 4 blocks: sqrt(2 / (9 x 92)) / sqrt(4); the shortcut's is sqrt(2 / 92); the stem's fan_in is 25.
@@ -88,7 +88,7 @@ def test_starts_with_the_fixup_deviations():
 
 
 @pytest.mark.parametrize(
-    ("shape", "settings", "word"),
+    ("shape", "settings", "message"),
     [
         ((16, 43, 1), {}, "need 17 bands x 5 frames"),
         ((64, 4, 1), {}, "need 17 bands x 5 frames"),
@@ -99,8 +99,8 @@ def test_starts_with_the_fixup_deviations():
         ((64, 43, 1), {"rho": 23, "size": "large"}, "rho = 23; it must be 1 to 22"),
     ],
 )
-def test_what_cannot_be_built_is_told(shape, settings, word):
-    with pytest.raises(UserError, match=word):
+def test_settings_out_of_range_are_refused(shape, settings, message):
+    with pytest.raises(UserError, match=message):
         cp_resnet.build(shape, 10, **({"width": 32, "rho": 8} | settings))
 
 

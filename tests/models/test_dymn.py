@@ -4,12 +4,12 @@ import pytest
 import tensorflow as tf
 from models import from_torch
 
-from asc_tf.cost import measure as complexity
+from asc_tf.cost import measure
 from asc_tf.errors import UserError
 from asc_tf.models import dymn
 
-# The first block is not expanded: in the original an identity stands there.
-NOTHING = "inter/layers.0.exp_conv"
+# The first block is not expanded: the original has an identity there.
+IDENTITY = "inter/layers.0.exp_conv"
 
 
 # sheets/mn_dymn.md: counted on the originals, trainable.
@@ -20,7 +20,7 @@ NOTHING = "inter/layers.0.exp_conv"
 def test_has_as_many_parameters_as_the_originals(width, classes, parameters):
     network = dymn.build((128, 64, 1), classes, width=width, temperature=1.0)
     assert sum(np.prod(weight.shape, dtype=int) for weight in network.trainable_weights) == parameters
-    assert complexity.measure(network).parameters == parameters
+    assert measure.measure(network).parameters == parameters
 
 
 def test_equals_dymn04(shared):
@@ -31,7 +31,7 @@ def test_equals_dymn04(shared):
     np.testing.assert_allclose(network(x), logits, atol=1e-4 * np.ptp(logits))
 
     _begin_epoch(network, 29)  # the temperature is 1 then
-    blocks = [key for key in golden.files if key.startswith("inter/") and key != NOTHING]
+    blocks = [key for key in golden.files if key.startswith("inter/") and key != IDENTITY]
     ends = [_end_of(network, key.removeprefix("inter/").replace(".", "_")) for key in blocks]
     inner = keras.Model(network.input, [network.output, network.get_layer("classifier_0").output, *ends])
     outputs = inner(x)
@@ -50,22 +50,22 @@ def test_contexts_are_as_wide_as_the_originals():
     assert sizes == [32] * 6 + [64, 48, 48, 48, 120, 128, 128, 128, 128]
 
 
-def test_every_trainable_weight_learns():
+def test_every_trainable_weight_has_a_gradient():
     keras.utils.set_random_seed(0)
     network = dymn.build((9, 7, 1), 3, width=0.1, temperature=30.0)
     with tf.GradientTape() as tape:
         loss = keras.ops.sum(network(np.random.default_rng(0).normal(size=(4, 9, 7, 1)), training=True)[:, 0])
     gradients = tape.gradient(loss, [weight.value for weight in network.trainable_weights])
-    still = [w.path for w, g in zip(network.trainable_weights, gradients, strict=True) if g is None or not np.any(g)]
-    assert still == []
+    without = [w.path for w, g in zip(network.trainable_weights, gradients, strict=True) if g is None or not np.any(g)]
+    assert without == []
 
 
 @pytest.mark.parametrize(
-    ("settings", "word"),
+    ("settings", "message"),
     [({"width": -1.0, "temperature": 30.0}, "width = -1.0"), ({"width": 1.0, "temperature": 0.5}, "at least 1")],
 )
-def test_settings_out_of_range_are_named(settings, word):
-    with pytest.raises(UserError, match=word):
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
         dymn.build((128, 100, 1), 10, **settings)
 
 

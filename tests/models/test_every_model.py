@@ -1,8 +1,9 @@
-"""What every network keeps to."""
+"""Promises that every network of the registry keeps."""
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from asc_tf.errors import UserError
 from asc_tf.recipe import registry
@@ -20,7 +21,7 @@ SETTINGS = {
 SHAPE = (33, 18, 2)
 
 
-def test_none_is_forgotten():
+def test_every_model_is_in_the_list():
     assert sorted(SETTINGS) == registry.names("model")
 
 
@@ -34,7 +35,13 @@ def twice(request):
     return networks
 
 
-def test_starts_from_its_seed_with_no_two_kernels_alike(twice):
+@pytest.fixture(scope="module")
+def trained(twice):
+    """Results of a training step of the first of them."""
+    return _trained(twice[0])
+
+
+def test_initial_weights_follow_the_seed_and_no_two_kernels_are_alike(twice):
     first, second = (network.get_weights() for network in twice)
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -42,9 +49,9 @@ def test_starts_from_its_seed_with_no_two_kernels_alike(twice):
     assert len(set(drawn)) == len(drawn) > 0
 
 
-def test_names_every_layer(twice):
+def test_every_layer_has_a_name_of_its_model(twice):
     first, second = ([layer.name for layer in network.layers] for network in twice)
-    assert first == second  # Keras counts on in the names it gives
+    assert first == second  # names that Keras gives are numbered on
     assert first[0] == "spectrogram"
 
 
@@ -59,6 +66,17 @@ def test_saves_and_loads_to_the_same_numbers(twice, tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "network.keras")(x), expected)
 
 
+# The classes of _fast_layers among them: a copy of another class would train more slowly, and differ in rounding.
+@pytest.mark.parametrize("way", ["save and load", "clone_model", "from_config"])
+def test_a_copy_has_the_same_layers_and_trains_to_the_same_bits(twice, trained, tmp_path, way):
+    network = twice[0]
+    copy = _copy(network, way, tmp_path / "network.keras")
+    assert [type(layer) for layer in copy.layers] == [type(layer) for layer in network.layers]
+    copy.set_weights(network.get_weights())
+    for expected, actual in zip(trained, _trained(copy), strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
 @pytest.mark.parametrize("family", sorted(SETTINGS))
 @pytest.mark.parametrize(
     ("shape", "classes"), [((256, 65), 10), ((0, 65, 1), 10), ((256, None, 1), 10), ((32, 32, 1), 0)]
@@ -66,3 +84,28 @@ def test_saves_and_loads_to_the_same_numbers(twice, tmp_path):
 def test_impossible_inputs_are_refused(family, shape, classes):
     with pytest.raises(UserError, match=f"models/{family}: .*must be"):
         registry.entry("model", family)(shape, classes, **SETTINGS[family])
+
+
+def _copy(network, way, file):
+    if way == "save and load":
+        network.save(file)
+        return keras.saving.load_model(file)
+    if way == "clone_model":
+        return keras.models.clone_model(network)
+    return type(network).from_config(network.get_config())
+
+
+def _trained(network):
+    """Outputs and gradients of a training step, and the weights after it; the network's weights are then restored."""
+    weights, rng = network.get_weights(), np.random.default_rng(0)
+    network.set_weights([value + rng.uniform(0, 0.1, value.shape) for value in weights])  # some start as 0
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.seed_generator.state.assign([1, 2])
+    x = rng.normal(size=(3, *SHAPE)).astype("float32")
+    with tf.GradientTape() as tape:
+        y = network(x, training=True)
+        loss = tf.reduce_sum(y * tf.range(4.0))
+    results = [y, *tape.gradient(loss, [weight.value for weight in network.trainable_weights]), *network.get_weights()]
+    network.set_weights(weights)
+    return [np.array(result) for result in results]

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from models import from_torch
 
-from asc_tf.cost import measure as complexity
+from asc_tf.cost import measure
 from asc_tf.errors import UserError
 from asc_tf.models import mobilenet_audio
 
@@ -14,7 +14,7 @@ from asc_tf.models import mobilenet_audio
     [(0.5, 10, 1_099_842), (1.0, 10, 4_214_554), (1.0, 527, 4_876_831), (2.0, 10, 16_585_250)],
 )
 def test_has_as_many_parameters_as_the_originals(width, classes, parameters):
-    assert complexity.measure(mobilenet_audio.build((128, 100, 1), classes, width=width)).parameters == parameters
+    assert measure.measure(mobilenet_audio.build((128, 100, 1), classes, width=width)).parameters == parameters
 
 
 def test_equals_mn04(shared):
@@ -39,13 +39,13 @@ def _end_of(network, module):
     return [layer for layer in network.layers if f"{layer.name}_".startswith(f"{module}_")][-1].output
 
 
-def test_halves_the_picture_five_times_whatever_its_size():
+def test_halves_both_axes_five_times_whatever_their_size():
     network = mobilenet_audio.build((33, 1, 2), 3, width=0.1)
     assert network.get_layer("features_16_2").output.shape == (None, 2, 1, 96)  # 33, 17, 9, 5, 3, 2
     assert network(np.ones((2, 33, 1, 2), "float32")).shape == (2, 3)
 
 
-def test_starts_like_torch():
+def test_initial_kernels_have_torchs_distribution():
     keras.utils.set_random_seed(0)
     network = mobilenet_audio.build((32, 20, 1), 10, width=1.0)
     # kaiming_normal_(fan_out): 2 / (160 outputs) for a 1 x 1, 2 / (25 x 960 channels) for a depthwise kernel.
@@ -60,6 +60,6 @@ def test_starts_like_torch():
         assert np.abs(kernel).max() > 2.2 * expected  # a normal distribution that is not truncated
 
 
-def test_a_width_of_nothing_is_refused():
+def test_a_width_of_0_is_refused():
     with pytest.raises(UserError, match="width = 0.0; it must be above 0"):
         mobilenet_audio.build((128, 100, 1), 10, width=0.0)

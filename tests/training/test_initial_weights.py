@@ -15,7 +15,7 @@ from asc_tf.runs import folder as run_folder
 from asc_tf.train import main as train
 from asc_tf.training import dry_run as fitting
 from asc_tf.training import initial_weights as starting
-from asc_tf.training.networks import Networks
+from asc_tf.training.network_cache import NetworkCache
 
 LABELS = ("Low hum", "Middle, so to speak", "high", "Any")
 
@@ -41,7 +41,7 @@ def finished(stage, tmp_path):
 
 
 def check(recipe):
-    return starting.check(recipe, Networks())
+    return starting.check(recipe, NetworkCache())
 
 
 def kernels(network, *names):

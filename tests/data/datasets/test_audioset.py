@@ -165,5 +165,6 @@ def test_validation_has_rare_classes_too(root):
 
 def test_a_wrong_choice_of_train_in_a_recipe_is_an_error(root):
     tree = {"seed": 1, "dataset": {"name": "audioset", "root": str(root), "train": "balance"}}
-    with pytest.raises(UserError, match="data/datasets/audioset: train = 'balance' is not a choice. Did you mean 'balanced'"):
+    message = "data/datasets/audioset: train = 'balance' is not a choice. Did you mean 'balanced'"
+    with pytest.raises(UserError, match=message):
         recipe.from_tree(tree | dict.fromkeys(("feature", "model", "train"), {}), "a.toml")

@@ -19,6 +19,13 @@ def test_outputs_weights_and_names_are_those_of_the_keras_3_network(small, clips
     assert {layer.name for layer in copy.layers} == {layer.name for layer in network.layers}
 
 
+def test_a_subclass_in_asc_tf_of_a_keras_layer_becomes_the_tf_keras_layer():
+    network = registry.entry("model", "cp_resnet")((17, 5, 1), 3, width=10, rho=4)
+    for name, kind in (("stem_bn", "BatchNormalization"), ("b3_conv1", "Conv2D")):
+        assert type(network.get_layer(name)) is not getattr(keras.layers, kind)
+        assert type(to_tf_keras(network).get_layer(name)) is getattr(tf_keras.layers, kind)
+
+
 def test_settings_without_weights_are_copied(small):
     network = small()
     network.get_layer("stem_bn").epsilon = 0.5

@@ -1,4 +1,4 @@
-"""Networks that checks before training share, each built once."""
+"""Cache of untrained networks that the checks before training share, each built once."""
 
 import keras
 
@@ -6,7 +6,7 @@ from asc_tf import build
 from asc_tf.recipe.schema import Recipe
 
 
-class Networks:
+class NetworkCache:
     """Untrained networks of recipes, built when they are asked for and reused."""
 
     def __init__(self):
@@ -16,7 +16,9 @@ class Networks:
         """The network of a recipe, with initial weights of any seed.
 
         Args:
-            recipe, classes, foldable: As for build.network.
+            recipe: The recipe.
+            classes: Number of classes.
+            foldable: As for build.network.
         """
         key = repr((recipe.model, recipe.feature, recipe.data.segment_s, classes, foldable))
         if key not in self._networks:

@@ -1,10 +1,6 @@
-"""Assembly of a recipe's parts: front end, network, student, input pipeline. The only module that knows every part."""
+"""Inputs of networks: front end, normalisation, and batches of training and evaluation."""
 
-import contextlib
-import dataclasses
-import inspect
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -15,7 +11,6 @@ from asc_tf import dataset
 from asc_tf.data import batches, crops
 from asc_tf.dataset import LoadedDataset
 from asc_tf.distillation import ensembles
-from asc_tf.distillation.student import Student
 from asc_tf.errors import UserError
 from asc_tf.features import _normalise
 from asc_tf.recipe import registry
@@ -33,7 +28,7 @@ def normaliser(run: RunFolder) -> keras.Layer:
     """The layer of the recipe's [normalise], applied after the front end and the augmentation of spectrograms."""
     if run.recipe.normalise is None:
         return keras.layers.Identity(dtype="float32")
-    return _normalise.Normalise(**normalisation(run))
+    return _normalise.Normalisation(**normalisation(run))
 
 
 def normalisation(run: RunFolder) -> dict[str, Any]:
@@ -74,98 +69,10 @@ def input_shape(recipe: Recipe) -> tuple[int, int, int]:
     return tuple(front_end(recipe).compute_output_shape((None, dataset.segment_samples(recipe))))[1:]
 
 
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Context in which initial weights and seed generators of Keras layers follow from a seed.
-
-    Keras draws the seeds of both from Python's random state, which is restored at the end.
-    """
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(state)
-
-
-def network(recipe: Recipe, classes: int, *, foldable: bool = False) -> keras.Model:
-    """The recipe's network with initial weights of the recipe's seed.
-
-    Args:
-        recipe: The recipe.
-        classes: Number of classes.
-        foldable: Whether to build the form whose batch norms fold into convolutions, for quantisation; weights
-            and outputs are the same. Models without such a form ignore it.
-    """
-    with seeded(recipe.seed):
-        return _network(recipe, classes, foldable)
-
-
-def checked_network(recipe: Recipe, classes: int) -> keras.Model:
-    """The recipe's network; its data and augmentations may be absent.
-
-    Raises:
-        UserError: The settings of the model do not fit together.
-    """
-    try:
-        return network(recipe, classes)
-    except ValueError as error:
-        raise UserError(f"{recipe.file}: the network cannot be built: {str(error).splitlines()[0]}") from error
-
-
-def load_network(run: RunFolder, *, foldable: bool = False) -> keras.Model:
-    """The network of a run with its best weights.
-
-    Args:
-        run: A trained or imported run.
-        foldable: As for `network`.
-
-    Raises:
-        UserError: The run has no weights yet.
-    """
-    file = run.path / layout.BEST_WEIGHTS
-    if not file.is_file():
-        raise UserError(f"{file}: is missing; train the run to its end first.")
-    model = network(run.recipe, len(run.labels), foldable=foldable)
-    model.load_weights(file)
-    return model
-
-
-def head_layers(recipe: Recipe, classes: int) -> list[str]:
-    """Names of the layers whose weights change their shapes with the number of classes, in order.
-
-    Such as a last convolution with its batch norm, or a dense layer.
-    """
-    shapes, others = (weight_shapes(network(recipe, number)) for number in (classes, classes + 1))
-    return [name for name in shapes if shapes[name] != others[name]]
-
-
-def weight_shapes(network: keras.Model) -> dict[str, str]:
-    """Shapes of the weights of every layer that has any, as text, by the layer's name."""
-    return {
-        layer.name: " and ".join(" x ".join(map(str, weight.shape)) for weight in layer.weights)
-        for layer in network.layers
-        if layer.weights
-    }
-
-
-def student(recipe: Recipe, classes: Sequence[str], **settings: Any) -> Student:
-    """The recipe's untrained network in a Student.
-
-    Args:
-        recipe: The recipe.
-        classes: Names of the classes.
-        **settings: Arguments of the Student that are not in the recipe.
-    """
-    with seeded(recipe.seed):
-        return Student(
-            _network(recipe, len(classes)),
-            distill=recipe.distill,
-            hierarchy=recipe.hierarchy,
-            classes=classes,
-            multi_label=dataset.multi_label(recipe),
-            **settings,
-        )
+def network_input(run: RunFolder) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from waves to inputs of the run's network: front end, then normalisation."""
+    layer, normalise = front_end(run.recipe), normaliser(run)
+    return lambda wave: normalise(layer(wave))
 
 
 def source(
@@ -205,10 +112,12 @@ def training_batches(
     Args:
         run: The run.
         source: Its training segments.
-        first_step, last_step: Range of steps, the last one excluded.
-        worker, workers: Of several processes that share every batch, the index of this one and their number (see
-            batches.training). Waves are augmented by the number of their chunk and front ends vary by the step, as
-            for one process; spectrograms are augmented, and mixed, within a process's part, with its own draws.
+        first_step: First step.
+        last_step: Step before which the dataset ends.
+        worker: Of several processes that share every batch, the index of this one (see batches.training). Waves are
+            augmented by the number of their chunk and front ends vary by the step, as for one process; spectrograms
+            are augmented, and mixed, within a process's part, with its own draws.
+        workers: Number of these processes.
 
     Returns:
         (spectrograms, targets) of every step; targets are what distillation.terms.total takes: "label", and the
@@ -263,35 +172,6 @@ def augmented(recipe: Recipe, batch: dict[str, tf.Tensor], step: int | tf.Tensor
     return augmenter(recipe, "mel")(batch, seed)
 
 
-def evaluation_batches(run: RunFolder, source: batches.Source, batch_size: int = 256) -> tf.data.Dataset:
-    """Inputs of the network (batch, bands, frames, channels) of all segments in order, not augmented."""
-    to_input = network_input(run)
-    chunks = batches.evaluation(source, batches.CHUNK).map(lambda batch: to_input(batch["wave"]), batches.PARALLEL)
-    return chunks.rebatch(batch_size).prefetch(2)
-
-
-def network_input(run: RunFolder) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function from waves to inputs of the run's network: front end, then normalisation."""
-    layer, normalise = front_end(run.recipe), normaliser(run)
-    return lambda wave: normalise(layer(wave))
-
-
-def forward(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function from spectrograms to outputs in inference mode, traced once for all batch sizes."""
-    shape = (None, *network.input_shape[1:])
-    return tf.function(lambda x: network(x, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
-
-
-def outputs(logits: Callable[[tf.Tensor], Any], inputs: tf.data.Dataset) -> np.ndarray:
-    """Logits (clips, classes) of all batches of a dataset.
-
-    Args:
-        logits: Function from a batch to its logits.
-        inputs: Batches of what it takes.
-    """
-    return np.concatenate([np.asarray(logits(x)) for x in inputs])
-
-
 def augmenter(recipe: Recipe, stage: str) -> Callable[[dict, tf.Tensor], dict]:
     """A function (batch, seed) -> batch that applies the recipe's augmentations of a stage, "wave" or "mel"."""
     parts = [(registry.module("augmentation", part.name), part.settings) for part in recipe.augmentation]
@@ -306,15 +186,21 @@ def augmenter(recipe: Recipe, stage: str) -> Callable[[dict, tf.Tensor], dict]:
     return augment
 
 
-def teacher_recipe(recipe: Recipe, teacher: Recipe) -> Recipe:
-    """A teacher's recipe on its student's data: `teacher` with the sections dataset and data of `recipe`."""
-    return dataclasses.replace(teacher, dataset=recipe.dataset, data=recipe.data)
+def evaluation_batches(run: RunFolder, source: batches.Source, batch_size: int = 256) -> tf.data.Dataset:
+    """Inputs of the network (batch, bands, frames, channels) of all segments in order, not augmented."""
+    to_input = network_input(run)
+    chunks = batches.evaluation(source, batches.CHUNK).map(lambda batch: to_input(batch["wave"]), batches.PARALLEL)
+    return chunks.rebatch(batch_size).prefetch(2)
 
 
-def _network(recipe, classes, foldable=False):
-    build = registry.entry("model", recipe.model.name)
-    form = {"foldable": foldable} if "foldable" in inspect.signature(build).parameters else {}
-    return build(input_shape(recipe), classes, **form, **recipe.model.settings)
+def outputs(logits: Callable[[tf.Tensor], Any], inputs: tf.data.Dataset) -> np.ndarray:
+    """Logits (clips, classes) of all batches of a dataset.
+
+    Args:
+        logits: Function from a batch to its logits.
+        inputs: Batches of what it takes.
+    """
+    return np.concatenate([np.asarray(logits(x)) for x in inputs])
 
 
 def _training_front_end(recipe):

@@ -1,0 +1,53 @@
+"""Assembly of a recipe's parts. The only package that knows every part."""
+
+from asc_tf.build.inputs import (
+    augmented,
+    augmenter,
+    evaluation_batches,
+    front_end,
+    input_shape,
+    measure_normalisation,
+    network_input,
+    normalisation,
+    normaliser,
+    outputs,
+    source,
+    targets,
+    training_batches,
+)
+from asc_tf.build.networks import (
+    checked_network,
+    forward,
+    head_layers,
+    load_network,
+    network,
+    seeded,
+    student,
+    teacher_recipe,
+    weight_shapes,
+)
+
+__all__ = [
+    "augmented",
+    "augmenter",
+    "checked_network",
+    "evaluation_batches",
+    "forward",
+    "front_end",
+    "head_layers",
+    "input_shape",
+    "load_network",
+    "measure_normalisation",
+    "network",
+    "network_input",
+    "normalisation",
+    "normaliser",
+    "outputs",
+    "seeded",
+    "source",
+    "student",
+    "targets",
+    "teacher_recipe",
+    "training_batches",
+    "weight_shapes",
+]

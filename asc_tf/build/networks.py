@@ -1,0 +1,131 @@
+"""Networks of recipes and runs: untrained, with best weights, and in a Student."""
+
+import contextlib
+import dataclasses
+import inspect
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from asc_tf import dataset
+from asc_tf.build.inputs import input_shape
+from asc_tf.distillation.student import Student
+from asc_tf.errors import UserError
+from asc_tf.recipe import registry
+from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import layout
+from asc_tf.runs.folder import RunFolder
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Context in which initial weights and seed generators of Keras layers follow from a seed.
+
+    Keras draws the seeds of both from Python's random state, which is restored at the end.
+    """
+    state = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+def network(recipe: Recipe, classes: int, *, foldable: bool = False) -> keras.Model:
+    """The recipe's network with initial weights of the recipe's seed.
+
+    Args:
+        recipe: The recipe.
+        classes: Number of classes.
+        foldable: Whether to build the form whose batch norms fold into convolutions, for quantisation; weights
+            and outputs are the same. Models without such a form ignore it.
+    """
+    with seeded(recipe.seed):
+        return _network(recipe, classes, foldable)
+
+
+def checked_network(recipe: Recipe, classes: int) -> keras.Model:
+    """The recipe's network; its data and augmentations may be absent.
+
+    Raises:
+        UserError: The settings of the model do not fit together.
+    """
+    try:
+        return network(recipe, classes)
+    except ValueError as error:
+        raise UserError(f"{recipe.file}: the network cannot be built: {str(error).splitlines()[0]}") from error
+
+
+def load_network(run: RunFolder, *, foldable: bool = False) -> keras.Model:
+    """The network of a run with its best weights.
+
+    Args:
+        run: A trained or imported run.
+        foldable: As for `network`.
+
+    Raises:
+        UserError: The run has no weights yet.
+    """
+    file = run.path / layout.BEST_WEIGHTS
+    if not file.is_file():
+        raise UserError(f"{file}: is missing; train the run to its end first.")
+    model = network(run.recipe, len(run.labels), foldable=foldable)
+    model.load_weights(file)
+    return model
+
+
+def head_layers(recipe: Recipe, classes: int) -> list[str]:
+    """Names of the layers whose weights change their shapes with the number of classes, in order.
+
+    Such as a last convolution with its batch norm, or a dense layer.
+    """
+    shapes, others = (weight_shapes(network(recipe, number)) for number in (classes, classes + 1))
+    return [name for name in shapes if shapes[name] != others[name]]
+
+
+def weight_shapes(network: keras.Model) -> dict[str, str]:
+    """Shapes of the weights of every layer that has any, as text, by the layer's name."""
+    return {
+        layer.name: " and ".join(" x ".join(map(str, weight.shape)) for weight in layer.weights)
+        for layer in network.layers
+        if layer.weights
+    }
+
+
+def student(recipe: Recipe, classes: Sequence[str], **settings: Any) -> Student:
+    """The recipe's untrained network in a Student.
+
+    Args:
+        recipe: The recipe.
+        classes: Names of the classes.
+        **settings: Arguments of the Student that are not in the recipe.
+    """
+    with seeded(recipe.seed):
+        return Student(
+            _network(recipe, len(classes)),
+            distill=recipe.distill,
+            hierarchy=recipe.hierarchy,
+            classes=classes,
+            multi_label=dataset.multi_label(recipe),
+            **settings,
+        )
+
+
+def forward(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from spectrograms to outputs in inference mode, traced once for all batch sizes."""
+    shape = (None, *network.input_shape[1:])
+    return tf.function(lambda x: network(x, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
+
+
+def teacher_recipe(recipe: Recipe, teacher: Recipe) -> Recipe:
+    """A teacher's recipe on its student's data: `teacher` with the sections dataset and data of `recipe`."""
+    return dataclasses.replace(teacher, dataset=recipe.dataset, data=recipe.data)
+
+
+def _network(recipe, classes, foldable=False):
+    build = registry.entry("model", recipe.model.name)
+    form = {"foldable": foldable} if "foldable" in inspect.signature(build).parameters else {}
+    return build(input_shape(recipe), classes, **form, **recipe.model.settings)
