@@ -7,6 +7,7 @@ import tensorflow as tf
 from real_sound import CASES, EACH
 
 from asc_tf import build
+from asc_tf.build import networks
 from asc_tf.errors import UserError
 from asc_tf.tflite import file as tflite_file
 from export.device import wave
@@ -69,7 +70,7 @@ def test_input_and_output_are_named_wave_and_logits(int8_run):
 def test_logits_of_a_float_run_are_those_of_keras(run_of, small, monkeypatch):
     run, network = run_of(), small()
     run.write("weights/best.weights.h5", network.save_weights)
-    monkeypatch.setattr(build, "network", lambda recipe, classes, foldable: small())
+    monkeypatch.setattr(networks, "network", lambda recipe, classes, foldable: small())
     clips = noise(8)
     expected = network(build.network_input(run)(clips), training=False)
     content = wave.convert(run)
