@@ -56,7 +56,10 @@ def checked_network(recipe: Recipe, classes: int) -> keras.Model:
     try:
         return network(recipe, classes)
     except ValueError as error:
-        raise UserError(f"{recipe.file}: the network cannot be built: {str(error).splitlines()[0]}") from error
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{recipe.file}: the network cannot be built: {reason} (add --traceback to see where)."
+        ) from error
 
 
 def load_network(run: RunFolder, *, foldable: bool = False) -> keras.Model:

@@ -11,7 +11,7 @@ FLOAT = _compat.TensorType.FLOAT32
 
 
 def join(first: bytes, second: bytes, *, input_name: str, output_name: str) -> bytes:
-    """A file from the input of the first to the output of the second, both float32.
+    """Joins two TFLite files to one that runs the first, then the second; its input and output are float32.
 
     QUANTIZE and DEQUANTIZE stand before and after a second file that computes in 8 bits.
 

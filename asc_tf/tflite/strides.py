@@ -9,12 +9,13 @@ from asc_tf.tflite import file as tflite_file
 
 
 def with_native_strides(content: bytes) -> bytes:
-    """The same network with every such pair of operations merged to one strided depthwise convolution.
-
-    Every output is the same integer, or float.
+    """Merges each stride-1 depthwise convolution and the 1 x 1 max pooling that reads it to one strided convolution.
 
     Args:
-        content: Bytes of the file.
+        content: Bytes of a TFLite file.
+
+    Returns:
+        Bytes of a file with the same outputs, to the bit.
     """
     model, graph = tflite_file.graph(content)
     for pool in [operator for operator in graph.operators if _subsamples(model, operator)]:

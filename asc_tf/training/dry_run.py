@@ -35,8 +35,11 @@ def check(recipe: Recipe, teachers: Sequence[Recipe] = (), networks: NetworkCach
         _trace(recipe, classes, sizes)
     except UserError as error:
         raise UserError(f"{recipe.file}: {error}") from error
-    except (ValueError, tf.errors.InvalidArgumentError) as error:
-        raise UserError(f"{recipe.file}: the parts do not fit together: {str(error).splitlines()[0]}") from error
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"{recipe.file}: the parts do not fit together: {reason} (add --traceback to see where)."
+        ) from error
     return sizes
 
 
