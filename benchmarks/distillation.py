@@ -1,4 +1,4 @@
-"""What does distillation bring on real sounds? ESC-10, one fold held out, several seeds, one table.
+"""Gain of distillation on real sounds: ESC-10, one fold held out, several seeds, one table.
 
 Run:     python benchmarks/distillation.py [--seeds 1 2 3] [--runs runs/distillation] [--choose] [--set KEY=VALUE ...]
 Output:  benchmarks/distillation.md: macro accuracy of seconds and of whole clips, mean and standard deviation over the
@@ -6,17 +6,19 @@ Output:  benchmarks/distillation.md: macro accuracy of seconds and of whole clip
 Needs:   the folder that dataset.root of benchmarks/distillation/*.toml names, else --set dataset.root=FOLDER.
 
 Three teachers and fifteen students take about an hour and a half on two cores.
-Finished runs are reused and a stopped one goes on, so the same command continues after an interruption; after a
+Finished runs are reused and an unfinished one is resumed, so the same command continues after an interruption; after a
 change of the recipes name another folder by --runs.
---choose tests fold 3 and leaves fold 4 out altogether, prints the table and writes nothing: what the recipes say was
-chosen that way. All students of a row learn from the same teachers, seeds 1 to 3 of teacher.toml.
+--choose tests fold 3 and leaves fold 4 out altogether, prints the table and writes nothing: the settings of the recipes
+were chosen that way. All students of a row have the same teachers, seeds 1 to 3 of teacher.toml.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,8 @@ HERE = Path(__file__).parent / "distillation"
 ROOT = Path(__file__).parents[1]
 
 
-def taught(runs, layer=""):
+def teacher_override(runs: int, layer: str = "") -> str:
+    """Override of a recipe's teachers: some runs of teacher.toml, `layer` a further key of the section."""
     return f'teacher=[{{recipe="teacher", runs={runs}{layer}}}]'
 
 
@@ -34,19 +37,28 @@ GROUPS = (
     'hierarchy={groups={animals=["dog_bark", "rooster"], nature=["fire_crackling", "rain", "sea_waves"], '
     'people=["baby_cry", "person_sneeze"], machines=["chainsaw", "clock_tick", "helicopter"]}, branches="one"}'
 )
-# What every row changes in student.toml.
+# Name of a row -> its overrides of student.toml.
 ROWS = {
     "student alone": [],
-    "+ logits of one teacher": [taught(1), LOGITS],
-    "+ logits of three teachers, their mean": [taught(3), LOGITS],
-    "+ embedding of one teacher": [taught(1, ', layer="b4_relu"'), EMBEDDING],
+    "+ logits of one teacher": [teacher_override(1), LOGITS],
+    "+ logits of three teachers, their mean": [teacher_override(3), LOGITS],
+    "+ embedding of one teacher": [teacher_override(1, ', layer="b4_relu"'), EMBEDDING],
     "+ groups of classes, one branch": [GROUPS],
 }
 CHOOSING = ["dataset.test_fold=3", "dataset.left_out_folds=[4]"]
 
 
-def trained(folder, recipe, overrides):
-    """What metrics.json of a recipe's run holds, which is made, or gone on with, if it is not finished."""
+def train(folder: Path, recipe: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
+    """Trains a recipe where its run is not finished, and resumes an unfinished run.
+
+    Args:
+        folder: The run folder.
+        recipe: Name or file of the recipe.
+        overrides: KEY=VALUE texts.
+
+    Returns:
+        The content of metrics.json.
+    """
     metrics = folder / "metrics.json"
     if not metrics.is_file():
         print(f"\n{folder}", flush=True)
@@ -55,82 +67,105 @@ def trained(folder, recipe, overrides):
     return json.loads(metrics.read_text())
 
 
-def table(rows, teachers):
-    """Markdown. rows: {name: {seed: metrics}}; teachers: the metrics of each teacher run."""
+def format_table(rows: Mapping[str, Mapping[int, dict]], teachers: Sequence[dict]) -> str:
+    """The table in Markdown.
+
+    Args:
+        rows: {name: {seed: metrics}}.
+        teachers: Metrics of each teacher run.
+    """
     lines = [
         "| | seconds, % | gain over the student alone, points | whole clips, % | parameters | MACs |",
         "|---|---|---|---|---|---|",
     ]
-    alone = {seed: seconds(found) for seed, found in rows.get("student alone", {}).items()}
-    for name, found in rows.items():
-        gains = [seconds(found[seed]) - alone[seed] for seed in found if seed in alone]
-        gain = spread(gains, sign="+") if gains and name != "student alone" else ""
-        lines.append(line(name, list(found.values()), gain))
+    alone = {seed: segment_accuracy(metrics) for seed, metrics in rows.get("student alone", {}).items()}
+    for name, by_seed in rows.items():
+        gains = [segment_accuracy(metrics) - alone[seed] for seed, metrics in by_seed.items() if seed in alone]
+        gain = format_spread(gains, sign="+") if gains and name != "student alone" else ""
+        lines.append(format_row(name, list(by_seed.values()), gain))
     if teachers:
-        lines.append(line("the teachers themselves", teachers, ""))
+        lines.append(format_row("the teachers themselves", teachers, ""))
     return "\n".join(lines)
 
 
-def line(name, found, gain):
-    cost = found[0]["cost"]
-    whole = spread([100 * metrics["by_file"]["macro_accuracy"] for metrics in found])
-    cells = [spread([seconds(m) for m in found]), gain, whole, f"{cost['parameters']:,}", f"{cost['macs']:,}"]
+def format_row(name: str, runs: Sequence[dict], gain: str) -> str:
+    """A row of the table, from the metrics of runs of equal networks."""
+    cost = runs[0]["cost"]
+    segments = format_spread([segment_accuracy(metrics) for metrics in runs])
+    whole = format_spread([100 * metrics["by_file"]["macro_accuracy"] for metrics in runs])
+    cells = [segments, gain, whole, f"{cost['parameters']:,}", f"{cost['macs']:,}"]
     return f"| {name} | {' | '.join(cells)} |"
 
 
-def seconds(metrics):
+def segment_accuracy(metrics: Mapping[str, Any]) -> float:
+    """Macro accuracy of the seconds, in percent."""
     return 100 * metrics["macro_accuracy"]
 
 
-def spread(values, sign=""):
-    """Mean, standard deviation (n - 1) and every value."""
-    deviation = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
-    return f"{np.mean(values):{sign}.1f}{deviation} ({', '.join(f'{value:{sign}.1f}' for value in values)})"
+def format_spread(values: Sequence[float], sign: str = "") -> str:
+    """Mean, standard deviation (n - 1) and every value; `sign` is "+" for differences."""
+    std = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
+    return f"{np.mean(values):{sign}.1f}{std} ({', '.join(f'{value:{sign}.1f}' for value in values)})"
 
 
-def evidence(folder, alone):
-    """What there is to be learnt from the teachers, in sentences.  alone: what students reach by themselves, %."""
-    from asc_tf import dataset
+def describe_teachers(folder: Path, alone: float) -> str:
+    """Sentences on the most that a student can gain from the teachers.
+
+    Args:
+        folder: Folder of the runs.
+        alone: Mean accuracy of the students without teachers, in percent.
+    """
+    from asc_tf import dataset, metrics
     from asc_tf.evaluation import evaluate
-    from asc_tf.metrics import scores as metrics
-    from asc_tf.runs import folder as run_folder
+    from asc_tf.inference.run import load_run
 
-    runs = [run_folder.load(file.parent) for file in sorted(folder.glob("teacher-*/metrics.json"))]
+    runs = [load_run(file.parent) for file in sorted(folder.glob("teacher-*/metrics.json"))]
     data = dataset.load(runs[0].recipe, quiet=True)
-    tested = [evaluate.scored(run, data)["float"][1] for run in runs]
-    together = 100 * metrics.macro_accuracy(data.labels(data.test), metrics.fused(tested, "mean"))
+    tested = [evaluate.predictions(run, data)["float"][1] for run in runs]
+    fused = 100 * metrics.macro_accuracy(data.labels(data.test), metrics.fuse(tested, "mean"))
     stored = [np.load(run.path / "teacher_outputs/train-1_crops/0000000.npz")["logits"] for run in runs]
-    said, labels = np.mean(np.stack(stored).astype(np.float32), axis=0), data.labels(data.train)
-    probabilities = metrics.softmax(said)
+    logits, labels = np.mean(np.stack(stored).astype(np.float32), axis=0), data.labels(data.train)
+    probabilities = metrics.softmax(logits)
     entropy = -np.sum(probabilities * np.log(np.maximum(probabilities, 1e-12)), axis=1).mean()
     return (
-        f"The {len(runs)} teachers together, by the mean of their probabilities, reach {together:.1f} %, "
-        f"{together - alone:+.1f} points from the student alone: all that could be gained by "
-        "copying them. Of the seconds they teach by, which they were trained on, "
-        f"their mean logits name the label's class in {100 * np.mean(said.argmax(axis=1) == labels):.1f} %, with a "
-        f"log loss of {metrics.log_loss(labels, probabilities):.2f} and an entropy of {entropy:.2f} nat: little "
-        "that the labels do not say, but at a high temperature."
+        f"The {len(runs)} teachers fused, by the mean of their probabilities, reach {fused:.1f} %, "
+        f"{fused - alone:+.1f} points from the student alone: the most that copying them can gain. "
+        "On the seconds of the distillation, which they were trained on, "
+        f"the class of their mean logits is the label's in {100 * np.mean(logits.argmax(axis=1) == labels):.1f} %, "
+        f"with a log loss of {metrics.log_loss(labels, probabilities):.2f} and an entropy of {entropy:.2f} nat: little "
+        "that is not in the labels, except at a high temperature."
     )
 
 
-def report(rows, teachers, options, found):
+def report(
+    rows: Mapping[str, Mapping[int, dict]], teachers: Sequence[dict], options: argparse.Namespace, description: str
+) -> str:
+    """The text of distillation.md.
+
+    Args:
+        rows: {name: {seed: metrics}}.
+        teachers: Metrics of each teacher run.
+        options: Of the command line.
+        description: As `describe_teachers` returns it.
+    """
     clips = next(iter(next(iter(rows.values())).values()))
     changed = f" `--set {' --set '.join(options.overrides)}`" if options.overrides else ""
-    return f"""# What does distillation bring on real sounds?
+    return f"""# Gain of distillation on real sounds
 
-Made by `python benchmarks/distillation.py`{changed}; seeds {", ".join(map(str, options.seeds))}; {clips["clips"]}
+Written by `python benchmarks/distillation.py`{changed}; seeds {", ".join(map(str, options.seeds))}; {clips["clips"]}
 seconds of fold 4, {clips["by_file"]["clips"]} clips. Folds 1 to 3 train.
 Mean ± standard deviation over the seeds (each seed).
 Macro accuracy over the ten classes. Networks, epochs and weights were chosen on folds 1 to 3.
 
-{table(rows, teachers)}
+{format_table(rows, teachers)}
 
-{found}
+{description}
 
 {(HERE / "tried.md").read_text(encoding="utf-8")}"""
 
 
-def main():
+def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--runs", type=Path, default=Path("runs/distillation"))
@@ -148,15 +183,15 @@ def main():
             if options.only and number not in options.only:
                 continue
             out = folder / f"row{number}-seed{seed}"
-            found = trained(out, HERE / "student.toml", [*overrides, *changes, f"seed={seed}"])
-            rows.setdefault(name, {})[seed] = found["float"]
-            made = [json.loads(file.read_text())["float"] for file in sorted(folder.glob("teacher-*/metrics.json"))]
-    print(table(rows, made))
-    alone = [seconds(metrics) for metrics in rows.get("student alone", {}).values()]
-    found = evidence(folder, np.mean(alone)) if made and alone else ""
-    print(found)
+            metrics = train(out, HERE / "student.toml", [*overrides, *changes, f"seed={seed}"])
+            rows.setdefault(name, {})[seed] = metrics["float"]
+    teachers = [json.loads(file.read_text())["float"] for file in sorted(folder.glob("teacher-*/metrics.json"))]
+    print(format_table(rows, teachers))
+    alone = [segment_accuracy(metrics) for metrics in rows.get("student alone", {}).values()]
+    description = describe_teachers(folder, np.mean(alone)) if teachers and alone else ""
+    print(description)
     if not options.choose and not options.only:
-        (HERE.parent / "distillation.md").write_text(report(rows, made, options, found), encoding="utf-8")
+        (HERE.parent / "distillation.md").write_text(report(rows, teachers, options, description), encoding="utf-8")
 
 
 if __name__ == "__main__":

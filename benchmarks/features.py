@@ -1,8 +1,9 @@
-"""How fast are the front ends beside their originals, and does their cost stay flat? Clips of 1 s, 2 cores.
+"""Speed of the front ends relative to their originals, and their cost by the number of clips; clips of 1 s, 2 cores.
 
 Run:     python benchmarks/features.py [--repeats 5] [--seconds 4] [--most 100000]
-Needs:   pip install -e ".[bench]" (librosa, torch, nnAudio, gammatone); a rival that is absent is left out, aloud.
-Output:  a line a rival: clips a second of ours / of the rival, the ratio and the ratio promised, medians of
+Needs:   pip install -e ".[bench]" (librosa, torch, nnAudio, gammatone);
+         a rival that is absent is left out, with a message.
+Output:  a line a rival: clips a second of ours / of the rival, the ratio and its target, medians of
          alternating measurements; then the cost a clip and the memory from 1 to 100,000 clips.
 
 Log-mel: the DCASE 2024 baseline's, 32 kHz, FFT 4096, 256 x 65. Its torch original is written in plain torch
@@ -15,6 +16,7 @@ import multiprocessing
 import os
 import resource
 import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import features_gammatone_cqt as others
@@ -25,8 +27,8 @@ SETTINGS = {
     "flavour": "htk", "sample_rate_hz": RATE_HZ, "window_samples": 3072, "hop_samples": 500, "fft_samples": 4096,
     "bands": 256, "min_hz": 0.0, "max_hz": 16000.0,
 }  # fmt: skip
-# (what, rival) begin so -> at least so many times the best of these rivals
-PROMISES = {
+# Starts of the names of (front end, rival) -> least ratio to the best of these rivals.
+TARGETS = {
     ("log-mel", "librosa, two processes"): 6,
     ("log-mel", "torch"): 1.5,
     ("log-mel", "bare FFT"): 1 / 3,
@@ -36,31 +38,38 @@ PROMISES = {
 }
 
 
-def clips():
+def clips() -> np.ndarray:
     """(64, 32000) float32 of coloured noise, the same at every call."""
     spectra = np.fft.rfft(np.random.default_rng(0).standard_normal((CLIPS, RATE_HZ)))
     return (np.fft.irfft(spectra / np.sqrt(1 + np.arange(spectra.shape[1]))) * 10).astype("f")
 
 
-def rows(*, repeats, seconds):
-    """Yields (what, rival, our clips a second, the rival's) for the log-mel."""
+def rows(*, repeats: int, seconds: float) -> Iterator[tuple[str, str, float, float]]:
+    """Yields (front end, rival, our clips a second, the rival's) for the log-mel.
+
+    Args:
+        repeats: Number of measurements of each.
+        seconds: Duration of a measurement.
+    """
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as one, context.Pool(2) as two:
         functions = {"ours": ours()}
-        if others.present("librosa"):
+        if others.installed("librosa"):
             functions["librosa, one process"] = lambda waves: sum(one.map(librosa_mel, waves[:8], 8))
             functions["librosa, two processes"] = lambda waves: sum(two.map(librosa_mel, waves[:16], 8))
-        functions |= torch_rivals() if others.present("torch") else {}
-        yield from others.compared("log-mel 32 kHz", functions, clips(), repeats, seconds)
+        functions |= torch_rivals() if others.installed("torch") else {}
+        yield from others.compare("log-mel 32 kHz", functions, clips(), repeats, seconds)
 
 
-def layer():
+def layer() -> Callable:
+    """The front end that is measured."""
     from asc_tf.features import log_mel
 
     return log_mel.build(**SETTINGS)
 
 
-def ours():
+def ours() -> Callable[[np.ndarray], int]:
+    """Our front end in a tf.data pipeline; a call takes a chunk of clips from it."""
     import tensorflow as tf
 
     chunks = tf.data.Dataset.from_tensor_slices(clips()).repeat().batch(CHUNK, drop_remainder=True)
@@ -73,7 +82,8 @@ def ours():
     return run
 
 
-def librosa_mel(wave):
+def librosa_mel(wave: np.ndarray) -> int:
+    """Log-mel of a clip (samples,) by librosa; returns the number of clips."""
     import librosa
 
     power = librosa.feature.melspectrogram(
@@ -83,8 +93,8 @@ def librosa_mel(wave):
     return 1
 
 
-def torch_rivals():
-    """The torch original and the bare FFTs, each in several batch sizes, on two threads."""
+def torch_rivals() -> dict[str, Callable[[np.ndarray], int]]:
+    """The torch original and the bare FFTs, each in several batch sizes, on two threads, by name."""
     import torch
 
     from asc_tf.features import _mel
@@ -111,10 +121,13 @@ def torch_rivals():
     return functions | {f"bare FFT, batches of {size}": batched(torch.fft.rfft, frames, size) for size in (1, 4, 16)}
 
 
-def growth(most):
-    """Yields (clips, milliseconds a clip, MB of the process) from 1 clip on, once everything is compiled.
+def growth(most: int) -> Iterator[tuple[int, float, float]]:
+    """Yields (clips, milliseconds a clip, MB of the process) for 1, 10, ... clips, once everything is compiled.
 
-    Up to 100 clips are one call; more go through a pipeline in chunks of 64.
+    Up to 100 clips are one call; more are computed in a pipeline in chunks of 64.
+
+    Args:
+        most: Largest number of clips.
     """
     import tensorflow as tf
 
@@ -124,8 +137,8 @@ def growth(most):
     def process(count):
         if count <= 100:
             return layer_of(waves[:count])
-        numbers = tf.data.Dataset.range(count).batch(CHUNK)
-        for _ in numbers.map(lambda n: layer_of(tf.gather(waves, n % CLIPS)), os.cpu_count()).prefetch(1):
+        indices = tf.data.Dataset.range(count).batch(CHUNK)
+        for _ in indices.map(lambda n: layer_of(tf.gather(waves, n % CLIPS)), os.cpu_count()).prefetch(1):
             pass
 
     count = 1
@@ -144,31 +157,36 @@ def _resident_megabytes():
     return pages * resource.getpagesize() / 2**20
 
 
-def verdicts(found):
-    """Lines 'promise: kept or missed' of (what, rival, ours, theirs), each against the rival's best form."""
-    for (what, rival), least in PROMISES.items():
+def target_lines(results: Sequence[tuple[str, str, float, float]]) -> Iterator[str]:
+    """Yields a line for every target, met or missed, against the best variant of the rival.
+
+    Args:
+        results: (front end, rival, our clips a second, the rival's), as `rows` yields them.
+    """
+    for (front_end, rival), least in TARGETS.items():
         ratios = {}
-        for name, form, ours_per_s, theirs_per_s in found:
-            if name.startswith(what) and form.startswith(rival):
+        for name, form, ours_per_s, theirs_per_s in results:
+            if name.startswith(front_end) and form.startswith(rival):
                 ratios[name] = min(ratios.get(name, np.inf), ours_per_s / theirs_per_s)
         for name, ratio in ratios.items():
-            yield f"{name}: {ratio:.2f} x {rival}, promised {least:.2f}: {'kept' if ratio >= least else 'MISSED'}"
+            yield f"{name}: {ratio:.2f} x {rival}, target {least:.2f}: {'met' if ratio >= least else 'MISSED'}"
 
 
-def main():
+def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--most", type=int, default=100_000, help="clips of the longest run")
     parser.add_argument("--only", choices=["log-mel", "others", "growth"])
     options = parser.parse_args()
-    timing, found = {"repeats": options.repeats, "seconds": options.seconds}, []
+    timing, results = {"repeats": options.repeats, "seconds": options.seconds}, []
     for part, source in (("log-mel", rows), ("others", others.rows)):
-        for what, rival, ours_per_s, theirs_per_s in source(**timing) if options.only in (None, part) else ():
-            ratio = ours_per_s / theirs_per_s
-            print(f"{what:26} {rival:36} {ours_per_s:9.1f} / {theirs_per_s:8.2f} clips/s = {ratio:7.2f} x", flush=True)
-            found.append((what, rival, ours_per_s, theirs_per_s))
-    print("\n".join(verdicts(found)), flush=True)
+        for front_end, rival, ours_per_s, theirs_per_s in source(**timing) if options.only in (None, part) else ():
+            rates, ratio = f"{ours_per_s:9.1f} / {theirs_per_s:8.2f} clips/s", ours_per_s / theirs_per_s
+            print(f"{front_end:26} {rival:36} {rates} = {ratio:7.2f} x", flush=True)
+            results.append((front_end, rival, ours_per_s, theirs_per_s))
+    print("\n".join(target_lines(results)), flush=True)
     for count, cost_ms, megabytes in growth(options.most) if options.only in (None, "growth") else ():
         print(f"{count:7d} clips  {cost_ms:7.3f} ms a clip  {megabytes:6.0f} MB", flush=True)
 

@@ -1,11 +1,12 @@
-"""Are gammatone and CQT spectrograms 5, 50 and 10 times as fast as their originals? Clips of 1 s at 44.1 kHz.
+"""Speed of gammatone and CQT spectrograms relative to gammatone, librosa and nnAudio; clips of 1 s at 44.1 kHz.
 
 Run:     python benchmarks/features_gammatone_cqt.py [--repeats 5] [--seconds 4]
-Needs:   pip install -e ".[bench]" (gammatone, librosa, nnAudio, torch); a rival that is absent is left out, aloud.
+Needs:   pip install -e ".[bench]" (gammatone, librosa, nnAudio, torch);
+         a rival that is absent is left out, with a message.
 Output:  a line for each rival: clips a second, ours / rival, the ratio; medians of alternating measurements.
 
 Ours is a tf.data pipeline of slices of 16 clips on all processors, rivals in one and in two processes; nnAudio
-with torch's own threads and the best of three batch sizes.
+with torch's default threads and the best of three batch sizes.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import multiprocessing
 import os
 import statistics
 import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -27,53 +30,68 @@ CQT = {
 METHODS = {"gammatone, FFT weights": "fft", "gammatone, exact filters": "filters"}
 
 
-def clips():
+def clips() -> np.ndarray:
     """(64, 44100) float32 of coloured noise, the same at every call."""
     spectra = np.fft.rfft(np.random.default_rng(0).standard_normal((CLIPS, RATE_HZ)))
     return (np.fft.irfft(spectra / np.sqrt(1 + np.arange(spectra.shape[1]))) * 10).astype("f")
 
 
-def rows(*, repeats=5, seconds=4.0):
-    """Yields (what, rival, our clips a second, the rival's): medians of `repeats` of `seconds` each, in turn."""
+def rows(*, repeats: int = 5, seconds: float = 4.0) -> Iterator[tuple[str, str, float, float]]:
+    """Yields (front end, rival, our clips a second, the rival's).
+
+    Args:
+        repeats: Number of measurements of each, in turn, of which the median is taken.
+        seconds: Duration of a measurement.
+    """
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as one, context.Pool(2) as two:
-        for what, method in METHODS.items():
+        for front_end, method in METHODS.items():
             ours = {"ours": _ours("gammatone", method=method, scale="magnitude", **GAMMATONE)}
-            rivals = _in_processes("gammatone", _gammatone, method, one, two) if present("gammatone") else {}
-            yield from compared(what, ours | rivals, clips(), repeats, seconds)
-        for what, settings in CQT.items():
+            rivals = _in_processes("gammatone", _gammatone, method, one, two) if installed("gammatone") else {}
+            yield from compare(front_end, ours | rivals, clips(), repeats, seconds)
+        for front_end, settings in CQT.items():
             ours = {"ours": _ours("cqt", scale="magnitude", **settings)}
-            rivals = _in_processes("librosa", _librosa, settings, one, two) if present("librosa") else {}
-            rivals |= _nnaudio(settings) if present("nnAudio") and present("torch") else {}
-            yield from compared(what, ours | rivals, clips(), repeats, seconds)
+            rivals = _in_processes("librosa", _librosa, settings, one, two) if installed("librosa") else {}
+            rivals |= _nnaudio(settings) if installed("nnAudio") and installed("torch") else {}
+            yield from compare(front_end, ours | rivals, clips(), repeats, seconds)
 
 
-def present(package):
-    """Whether a rival is installed; says so where it is not."""
-    found = importlib.util.find_spec(package) is not None
-    if not found:
+def installed(package: str) -> bool:
+    """Whether a rival is installed; prints a message where it is not."""
+    if importlib.util.find_spec(package) is None:
         print(f"{package} is not installed: left out")
-    return found
+        return False
+    return True
 
 
-def compared(what, functions, waves, repeats, seconds):
-    """functions: name -> a function that takes clips and returns how many went through; "ours" is the first."""
+def compare(
+    title: str, functions: Mapping[str, Callable[[Any], int]], clips: Any, repeats: int, seconds: float
+) -> Iterator[tuple[str, str, float, float]]:
+    """Yields (title, rival, our clips a second, the rival's), medians of measurements in turn.
+
+    Args:
+        title: What is measured.
+        functions: Name -> function that takes clips and returns how many it computed; "ours" is the first.
+        clips: The argument of the functions.
+        repeats: Number of measurements of each.
+        seconds: Duration of a measurement.
+    """
     for function in functions.values():
-        function(waves)  # traces, compiles, starts processes
+        function(clips)  # traces, compiles, starts processes
     rates = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
-            rates[name].append(_rate(function, waves, seconds))
+            rates[name].append(_rate(function, clips, seconds))
     medians = {name: statistics.median(values) for name, values in rates.items()}
     for name in list(functions)[1:]:
-        yield what, name, medians["ours"], medians[name]
+        yield title, name, medians["ours"], medians[name]
 
 
-def _rate(function, waves, seconds):
-    function(waves)  # what lies ready is not counted, and nobody starts cold
+def _rate(function, clips, seconds):
+    function(clips)  # empties buffers, warms up
     start, count = time.perf_counter(), 0
     while time.perf_counter() < start + seconds:
-        count += function(waves)
+        count += function(clips)
     return count / (time.perf_counter() - start)
 
 
@@ -121,7 +139,7 @@ def _librosa(job):
 
 
 def _nnaudio(settings):
-    """CQT1992v2, and CQT2010v2 where the hop divides by its octaves: elsewhere it raises."""
+    """CQT1992v2, and CQT2010v2 where the hop can be halved once an octave; elsewhere that raises."""
     import torch
     from nnAudio import features
 
@@ -144,13 +162,14 @@ def _nnaudio(settings):
     return functions
 
 
-def main():
+def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4.0)
     arguments = parser.parse_args()
-    for what, rival, ours, theirs in rows(repeats=arguments.repeats, seconds=arguments.seconds):
-        print(f"{what:26} {rival:36} {ours:9.1f} / {theirs:8.2f} clips/s = {ours / theirs:7.1f} x", flush=True)
+    for front_end, rival, ours, theirs in rows(repeats=arguments.repeats, seconds=arguments.seconds):
+        print(f"{front_end:26} {rival:36} {ours:9.1f} / {theirs:8.2f} clips/s = {ours / theirs:7.1f} x", flush=True)
 
 
 if __name__ == "__main__":

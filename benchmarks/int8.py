@@ -1,24 +1,26 @@
-"""How much accuracy do 8 bits cost? Float beside int8, after quantisation-aware training and after none.
+"""Accuracy of int8 relative to float, after quantisation-aware training (QAT) and after calibration alone (PTQ).
 
 Run:     python benchmarks/int8.py [--seeds 1 2 3] [--runs runs/int8] [--only ROW ...]
-Output:  benchmarks/int8.md, written after every run that ends: accuracy on the test split, float and int8, and the
-         difference, seed by seed; of the made-up scenes on devices seen in training and not, too.
+Output:  benchmarks/int8.md, written after every finished run: accuracy on the test split, float and int8, and the
+         difference, seed by seed; of the made-up scenes also on devices seen and unseen in training.
 Needs:   ../shared/data for ESC-10, as recipes/esc10_cp_mobile.toml names it.
 
-Twelve trainings take about an hour and a half on two cores.  Finished runs are reused and a stopped one goes on, so
-the same command continues after an interruption.
+Twelve trainings take about an hour and a half on two cores. Finished runs are reused and an unfinished one is resumed,
+so the same command continues after an interruption.
 """
 
 import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from distillation import ROOT, spread, trained
+from distillation import ROOT, format_spread, train
 
 GRN = "model.grn=true"
-# name: recipe, what it changes, (most points that int8 may lose after QAT, after PTQ)
+# Name of a row -> recipe, its overrides, most points that int8 may lose (after QAT, after PTQ).
 ROWS = {
     "ESC-10": ("esc10_cp_mobile", [], (0.5, 2)),
     "ESC-10, with GRN": ("esc10_cp_mobile", [GRN], (1, 4)),
@@ -27,57 +29,82 @@ ROWS = {
 }
 
 
-def measured(folder, recipe, overrides):
-    """{"float", "qat", "ptq", "seen", "unseen"}: accuracies in percent of one run, made or gone on with."""
-    report = trained(folder, recipe, overrides)
-    without = folder.with_name(f"{folder.name}-ptq")
-    if not (without / "export/parity.json").is_file():
-        if without.is_dir():
-            raise SystemExit(f"{without}: was left unfinished; remove it and start again.")
-        command = [sys.executable, "-m", "export.tflite", str(folder), "--out", str(without)]
-        status = subprocess.run([*command, "--set", 'quantise={method="ptq"}'], cwd=ROOT, check=False).returncode
-        if status not in (0, 1):  # 1: made, but over the challenge's limits
-            raise SystemExit(f"{without}: export.tflite ended with status {status}.")
-    qat, ptq = (json.loads((run / "export/parity.json").read_text()) for run in (folder, without))
-    found = {"float": qat["float"], "qat": qat["int8"], "ptq": ptq["int8"]}
-    found = {name: 100 * figures["accuracy"] for name, figures in found.items()}
-    for which in ("seen", "unseen"):
-        if f"{which} devices" in report["float"]:
-            found[which] = [100 * report[form][f"{which} devices"]["accuracy"] for form in ("float", "int8")]
-    return found
+def measure(folder: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
+    """Accuracies of one run in percent; it is trained, or resumed, where it is not finished.
+
+    Args:
+        folder: The run folder; the copy without QAT is written beside it.
+        recipe: Name of the recipe.
+        overrides: KEY=VALUE texts.
+
+    Returns:
+        {"float", "qat", "ptq"}, and {"seen", "unseen"} devices as [float, int8] where the dataset has devices.
+    """
+    metrics = train(folder, recipe, overrides)
+    ptq_folder = folder.with_name(f"{folder.name}-ptq")
+    if not (ptq_folder / "export/parity.json").is_file():
+        convert_without_training(folder, ptq_folder)
+    qat, ptq = (json.loads((run / "export/parity.json").read_text()) for run in (folder, ptq_folder))
+    forms = {"float": qat["float"], "qat": qat["int8"], "ptq": ptq["int8"]}
+    accuracies = {name: 100 * figures["accuracy"] for name, figures in forms.items()}
+    for devices in ("seen", "unseen"):
+        if f"{devices} devices" in metrics["float"]:
+            accuracies[devices] = [100 * metrics[form][f"{devices} devices"]["accuracy"] for form in ("float", "int8")]
+    return accuracies
 
 
-def report(rows, options):
+def convert_without_training(folder: Path, copy: Path) -> None:
+    """Copies a run and quantises the copy by calibration alone.
+
+    Raises:
+        SystemExit: The copy was left unfinished, or the conversion failed.
+    """
+    if copy.is_dir():
+        raise SystemExit(f"{copy}: was left unfinished; remove it and start again.")
+    command = [sys.executable, "-m", "export.tflite", str(folder), "--out", str(copy)]
+    status = subprocess.run([*command, "--set", 'quantise={method="ptq"}'], cwd=ROOT, check=False).returncode
+    if status not in (0, 1):  # 1: converted, but over the challenge's limits
+        raise SystemExit(f"{copy}: export.tflite ended with status {status}.")
+
+
+def report(rows: Mapping[str, Sequence[dict]], options: argparse.Namespace) -> str:
+    """The text of int8.md.
+
+    Args:
+        rows: {name: accuracies of every seed, as `measure` returns them}.
+        options: Of the command line.
+    """
     only = f" --only {' '.join(map(str, options.only))}" if options.only else ""
     lines = [
-        "| | float, % | int8 less float after QAT, points | after PTQ | promised |",
+        "| | float, % | int8 less float after QAT, points | after PTQ | targets |",
         "|---|---|---|---|---|",
     ]
-    for name, found in rows.items():
-        losses = [spread([one[way] - one["float"] for one in found], sign="+") for way in ("qat", "ptq")]
-        most = " and ".join(f"-{points:g}" for points in ROWS[name][2])
-        lines.append(f"| {name} | {spread([one['float'] for one in found])} | {' | '.join(losses)} | {most} |")
-    devices = [
-        f"{name}, {which} devices: float {spread([one[which][0] for one in found])}, "
-        f"int8 after QAT {spread([one[which][1] for one in found])}.\n"
-        for name, found in rows.items()
-        for which in ("seen", "unseen")
-        if all(which in one for one in found)
+    for name, runs in rows.items():
+        losses = [format_spread([run[form] - run["float"] for run in runs], sign="+") for form in ("qat", "ptq")]
+        targets = " and ".join(f"-{points:g}" for points in ROWS[name][2])
+        lines.append(f"| {name} | {format_spread([run['float'] for run in runs])} | {' | '.join(losses)} | {targets} |")
+    device_lines = [
+        f"{name}, {devices} devices: float {format_spread([run[devices][0] for run in runs])}, "
+        f"int8 after QAT {format_spread([run[devices][1] for run in runs])}.\n"
+        for name, runs in rows.items()
+        for devices in ("seen", "unseen")
+        if all(devices in run for run in runs)
     ]
     return "\n".join(
         [
-            "# How much accuracy do 8 bits cost?\n",
-            f"Made by `python benchmarks/int8.py{only}`; seeds {', '.join(map(str, options.seeds))}; mean ± deviation "
-            "(each seed). CP-Mobile of the two recipes, tested on fold 4 of ESC-10 and on made-up scenes, which say "
-            "nothing about real ones.\n",
+            "# Accuracy of int8 relative to float\n",
+            f"Written by `python benchmarks/int8.py{only}`; seeds {', '.join(map(str, options.seeds))}; mean ± "
+            "standard deviation (each seed). CP-Mobile of the two recipes, tested on fold 4 of ESC-10 and on made-up "
+            "scenes, whose accuracies do not carry over to real ones.\n",
             *lines,
             "",
-            *devices,
+            *device_lines,
         ]
     )
 
 
-def main():
+def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--runs", type=Path, default=Path("runs/int8"))
@@ -89,7 +116,7 @@ def main():
             if options.only and number not in options.only:
                 continue
             folder = options.runs.resolve() / f"row{number}-seed{seed}"
-            rows.setdefault(name, []).append(measured(folder, recipe, [*changes, f"seed={seed}"]))
+            rows.setdefault(name, []).append(measure(folder, recipe, [*changes, f"seed={seed}"]))
             text = report(rows, options)
             Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)

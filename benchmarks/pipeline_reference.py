@@ -1,12 +1,15 @@
-"""How do the reference codes feed a network? Their training pipelines, as rivals of ours in pipeline.py.
+"""Training pipelines of the reference codes, as rivals of ours in pipeline.py.
 
 Source: cpjku_dcase23 and the DCASE 2024 Task 1 baseline: a WAV file is read for each clip, convolved with a
         device impulse response (scipy.signal.convolve, full, cut) and rolled; the batch then becomes log-mels,
         is masked and mixed. To the rivals' advantage the files are at 32 kHz already: nothing is resampled.
-Output: functions without arguments that make one batch a call and return its clips.
+Output: functions without arguments that compute one batch a call and return its number of clips.
 """
 
 import functools
+from collections.abc import Callable, Sequence
+from multiprocessing.pool import Pool
+from pathlib import Path
 
 import numpy as np
 import scipy.signal
@@ -17,7 +20,7 @@ P_DEVICE, P_MIXSTYLE, ALPHA, MAX_SHIFT, MAX_BANDS = 0.6, 0.4, 0.3, 3200, 48
 FLOOR = np.log(1e-5)
 
 
-def wave(file, responses, rng):
+def wave(file: Path, responses: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """(32000,) float32 of a file, augmented."""
     samples, _ = soundfile.read(file, dtype="float32")
     if rng.random() < P_DEVICE:
@@ -26,26 +29,31 @@ def wave(file, responses, rng):
 
 
 class Files:
-    """The torch way's dataset: a file a clip."""
+    """Dataset for torch: a file a clip.
 
-    def __init__(self, files, responses):
+    Args:
+        files: WAV files.
+        responses: (count, taps) impulse responses.
+    """
+
+    def __init__(self, files: Sequence[Path], responses: np.ndarray):
         self.files, self.responses = files, responses
 
     def __len__(self):
         return len(self.files)
 
-    def __getitem__(self, place):
-        return wave(self.files[place], self.responses, np.random.default_rng())
+    def __getitem__(self, index):
+        return wave(self.files[index], self.responses, np.random.default_rng())
 
 
-def torch_ways(files, responses):
+def torch_pipelines(files: Sequence[Path], responses: np.ndarray) -> dict[str, Callable[[], int]]:
     """{name: function} of torch's DataLoader without and with two processes, the spectrograms in this one."""
     import torch
 
     torch.set_num_threads(2)
     dataset = Files(files * 100, responses)  # long epochs: loading processes start once
 
-    def way(workers):
+    def pipeline(workers):
         loader = torch.utils.data.DataLoader(
             dataset, BATCH, shuffle=True, drop_last=True, num_workers=workers, multiprocessing_context=_spawn(workers)
         )
@@ -56,19 +64,19 @@ def torch_ways(files, responses):
 
         return run
 
-    return {f"torch, {workers} loading processes": way(workers) for workers in (0, 2)}
+    return {f"torch, {workers} loading processes": pipeline(workers) for workers in (0, 2)}
 
 
-def librosa_way(files, responses, pool):
+def librosa_pipeline(files: Sequence[Path], responses: np.ndarray, pool: Pool) -> dict[str, Callable[[], int]]:
     """{name: function}: soundfile, scipy and librosa for each clip in two processes, the rest on the batch."""
     rng = np.random.default_rng(0)
 
     def run():
-        chosen = [files[place] for place in rng.integers(len(files), size=BATCH)]
+        chosen = [files[index] for index in rng.integers(len(files), size=BATCH)]
         mel = np.stack(pool.map(functools.partial(_librosa_mel, responses=responses), chosen, 16))
-        for one, width, start in zip(mel, rng.integers(0, MAX_BANDS, BATCH), rng.random(BATCH), strict=True):
+        for spectrogram, width, start in zip(mel, rng.integers(0, MAX_BANDS, BATCH), rng.random(BATCH), strict=True):
             first = int(start * (mel.shape[1] - width))
-            one[first : first + width] = FLOOR
+            spectrogram[first : first + width] = FLOOR
         return len(_mixed(mel, rng))
 
     return {"soundfile + librosa, two processes": run}
@@ -91,10 +99,10 @@ def _librosa_mel(file, responses):
 def _mixed(mel, rng):
     if rng.random() >= P_MIXSTYLE:
         return mel
-    mean, deviation = mel.mean(2, keepdims=True), np.sqrt(mel.var(2, ddof=1, keepdims=True) + 1e-6)
+    mean, std = mel.mean(2, keepdims=True), np.sqrt(mel.var(2, ddof=1, keepdims=True) + 1e-6)
     share, pairs = rng.beta(ALPHA, ALPHA, (len(mel), 1, 1)).astype("f"), rng.permutation(len(mel))
-    style = share * deviation + (1 - share) * deviation[pairs]
-    return (mel - mean) / deviation * style + share * mean + (1 - share) * mean[pairs]
+    style = share * std + (1 - share) * std[pairs]
+    return (mel - mean) / std * style + share * mean + (1 - share) * mean[pairs]
 
 
 @functools.cache
@@ -119,7 +127,7 @@ def _torch_spectrograms(waves):
     mel = mel.masked_fill((band >= start.floor()) & (band < start.floor() + width.floor()), FLOOR)
     if torch.rand(()) >= P_MIXSTYLE:
         return mel
-    mean, deviation = mel.mean(2, keepdim=True), torch.sqrt(mel.var(2, keepdim=True) + 1e-6)
+    mean, std = mel.mean(2, keepdim=True), torch.sqrt(mel.var(2, keepdim=True) + 1e-6)
     share, pairs = share_of.sample((len(mel), 1, 1)), torch.randperm(len(mel))
-    style = share * deviation + (1 - share) * deviation[pairs]
-    return (mel - mean) / deviation * style + share * mean + (1 - share) * mean[pairs]
+    style = share * std + (1 - share) * std[pairs]
+    return (mel - mean) / std * style + share * mean + (1 - share) * mean[pairs]

@@ -1,21 +1,24 @@
-"""How fast is a training step beside the same network in torch? CP-Mobile of 61,148 parameters, 2 cores.
+"""Speed of a training step relative to the same network in torch: CP-Mobile, 61,148 parameters, 2 cores.
 
 Run:     python benchmarks/train_step.py [--repeats 3] [--seconds 2] [--batches 64 256]
-Needs:   pip install -e ".[bench]" (torch); without it there is nothing to compare, and it says so.
+Needs:   pip install -e ".[bench]" (torch); without it nothing is compared, with a message.
 Output:  a line for each of torch's memory layouts: clips a second, ours / torch's, the ratio; medians of
-         alternating measurements.  Then the promise, kept or missed, against the faster layout.
+         alternating measurements. Then whether the target is met, against the faster layout.
 
-A step is what asc_tf.train does: forward, cross entropy, backward, AdamW, running statistics, accuracy.
+A step is as in asc_tf.train: forward, cross entropy, backward, AdamW, running statistics, accuracy.
 The torch network is the DCASE 2024 baseline in plain torch, on two threads, with as many weights.
 """
 
 import argparse
 import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
-from features_gammatone_cqt import compared, present
+from features_gammatone_cqt import compare, installed
 
-CLASSES, PROMISED = 10, 0.85
+CLASSES = 10
+TARGET = 0.85  # least of torch's clips a second
 # The quickstart's network is the baseline's, on a quarter of the input.
 INPUTS = {
     "baseline 256 x 65": ["feature.bands=256", "feature.hop_samples=500"],
@@ -23,29 +26,37 @@ INPUTS = {
 }
 
 
-def rows(what, batch, *, repeats, seconds):
-    """Yields (what, rival, our clips a second, the rival's) of training on random clips."""
+def rows(input_name: str, batch: int, *, repeats: int, seconds: float) -> Iterator[tuple[str, str, float, float]]:
+    """Yields (title, rival, our clips a second, the rival's) of training on random clips.
+
+    Args:
+        input_name: A key of INPUTS.
+        batch: Number of clips in a batch.
+        repeats: Number of measurements of each.
+        seconds: Duration of a measurement.
+    """
     from asc_tf import build
-    from asc_tf.recipe import resolve as recipe
+    from asc_tf.recipe import resolve
 
-    loaded = recipe.load("quickstart", INPUTS[what])
+    recipe = resolve.load("quickstart", INPUTS[input_name])
     rng = np.random.default_rng(0)
-    spectrograms = rng.standard_normal((batch, *build.input_shape(loaded)), "f")
+    spectrograms = rng.standard_normal((batch, *build.input_shape(recipe)), "f")
     labels = np.eye(CLASSES, dtype="f")[rng.integers(CLASSES, size=batch)]
-    functions = {"ours": ours(loaded, spectrograms, labels)}
-    if present("torch"):
+    functions = {"ours": ours(recipe, spectrograms, labels)}
+    if installed("torch"):
         for layout in ("contiguous_format", "channels_last"):
-            functions[f"torch, {layout}"] = torchs(loaded, spectrograms, labels, layout)
-    yield from compared(f"{what}, batch {batch}", functions, batch, repeats, seconds)
+            functions[f"torch, {layout}"] = torch_step(recipe, spectrograms, labels, layout)
+    yield from compare(f"{input_name}, batch {batch}", functions, batch, repeats, seconds)
 
 
-def ours(loaded, spectrograms, labels):
+def ours(recipe: Any, spectrograms: np.ndarray, labels: np.ndarray) -> Callable[[int], int]:
+    """A function that trains one step of our network, and returns its argument, the number of clips."""
     import tensorflow as tf
 
-    from asc_tf.training import fit as train
+    from asc_tf.training.fit import compiled_student
 
-    plain = dataclasses.replace(loaded, distill=None, teacher=())
-    student = train.compiled_student(plain, classes=[str(number) for number in range(CLASSES)], steps=100_000)
+    plain = dataclasses.replace(recipe, distill=None, teacher=())
+    student = compiled_student(plain, classes=[str(index) for index in range(CLASSES)], steps=100_000)
     x, y = tf.constant(spectrograms), {"label": tf.constant(labels)}
 
     def step(clips):
@@ -55,17 +66,18 @@ def ours(loaded, spectrograms, labels):
     return step
 
 
-def torchs(loaded, spectrograms, labels, layout):
+def torch_step(recipe: Any, spectrograms: np.ndarray, labels: np.ndarray, layout: str) -> Callable[[int], int]:
+    """The same of the network in torch, in a memory layout: "contiguous_format" or "channels_last"."""
     import torch
 
     from asc_tf import build
 
     torch.set_num_threads(2)
     layout = getattr(torch, layout)
-    network = torch_network(**loaded.model.settings).to(memory_format=layout)
+    network = torch_network(**recipe.model.settings).to(memory_format=layout)
     weights = sum(parameter.numel() for parameter in network.parameters())
-    assert weights == sum(np.prod(v.shape) for v in build.network(loaded, CLASSES).trainable_variables)
-    optimizer = torch.optim.AdamW(network.parameters(), loaded.train.learning_rate)
+    assert weights == sum(np.prod(v.shape) for v in build.network(recipe, CLASSES).trainable_variables)
+    optimizer = torch.optim.AdamW(network.parameters(), recipe.train.learning_rate)
     x = torch.from_numpy(spectrograms).permute(0, 3, 1, 2).contiguous(memory_format=layout)
     y = torch.from_numpy(labels)
 
@@ -81,14 +93,22 @@ def torchs(loaded, spectrograms, labels, layout):
     return step
 
 
-def torch_network(width, growth, expansion, strides, grn):
-    """The 2024 baseline as a torch module: (batch, 1, bands, frames) to (batch, 10) logits."""
+def torch_network(width: int, growth: float, expansion: float, strides: Sequence[Sequence[int]], grn: bool) -> Any:
+    """The 2024 baseline as a torch module: (batch, 1, bands, frames) to (batch, 10) logits.
+
+    Args:
+        width: Channels of the first blocks; this and the others as for models/cp_mobile.py.
+        growth: Factor of the channels from stage to stage.
+        expansion: Factor of the hidden channels of a block.
+        strides: (bands, frames) of every block.
+        grn: Must be False.
+    """
     from torch import nn
 
     from asc_tf.models._blocks import make_divisible
     from asc_tf.models.cp_mobile import STAGE_OF_BLOCK
 
-    assert not grn, "the baseline has none"
+    assert not grn, "the baseline has no global response norm"
 
     def convolved(inputs, outputs, kernel=1, *, relu=True, **settings):
         convolution = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False, **settings)
@@ -114,20 +134,23 @@ def torch_network(width, growth, expansion, strides, grn):
     return nn.Sequential(*stem, *blocks, *head)
 
 
-def main():
+def main() -> None:
+    """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--batches", type=int, nargs="+", default=[64, 256])
     options = parser.parse_args()
-    for what in INPUTS:
+    for input_name in INPUTS:
         for batch in options.batches:
             ratios = []
-            for name, rival, own, theirs in rows(what, batch, repeats=options.repeats, seconds=options.seconds):
-                ratios.append(own / theirs)
-                print(f"{name:32} {rival:26} {own:8.1f} / {theirs:8.1f} clips/s = {ratios[-1]:5.2f} x", flush=True)
+            measured = rows(input_name, batch, repeats=options.repeats, seconds=options.seconds)
+            for name, rival, ours_per_s, theirs_per_s in measured:
+                ratios.append(ours_per_s / theirs_per_s)
+                rates = f"{ours_per_s:8.1f} / {theirs_per_s:8.1f} clips/s"
+                print(f"{name:32} {rival:26} {rates} = {ratios[-1]:5.2f} x", flush=True)
             if ratios:
-                print(f"promised {PROMISED} of torch: {'kept' if min(ratios) >= PROMISED else 'MISSED'}", flush=True)
+                print(f"target {TARGET} of torch: {'met' if min(ratios) >= TARGET else 'MISSED'}", flush=True)
 
 
 if __name__ == "__main__":
