@@ -63,7 +63,8 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
     assert file.is_int8 and file.parameter_bytes < complexity.MAX_BYTES
     assert 0.7 < figures["float"]["accuracy"] < 1.0
     assert figures["int8"]["agreement"] >= 0.97
-    assert abs(figures["int8"]["accuracy"] - figures["float"]["accuracy"]) <= 0.01
+    correct = {name: round(400 * figures[name]["accuracy"]) for name in ("float", "int8")}
+    assert abs(correct["int8"] - correct["float"]) <= 4  # one point, in clips: 0.9325 - 0.9225 is above 0.01 in floats
 
 
 @pytest.mark.slow
