@@ -38,6 +38,7 @@ def test_training_batches_are_a_function_of_recipe_and_step(loaded, run):
     assert np.abs(x - other).max() > 0.1
 
 
+@pytest.mark.slow
 def test_workers_hear_the_waves_that_one_would(loaded, run, monkeypatch):
     data = dataset.load(loaded, quiet=True)
     source = build.source(loaded, data, data.train)

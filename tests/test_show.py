@@ -92,6 +92,7 @@ def test_the_sheet_shows_every_class_as_it_is_and_as_it_is_trained_on(tiny):
         assert all(np.abs(one - other).max() > 0.1 for one, other in zip(drawn, drawn[1:], strict=False))
 
 
+@pytest.mark.slow
 def test_draws_the_sheet(tiny, tmp_path, capsys):
     assert program(["data", str(tiny), "--out", str(tmp_path / "sheet.png")]) == 0
     assert (tmp_path / "sheet.png").read_bytes()[:4] == b"\x89PNG"

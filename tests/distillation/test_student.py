@@ -150,6 +150,7 @@ def test_what_helps_in_training_learns_and_is_no_part_of_the_network(tmp_path):
     np.testing.assert_array_equal(plain(data()[0]), taught.network(data()[0]))
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_amid_a_ramp_ends_bit_for_bit_as_one_never_stopped(tmp_path):
     x, y = data()
 
@@ -198,6 +199,7 @@ def test_live_teachers_hear_the_batch_and_learn_nothing():
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_clips_with_several_classes_are_learnt_class_by_class():
     x, y = data()
     y["label"] = np.maximum(y["label"], np.roll(y["label"], 1, axis=1))  # two of three

@@ -55,6 +55,7 @@ def test_every_layer_has_a_name_of_its_model(twice):
     assert first[0] == "spectrogram"
 
 
+@pytest.mark.slow
 def test_saves_and_loads_to_the_same_numbers(twice, tmp_path):
     network, rng = twice[1], np.random.default_rng(0)
     network.set_weights([value + rng.uniform(-0.1, 0.1, value.shape) for value in twice[0].get_weights()])
@@ -66,6 +67,7 @@ def test_saves_and_loads_to_the_same_numbers(twice, tmp_path):
     np.testing.assert_array_equal(keras.models.load_model(tmp_path / "network.keras")(x), expected)
 
 
+@pytest.mark.slow
 # The classes of _fast_layers among them: a copy of another class would train more slowly, and differ in rounding.
 @pytest.mark.parametrize("way", ["save and load", "clone_model", "from_config"])
 def test_a_copy_has_the_same_layers_and_trains_to_the_same_bits(twice, trained, tmp_path, way):

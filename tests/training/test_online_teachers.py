@@ -25,6 +25,7 @@ def runs(tiny):
     return run_folder.RunFolder(tiny.parent / "student", recipe.load(file, [MINE])), teacher
 
 
+@pytest.mark.slow
 def test_a_live_teacher_says_of_a_clip_as_it_is_what_would_be_stored(runs):
     student, teacher = runs
     data = dataset.load(student.recipe, quiet=True)

@@ -126,6 +126,7 @@ def test_fitted_weights_are_kept_with_the_run(taught_by):
     assert_near(teaching.stored_targets(run, taught, data)["teacher"], heard[:, 0] + [0, 0, 5])
 
 
+@pytest.mark.slow
 def test_crops_are_averaged_and_embeddings_travel_beside_the_logits(taught_by, said):
     embeddings = ["distill.embedding_weight=1", 'distill.layer="b4_relu"']
     run, taught, data = taught_by("crops", teachers(layer='"b4_relu"'), "distill.crops=2", *embeddings)

@@ -1,6 +1,7 @@
 """Errors of layers: small for a good file, and largest at a layer that was damaged on purpose."""
 
 import numpy as np
+import pytest
 
 from asc_tf.models import cp_mobile
 from asc_tf.tflite import _compat
@@ -10,6 +11,7 @@ from export.quantisation import qat
 from export.quantisation.to_tf_keras import to_tf_keras
 
 
+@pytest.mark.slow
 def test_every_layer_has_a_row_and_a_small_error(small, int8_file, clips):
     rows = {row["layer"]: row for row in layer_errors.errors(int8_file, small(), clips[0][:16])}
     assert set(rows) == {
@@ -19,6 +21,7 @@ def test_every_layer_has_a_row_and_a_small_error(small, int8_file, clips):
     assert 0 < max(row["own_error"] for row in rows.values()) < 0.05
 
 
+@pytest.mark.slow
 def test_a_norm_in_float_that_is_fused_with_its_relu_counts_with_the_relu():
     settings = {"width": 8, "growth": 1.5, "expansion": 2.0, "strides": [[1, 1]] * 6, "grn": True}
     network = cp_mobile.build((32, 17, 1), 3, **settings, foldable=True)

@@ -53,6 +53,7 @@ def _run(program, output, clips, dtype):
     return np.frombuffer(process.stdout, dtype)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_front_end_equals_python_on_real_sound(name, run_of, c_front_end, shared):
     expected = real_sound.spectrograms(shared, name)

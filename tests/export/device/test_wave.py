@@ -34,6 +34,7 @@ def noise(count):
     return np.clip(rng.standard_normal((count, 8000)) * 10 ** rng.uniform(-3, 0, (count, 1)), -1, 1).astype("f")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*EACH, "slaney against its maximum, deltas"])
 def test_the_front_end_equals_the_one_in_keras_on_real_sound(name, run_of, shared):
     content = wave.convert_front_end(run_of(CASES[name], None))
@@ -42,6 +43,7 @@ def test_the_front_end_equals_the_one_in_keras_on_real_sound(name, run_of, share
     assert loud < 1e-3 and anywhere < 1e-2
 
 
+@pytest.mark.slow
 def test_logits_of_an_int8_run_are_those_of_its_front_end_and_model_file(int8_run, int8_file):
     clips, content = noise(40), wave.convert(int8_run)
     spectrograms = outputs(wave.convert_front_end(int8_run), clips)

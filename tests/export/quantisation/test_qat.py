@@ -111,6 +111,7 @@ def trained(small, clips):
     return *_trained(small, clips, epochs=3, frozen_epochs=1, states=states), states
 
 
+@pytest.mark.slow
 def test_resumed_training_is_bit_for_bit_that_never_interrupted(small, clips, trained):
     straight, losses, states = trained
     resumed, later = _trained(small, clips, epochs=3, frozen_epochs=1, start=(2, states[1]))

@@ -77,6 +77,7 @@ def test_every_model_is_in_the_list():
     assert sorted(MODELS) == registry.names("model")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("family", "settings"), [(name, settings) for name, variants in MODELS.items() for settings in variants]
 )
