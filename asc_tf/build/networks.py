@@ -80,12 +80,16 @@ def load_network(run: RunFolder, *, foldable: bool = False) -> keras.Model:
     return model
 
 
-def head_layers(recipe: Recipe, classes: int) -> list[str]:
+def head_layers(recipe: Recipe, model: keras.Model) -> list[str]:
     """Names of the layers whose weights change their shapes with the number of classes, in order.
 
     Such as a last convolution with its batch norm, or a dense layer.
+
+    Args:
+        recipe: The recipe.
+        model: Its network, for any number of classes.
     """
-    shapes, others = (weight_shapes(network(recipe, number)) for number in (classes, classes + 1))
+    shapes, others = weight_shapes(model), weight_shapes(network(recipe, model.output_shape[-1] + 1))
     return [name for name in shapes if shapes[name] != others[name]]
 
 
@@ -98,17 +102,18 @@ def weight_shapes(network: keras.Model) -> dict[str, str]:
     }
 
 
-def student(recipe: Recipe, classes: Sequence[str], **settings: Any) -> Student:
+def student(recipe: Recipe, classes: Sequence[str], *, network: keras.Model | None = None, **settings: Any) -> Student:
     """The recipe's untrained network in a Student.
 
     Args:
         recipe: The recipe.
         classes: Names of the classes.
+        network: The network, where it is built already.
         **settings: Arguments of the Student that are not in the recipe.
     """
     with seeded(recipe.seed):
         return Student(
-            _network(recipe, len(classes)),
+            network or _network(recipe, len(classes)),
             distill=recipe.distill,
             hierarchy=recipe.hierarchy,
             classes=classes,

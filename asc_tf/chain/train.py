@@ -48,6 +48,7 @@ def train(
         UserError: A recipe, its data or the folder is wrong, or the loss is not a number.
     """
     recipe = recipe if isinstance(recipe, Recipe) else resolve.load(recipe)
+    resolve.dependencies(recipe)  # raises UserError for a circle
     out = Path(out or f"runs/{recipe.name}")
     return TrainedRun(_train(recipe, out, resume=resume, title="student", distribution=distribution))
 
@@ -55,7 +56,6 @@ def train(
 def _train(
     recipe: Recipe, out: Path, *, resume: bool, title: str, distribution: Distribution = SINGLE_PROCESS
 ) -> RunFolder:
-    resolve.dependencies(recipe)  # raises UserError for a circle
     checked = check(recipe, distribution)
     run, data = distribution.on_chief(
         lambda: _start(recipe, out, resume=resume),

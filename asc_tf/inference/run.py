@@ -39,7 +39,7 @@ class TrainedRun:
 
     def __init__(self, folder: RunFolder):
         self.folder = folder
-        self._forms = {}
+        self._forms, self._embeddings = {}, {}  # loaded and traced once: by form, by layer
 
     @property
     def path(self) -> Path:
@@ -134,7 +134,9 @@ class TrainedRun:
             UserError: As `predict`, or the network has no such layer.
         """
         waves = tf.data.Dataset.from_tensor_slices(self.segments(sound, sample_rate_hz)).batch(batches.CHUNK)
-        return build.outputs(build.forward(self._embedding_network(layer)), waves.map(self.front_end))
+        if layer not in self._embeddings:
+            self._embeddings[layer] = build.forward(self._embedding_network(layer))
+        return build.outputs(self._embeddings[layer], waves.map(self.front_end))
 
     def segments(self, sound: np.ndarray | str | Path, sample_rate_hz: int | None = None) -> np.ndarray:
         """Segments of a sound as the front end takes them.
@@ -162,7 +164,7 @@ class TrainedRun:
     def _embedding_network(self, layer):
         if layer:
             return keras.Model(self.network.inputs, embedding.output(self.network, layer, "layer"))
-        head = build.head_layers(self.recipe, len(self.labels))[0]
+        head = build.head_layers(self.recipe, self.network)[0]
         return keras.Model(self.network.inputs, embedding.pooled(self.network.get_layer(head).input))
 
 

@@ -74,11 +74,6 @@ class TFLiteModel:
         self.input_shape = tuple(int(size) for size in self._input["shape"][1:])
 
     @property
-    def file_bytes(self) -> int:
-        """Size of the whole file."""
-        return len(self.content)
-
-    @property
     def is_int8(self) -> bool:
         """Whether input, output and everything between them is int8 (with int32 biases)."""
         ends = {self._input["dtype"], self._output["dtype"]}

@@ -31,8 +31,9 @@ def check(recipe: Recipe, teachers: Sequence[Recipe] = (), networks: NetworkCach
     _check_multi_label(recipe)
     try:
         classes = classes_without_data(recipe)
-        sizes = _embedding_sizes(recipe, teachers, len(classes), networks or NetworkCache())
-        _trace(recipe, classes, sizes)
+        networks = networks or NetworkCache()
+        sizes = _embedding_sizes(recipe, teachers, len(classes), networks)
+        _trace(recipe, classes, sizes, networks.network(recipe, len(classes)))
     except UserError as error:
         raise UserError(f"{recipe.file}: {error}") from error
     except ValueError as error:
@@ -52,9 +53,9 @@ def classes_without_data(recipe: Recipe) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for group in groups for name in group))
 
 
-def _trace(recipe, classes, embedding_sizes):
+def _trace(recipe, classes, embedding_sizes, network):
     """Traces a batch from waves to loss; nothing is computed."""
-    student = build.student(recipe, classes, embedding_sizes=embedding_sizes)
+    student = build.student(recipe, classes, network=network, embedding_sizes=embedding_sizes)
     teachers = _teacher_spec(recipe, embedding_sizes, len(classes))
     online = bool(recipe.distill and recipe.distill.online)
     spec = {

@@ -86,7 +86,7 @@ def copy_weights(network: keras.Model, recipe: Recipe, initial: TrainedRun) -> N
         recipe: Its recipe.
         initial: The run.
     """
-    head = [] if recipe.init.keep_head else build.head_layers(recipe, network.output_shape[-1])
+    head = [] if recipe.init.keep_head else build.head_layers(recipe, network)
     copied = [name for name in build.weight_shapes(network) if name not in head]
     for name in copied:
         network.get_layer(name).set_weights(initial.network.get_layer(name).get_weights())

@@ -1,6 +1,7 @@
 """The teachers of a run: trained or reused, their outputs as targets of the student."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -164,15 +165,18 @@ def _computation(teacher, rows, crops):
     """A function of a slice of the rows that yields the teacher's outputs, batch after batch."""
     run = teacher.run
 
-    def compute(part: slice) -> Iterator[dict[str, np.ndarray]]:
+    @functools.cache  # loaded and traced once, and only where outputs are missing
+    def network():
         where = f"teacher.{run.recipe.name}.layer"
-        network = build.forward(embedding.with_embedding(run.network, teacher.layer, where))
+        return build.forward(embedding.with_embedding(run.network, teacher.layer, where))
+
+    def compute(part: slice) -> Iterator[dict[str, np.ndarray]]:
         sources = [
             build.source(run.recipe, teacher.data, rows[part], shift=shift)
             for shift in shifts(crops, dataset.segment_samples(run.recipe))
         ]
         for crop_batches in zip(*(build.evaluation_batches(run.folder, source) for source in sources), strict=True):
-            outputs = [network(spectrograms) for spectrograms in crop_batches]
+            outputs = [network()(spectrograms) for spectrograms in crop_batches]
             yield {name: np.mean([crop[name] for crop in outputs], axis=0) for name in outputs[0]}
 
     return compute
