@@ -1,7 +1,8 @@
 """Matching of a PyTorch state dict with its Keras network, and the order of axes of each weight.
 
 A Keras layer is named after the original's module, underscores for dots, unless the model's file has a function
-`torch_name(layer, **settings)` that returns the original's name. Source of the orders: torch.nn and keras.layers.
+`torch_name(layer, **settings)` that returns the original's name, "" for the outermost module.
+Source of the orders: torch.nn and keras.layers.
 """
 
 import math
@@ -70,7 +71,9 @@ def match(network: keras.Model, shapes: Mapping[str, Sequence[int]], torch_name:
     result, used = Match([], [], [], [], []), set()
     for layer, weight in _weights(network):
         is_custom = _is_custom(layer)
-        name = f"{torch_name(layer.name)}.{weight.name if is_custom else PARTS.get(weight.name, weight.name)}"
+        part = weight.name if is_custom else PARTS.get(weight.name, weight.name)
+        module = torch_name(layer.name)
+        name = f"{module}.{part}" if module else part
         pair = Pair(layer, weight, known.get(name.replace(".", "_"), name))
         if pair.key in shapes:
             used.add(pair.key)
