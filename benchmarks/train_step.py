@@ -106,7 +106,7 @@ def torch_network(width: int, growth: float, expansion: float, strides: Sequence
     from torch import nn
 
     from asc_tf.models._blocks import make_divisible
-    from asc_tf.models.cp_mobile import STAGE_OF_BLOCK
+    from asc_tf.models.cp_mobile import BLOCKS, stage_of_block
 
     assert not grn, "the baseline has no global response norm"
 
@@ -128,7 +128,7 @@ def torch_network(width: int, growth: float, expansion: float, strides: Sequence
             return nn.functional.relu(y + self.shortcut(x) if self.adds else y, inplace=True)
 
     stem = [convolved(1, width // 4, 3, stride=2), convolved(width // 4, width, 3, stride=2)]
-    widths = [width] + [make_divisible(width * growth**stage) for stage in STAGE_OF_BLOCK]
+    widths = [width] + [make_divisible(width * growth**stage) for stage in stage_of_block(BLOCKS)]
     blocks = [Block(*sizes, tuple(stride)) for *sizes, stride in zip(widths, widths[1:], strides, strict=False)]
     head = [convolved(widths[-1], CLASSES, relu=False), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     return nn.Sequential(*stem, *blocks, *head)

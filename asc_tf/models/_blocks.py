@@ -5,7 +5,8 @@ Shapes are (batch, bands, frames, channels). Strided convolutions are padded sym
 originals (38 instead of 82 of 110 seconds right with their weights).
 """
 
-from collections.abc import Sequence
+import bisect
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import layers, ops
@@ -15,6 +16,9 @@ from asc_tf.models import _fast_layers
 
 # PyTorch's batch norm: epsilon 1e-5, and momentum 0.1 is the weight of the new value.
 BATCH_NORM = {"epsilon": 1e-5, "momentum": 0.9}
+
+# Of factors that are inferred from a checkpoint's channels.
+LARGEST_FACTOR, MOST_DECIMALS = 16, 6
 
 # torch's kaiming_normal_(mode="fan_out"): std sqrt(2 / (out * kh * kw)), not truncated.  For a depthwise
 # kernel (kh, kw, C, 1) that is 2 / (kh * kw * C), which Keras calls "fan_in".
@@ -42,6 +46,41 @@ def make_divisible(value: float, divisor: int = 8) -> int:
     """
     rounded = max(divisor, int(value + divisor / 2) // divisor * divisor)
     return rounded + divisor if rounded < 0.9 * value else rounded
+
+
+def plainest_factor(
+    channels: Callable[[float], Sequence[int]], wanted: Sequence[int], published: Sequence[float]
+) -> float:
+    """The factor with the fewest decimals that gives the channels of a checkpoint; of several the nearest published.
+
+    Args:
+        channels: Function from a factor to numbers of channels, each of which rises with the factor or stays.
+        wanted: The numbers of the checkpoint.
+        published: Factors of published networks.
+
+    Raises:
+        ValueError: No factor up to LARGEST_FACTOR with at most MOST_DECIMALS gives them.
+    """
+    for decimals in range(MOST_DECIMALS + 1):
+        scale = 10**decimals
+        fitting = _fitting(channels, wanted, scale)
+        if fitting:
+            nearest = {min(max(round(factor * scale), fitting[0]), fitting[-1]) / scale for factor in published}
+            return min(nearest, key=lambda factor: min(abs(factor - known) for known in published))
+    raise ValueError(f"no factor of the width gives {list(wanted)} channels")
+
+
+def _fitting(channels, wanted, scale):
+    """The whole numbers n, a range, for which channels(n / scale) are the wanted ones."""
+
+    def reaches(step):
+        return all(number >= least for number, least in zip(channels(step / scale), wanted, strict=True))
+
+    def exceeds(step):
+        return any(number > most for number, most in zip(channels(step / scale), wanted, strict=True))
+
+    steps = range(1, LARGEST_FACTOR * scale + 1)
+    return steps[bisect.bisect_left(steps, True, key=reaches) : bisect.bisect_left(steps, True, key=exceeds)]
 
 
 def padded(x: keras.KerasTensor, name: str, *, pad: int) -> keras.KerasTensor:

@@ -7,13 +7,15 @@ A layer is named after its module in the original, underscores for dots: `featur
 """
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 from keras import layers
 
+from asc_tf.checkpoints.guess import Shapes
 from asc_tf.errors import UserError
-from asc_tf.models._blocks import checked_input, convolved, make_divisible
+from asc_tf.models import _blocks
+from asc_tf.models._blocks import checked_input, convolved, make_divisible, plainest_factor
 
 BATCH_NORM = {"epsilon": 1e-3, "momentum": 0.99}
 HARD_SWISH = "hard_swish"
@@ -60,21 +62,51 @@ BLOCKS = (
     Block(5, 960, 160, 1, HARD_SWISH, True),
     Block(5, 960, 160, 1, HARD_SWISH, True),
 )
+STRIDES = tuple(block.stride for block in BLOCKS)
+WIDTHS = (0.1, 0.2, 0.4, 0.5, 1.0, 2.0, 3.0, 4.0)  # published
 
 
-def blocks(width: float) -> list[Block]:
+def blocks(width: float, strides: Sequence[int] = STRIDES) -> list[Block]:
     """The blocks with their channels at a width.
 
     Args:
         width: Factor of all channels, which are then rounded to multiples of 8.
+        strides: Of each block.
     """
     return [
-        block._replace(expanded=make_divisible(block.expanded * width), channels=make_divisible(block.channels * width))
-        for block in BLOCKS
+        block._replace(
+            expanded=make_divisible(block.expanded * width),
+            channels=make_divisible(block.channels * width),
+            stride=stride,
+        )
+        for block, stride in zip(BLOCKS, strides, strict=True)
     ]
 
 
-def checked(where: str, input_shape: Sequence[int], classes: int, width: float) -> tuple[int, int, int]:
+def width_of(stem_channels: int, sizes: Mapping[int, tuple[int, int]], hidden: int | None) -> float:
+    """The plainest width that gives the channels of a checkpoint.
+
+    Args:
+        stem_channels: Channels of the first convolution.
+        sizes: (expanded, channels) of each block by its number, from 0.
+        hidden: Size of the hidden dense layer; None where there is none.
+
+    Raises:
+        ValueError: No width gives them.
+    """
+
+    def channels(width):
+        plan, last = blocks(width), [make_divisible(HIDDEN_CHANNELS * width)]
+        inside = [size for number in sizes for size in (plan[number].expanded, plan[number].channels)]
+        return [make_divisible(STEM_CHANNELS * width), *inside, *(last if hidden else [])]
+
+    wanted = [stem_channels, *(size for pair in sizes.values() for size in pair), *([hidden] if hidden else [])]
+    return plainest_factor(channels, wanted, WIDTHS)
+
+
+def checked(
+    where: str, input_shape: Sequence[int], classes: int, width: float, strides: Sequence[int]
+) -> tuple[int, int, int]:
     """The input shape as a tuple.
 
     Args:
@@ -82,10 +114,13 @@ def checked(where: str, input_shape: Sequence[int], classes: int, width: float) 
         input_shape: (bands, frames, channels).
         classes: Number of classes.
         width: Factor of all channels.
+        strides: Of each block.
 
     Raises:
-        UserError: The shape, the number of classes or the width is out of range.
+        UserError: The shape, the number of classes or a setting is out of range.
     """
+    if len(strides) != len(BLOCKS) or not set(strides) <= {1, 2}:
+        raise UserError(f"{where}: strides = {list(strides)}; it must be {len(BLOCKS)} numbers 1 or 2, one a block.")
     if width <= 0:
         raise UserError(f"{where}: width = {width}; it must be above 0: 0.4, 1.0 and 2.0 are published.")
     return checked_input(where, input_shape, classes)
@@ -115,23 +150,42 @@ def stem(x: keras.KerasTensor, name: str, width: float) -> keras.KerasTensor:
     return normalised(convolved(x, f"{name}_0", channels=channels, kernel=3, stride=2, pad=1), name, HARD_SWISH)
 
 
-def head(x: keras.KerasTensor, name: str, width: float, classes: int) -> keras.KerasTensor:
-    """1x1 convolution, mean (the embedding, "classifier_0") and two dense layers.
+def head(x: keras.KerasTensor, name: str, width: float, classes: int, kind: str) -> keras.KerasTensor:
+    """1x1 convolution, then mean (the embedding, "classifier_0") and two dense layers, or a convolution and mean.
 
     Args:
         x: (batch, bands, frames, channels).
-        name: Prefix of the names of the convolution's layers.
+        name: Prefix of the names of the first convolution's layers.
         width: Factor of the channels.
         classes: Number of classes.
+        kind: "mlp" or "fully_convolutional".
 
     Returns:
         (batch, classes) logits.
     """
     x = normalised(convolved(x, f"{name}_0", channels=6 * x.shape[-1]), name, HARD_SWISH)
+    if kind == "fully_convolutional":
+        x = convolved(x, "classifier_0", channels=classes)
+        x = layers.BatchNormalization(**_blocks.BATCH_NORM, name="classifier_1")(x)  # PyTorch's, unlike the others
+        return layers.GlobalAveragePooling2D(name="classifier_2")(x)
     x = layers.GlobalAveragePooling2D(name="classifier_0")(x)
     x = dense(x, "classifier_2", make_divisible(HIDDEN_CHANNELS * width))
     x = layers.Activation(HARD_SWISH, name="classifier_3")(x)
     return dense(layers.Dropout(DROPOUT, name="classifier_4")(x), "classifier_5", classes)
+
+
+def head_of(shapes: Shapes) -> tuple[str, int, int | None]:
+    """Kind of a checkpoint's head, number of classes and size of the hidden dense layer, None where there is none.
+
+    Args:
+        shapes: Shape of every tensor by key.
+
+    Raises:
+        LookupError: There is no such head.
+    """
+    if "classifier.1.weight" in shapes:
+        return "fully_convolutional", shapes["classifier.1.weight"][0], None
+    return "mlp", shapes["classifier.5.weight"][0], shapes["classifier.2.weight"][0]
 
 
 def dense(x: keras.KerasTensor, name: str, size: int) -> keras.KerasTensor:

@@ -15,10 +15,15 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
+from asc_tf.checkpoints.guess import Guess, Shapes
 from asc_tf.errors import UserError
 from asc_tf.models._blocks import checked_input, convolved, normalised
 
 NEVER = 99  # a rho beyond all
+
+# A key that every state dict of the family has; there is no setting that shapes do not show.
+SIGNATURE = "stage1.block1.conv1.weight"
+ASSUMED = ()
 
 
 class Topology(typing.NamedTuple):
@@ -63,17 +68,19 @@ def build(
     width: int,
     rho: int,
     size: Literal["small", "large"] = "small",
+    left_out: int | None = None,
 ) -> keras.Model:
     """The network, without softmax.
 
     Args:
         input_shape: (bands, frames, channels), at least 17 x 5, large 5 x 3.
         classes: Number of classes.
-        width: Channels of the stem, an even number. The stages have width, 2 width and 4 width channels, the last of
-            the small network 36 less, which needs a width of at least 10.
+        width: Channels of the stem, an even number. The stages have width, 2 width and 4 width - left_out channels.
         rho: Size of the receptive field, which decides the kernels that are 3 wide. Small: 1 to 9, where 4, 5 to 7
             (one network) and 8 are published; large: 1 to 22, published with width 128 and rho 7.
         size: "small" (4 blocks, the second stage in 2 groups) or "large" (12 blocks).
+        left_out: Channels by which the last stage has fewer than 4 width; by default 36 in the small network, 0 in the
+            large one.
 
     Returns:
         A functional network to (batch, classes) logits, the output of the layer "logits".
@@ -82,6 +89,7 @@ def build(
         UserError: A setting is out of range or the input too small.
     """
     topology = TOPOLOGIES[size]
+    topology = topology if left_out is None else topology._replace(left_out=left_out)
     _check(checked_input("models/cp_resnet", input_shape, classes), width, rho, topology)
     inputs = keras.Input(input_shape, name="spectrogram")
     # A 5 x 5 kernel with padding 1, as published: 256 bands give 127, not 128.
@@ -127,7 +135,9 @@ def _normal(mode, scale=2.0):
 
 def _check(input_shape, width, rho, topology):
     where, left_out, largest_rho = "models/cp_resnet", topology.left_out, topology.wide_from[-1][-1][-1]
-    if width % 2 or 4 * width <= left_out:
+    if left_out < 0:
+        raise UserError(f"{where}: left_out = {left_out}; it must be 0 or more channels.")
+    if width < 2 or width % 2 or 4 * width <= left_out:
         rule = f"it must be even and from {left_out // 4 + 1}: the last stage has 4 width - {left_out} channels"
         raise UserError(f"{where}: width = {width}; {rule}.")
     if not 1 <= rho <= largest_rho:
@@ -155,3 +165,36 @@ def torch_name(layer: str, *, size: Literal["small", "large"] = "small", **_: An
     if part == "shortcut":
         return f"{prefix}.shortcut.{'bn' if normalisation else 'conv'}"
     return f"{prefix}.{part.replace('conv', 'bn') if normalisation else part}"
+
+
+def guess(shapes: Shapes) -> Guess:
+    """Settings that fit a state dict; of several values of rho that give the same kernels, the smallest.
+
+    Args:
+        shapes: Shape of every tensor by key.
+
+    Raises:
+        LookupError: A key of the family is missing.
+        ValueError: The stages or the kernels are those of neither network.
+    """
+    width, number = shapes["in_c.0.weight"][0], sum(key.endswith(".conv1.weight") for key in shapes)
+    for size, topology in TOPOLOGIES.items():
+        starts = [start for stage in topology.wide_from for block in stage for start in block]
+        if 2 * number == len(starts):
+            kernels = [shapes[f"{torch_name(layer, size=size)}.weight"][-1] for layer in _convolutions(number)]
+            settings = {"width": width, "rho": _rho(starts, kernels), "size": size}
+            left_out = 4 * width - shapes["stage3.block1.conv1.weight"][0]
+            return Guess(shapes["feed_forward.0.weight"][0], settings | {"left_out": left_out})
+    raise ValueError(f"{number} blocks are neither those of the small nor of the large network")
+
+
+def _convolutions(blocks):
+    return [f"b{number + 1}_conv{part}" for number in range(blocks) for part in (1, 2)]
+
+
+def _rho(starts, kernels):
+    """The smallest rho that gives the kernels' widths, where each is 3 from a rho on."""
+    for rho in range(1, max(start for start in starts if start < NEVER) + 1):
+        if [3 if rho >= start else 1 for start in starts] == list(kernels):
+            return rho
+    raise ValueError(f"no receptive field has kernels of {kernels}")

@@ -1,80 +1,71 @@
 """MN, MobileNetV3-large for spectrograms, in all widths.
 
 Source:  Schmid et al., "Efficient large-scale audio tagging via transformer-to-CNN knowledge distillation",
-         ICASSP 2023 (github.com/fschmid56/EfficientAT); its "mlp" head, squeeze and excitation on channels.
+         ICASSP 2023 (github.com/fschmid56/EfficientAT); squeeze and excitation on channels.
 Input:   (bands, frames, channels), of any size; the originals take 128 bands.   Output: (classes,) logits.
 Size:    10 classes: width 0.4: 718,378 parameters, 1: 4,214,554, 2: 16,585,250, 4: 65,779,746.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import keras
-from keras import layers
 
+from asc_tf.checkpoints.guess import Guess, Shapes
 from asc_tf.models import _mobilenet
-from asc_tf.models._blocks import convolved, kaiming, make_divisible, padded
-from asc_tf.models._mobilenet import dense, normalised
+from asc_tf.models._inverted_residual import block_sizes, inverted_residual
 
-SQUEEZE_DIVISOR = 4  # of the channels inside squeeze and excitation
+# A key that every state dict of the family has; settings that shapes do not show.
+SIGNATURE = "features.4.block.2.conc_se_layers.0.fc1.weight"
+ASSUMED = ("strides",)
 
 
-def build(input_shape: Sequence[int], classes: int, *, width: float) -> keras.Model:
+def build(
+    input_shape: Sequence[int],
+    classes: int,
+    *,
+    width: float,
+    strides: list[int] = _mobilenet.STRIDES,
+    head: Literal["mlp", "fully_convolutional"] = "mlp",
+) -> keras.Model:
     """The network, every layer named after the original's module, without softmax.
 
     Args:
         input_shape: (bands, frames, channels).
         classes: Number of classes.
         width: Factor of all channels, which are then rounded to multiples of 8; MN10 has 1.
+        strides: Of the 15 blocks, 1 or 2. EfficientAT's `strides` are those of blocks 2, 4, 7 and 13, its published
+            (2, 2, 1, 1) leaves 1 in the last two.
+        head: "mlp", two dense layers after the mean; "fully_convolutional", a 1x1 convolution and batch norm before it.
 
     Returns:
         A functional network to (batch, classes) logits. The embedding (batch, 960 at width 1) is the output of the
-        layer "classifier_0".
+        layer "classifier_0" of the head "mlp".
 
     Raises:
         UserError: A setting is out of range.
     """
-    inputs = keras.Input(_mobilenet.checked("models/mobilenet_audio", input_shape, classes, width), name="spectrogram")
+    shape = _mobilenet.checked("models/mobilenet_audio", input_shape, classes, width, strides)
+    inputs = keras.Input(shape, name="spectrogram")
     x = _mobilenet.stem(inputs, "features_0", width)
-    blocks = _mobilenet.blocks(width)
+    blocks = _mobilenet.blocks(width, strides)
     for number, block in enumerate(blocks, start=1):
-        x = _block(x, f"features_{number}", block)
-    x = _mobilenet.head(x, f"features_{len(blocks) + 1}", width, classes)
+        x = inverted_residual(x, f"features_{number}", block)
+    x = _mobilenet.head(x, f"features_{len(blocks) + 1}", width, classes, head)
     return keras.Model(inputs, x, name="mobilenet_audio")
 
 
-def _block(x, name, block):
-    """Expansion unless the width stays, depthwise convolution, squeeze and excitation, projection."""
-    parts = iter(f"{name}_block_{index}" for index in range(4))
-    inner = x
-    if block.expanded != x.shape[-1]:
-        part = next(parts)
-        inner = normalised(convolved(inner, f"{part}_0", channels=block.expanded), part, block.activation)
-    inner = _depthwise(inner, next(parts), block)
-    if block.squeezed:
-        inner = _squeeze_and_excitation(inner, next(parts))
-    part = next(parts)
-    inner = normalised(convolved(inner, f"{part}_0", channels=block.channels), part)
-    return layers.Add(name=name)([inner, x]) if inner.shape == x.shape else inner
+def guess(shapes: Shapes) -> Guess:
+    """Settings that fit a state dict; strides cannot be seen and are those of most published networks.
 
+    Args:
+        shapes: Shape of every tensor by key.
 
-def _depthwise(x, name, block):
-    same = block.stride == 1
-    x = layers.DepthwiseConv2D(
-        block.kernel,
-        strides=block.stride,
-        padding="same" if same else "valid",
-        use_bias=False,
-        depthwise_initializer=kaiming("depthwise"),
-        name=f"{name}_0",
-    )(x if same else padded(x, f"{name}_0", pad=block.kernel // 2))
-    return normalised(x, name, block.activation)
-
-
-def _squeeze_and_excitation(x, name):
-    """Each channel times a weight in 0..1, computed of the means of all channels."""
-    prefix = f"{name}_conc_se_layers_0"
-    means = layers.GlobalAveragePooling2D(keepdims=True, name=f"{prefix}_mean")(x)
-    weights = dense(means, f"{prefix}_fc1", make_divisible(x.shape[-1] // SQUEEZE_DIVISOR))
-    weights = dense(layers.ReLU(name=f"{prefix}_activation")(weights), f"{prefix}_fc2", x.shape[-1])
-    weights = layers.Activation("sigmoid", name=f"{prefix}_scale_activation")(weights)
-    return layers.Multiply(name=name)([x, weights])
+    Raises:
+        LookupError: A key of the family is missing.
+        ValueError: No width gives the channels.
+    """
+    head, classes, hidden = _mobilenet.head_of(shapes)
+    sizes = {number: block_sizes(shapes, f"features.{number + 1}") for number in range(len(_mobilenet.BLOCKS))}
+    width = _mobilenet.width_of(shapes["features.0.0.weight"][0], sizes, hidden)
+    return Guess(classes, {"width": width, "strides": list(_mobilenet.STRIDES), "head": head})

@@ -117,6 +117,15 @@ def test_initial_kernels_have_torchs_distribution():
         assert np.abs(kernel).max() > 2.2 * expected  # a normal distribution that is not truncated
 
 
+def test_the_blocks_of_other_stages_have_the_originals_names():
+    network = cp_mobile.build((64, 33, 1), 3, **(BASELINE | {"strides": [[1, 1]] * 7}), blocks=[2, 3, 2])
+    widths = [network.get_layer(f"b{number}_relu").output.shape[-1] for number in range(1, 8)]
+    assert widths == [32, 32, 56, 56, 56, 104, 104]
+    names = [cp_mobile.torch_name(f"b{number}_expand", blocks=[2, 3, 2]) for number in (2, 3, 5, 6)]
+    assert names == [f"stages.s{part}.block.0.0" for part in ("1.b2", "2.b3", "2.b5", "3.b6")]
+    assert cp_mobile.torch_name("b12_grn", blocks=[12]) == "stages.s1.b12.after_block_norm"
+
+
 def test_every_layer_is_named_and_logits_come_last():
     network = _small()
     assert all(layer.name.startswith(("spectrogram", "stem", "b", "head", "logits")) for layer in network.layers)
@@ -129,9 +138,11 @@ def test_every_layer_is_named_and_logits_come_last():
     [
         ({"width": 30}, "width = 30"),
         ({"growth": 0.0}, "growth = 0.0"),
-        ({"strides": [[1, 1]] * 5}, "six pairs"),
-        ({"strides": [[1, 1]] * 5 + [[1, 3]]}, "six pairs"),
-        ({"strides": [[1, 1]] * 5 + [[1]]}, "six pairs"),
+        ({"strides": [[1, 1]] * 5}, "6 pairs"),
+        ({"strides": [[1, 1]] * 5 + [[1, 3]]}, "6 pairs"),
+        ({"strides": [[1, 1]] * 5 + [[1]]}, "6 pairs"),
+        ({"blocks": [2, 3, 2]}, "7 pairs"),
+        ({"blocks": [3, 0]}, "blocks = [3, 0]"),
     ],
 )
 def test_settings_out_of_range_are_refused(changed, message):

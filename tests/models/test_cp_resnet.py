@@ -51,6 +51,11 @@ def test_has_the_cost_of_the_students_of_2023(rho, cost):
     assert (sum(parameters), sum(map(math.prod, zip(parameters, positions, strict=True)))) == cost
 
 
+def test_the_last_stage_may_be_narrower_or_not():
+    networks = [cp_resnet.build((64, 43, 1), 10, width=32, rho=8, left_out=left_out) for left_out in (None, 36, 0, 60)]
+    assert [network.get_layer("b4_relu").output.shape[-1] for network in networks] == [92, 92, 128, 68]
+
+
 def test_has_the_cost_and_kernels_of_the_large_network():
     network = cp_resnet.build((256, 44, 1), 10, width=128, rho=7, size="large")
     # Counted on the code of the paper on device impulse responses: 3,956,628 and 5.44 G.
@@ -95,6 +100,8 @@ def test_initial_kernels_have_the_stds_of_fixup():
         ((64, 2, 1), {"size": "large"}, "need 5 bands x 3 frames"),
         ((64, 43, 1), {"width": 8}, "width = 8; it must be even and from 10"),
         ((64, 43, 1), {"width": 33}, "width = 33"),
+        ((64, 43, 1), {"left_out": -1}, "left_out = -1"),
+        ((64, 43, 1), {"left_out": 128}, "width = 32; it must be even and from 33"),
         ((64, 43, 1), {"rho": 0}, "rho = 0; it must be 1 to 9"),
         ((64, 43, 1), {"rho": 23, "size": "large"}, "rho = 23; it must be 1 to 22"),
     ],

@@ -44,6 +44,14 @@ def test_equals_dymn04(shared):
         np.testing.assert_allclose(output[:1], expected, atol=1e-4 * np.ptp(expected), err_msg=key)
 
 
+def test_the_blocks_without_squeeze_and_excitation_may_be_those_of_mn():
+    network = dymn.build((64, 40, 1), 3, width=0.4, temperature=1.0, dynamic="replace_se")
+    names = [layer.name for layer in network.layers]
+    dynamic = [number for number in range(15) if f"layers_{number}_depth_act" in names]
+    assert dynamic == [3, 4, 5, 10, 11, 12, 13, 14]
+    assert all(f"layers_{number}_block_0_0" in names for number in (0, 1, 2, 6, 7, 8, 9))
+
+
 def test_contexts_are_as_wide_as_the_originals():
     network = dymn.build((1, 1, 1), 3, width=1.0, temperature=1.0)
     sizes = [network.get_layer(f"layers_{number}_context_gen").output.shape[-1] for number in range(15)]

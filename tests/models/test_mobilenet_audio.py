@@ -60,6 +60,25 @@ def test_initial_kernels_have_torchs_distribution():
         assert np.abs(kernel).max() > 2.2 * expected  # a normal distribution that is not truncated
 
 
+def test_the_strides_of_blocks_are_settings():
+    strides = [1, 2, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]  # EfficientAT's (2, 2, 1, 1)
+    network = mobilenet_audio.build((128, 100, 1), 10, width=0.1, strides=strides, head="fully_convolutional")
+    assert network.get_layer("features_16_2").output.shape == (None, 16, 13, 96)
+
+
+def test_the_fully_convolutional_head_is_a_convolution_and_a_batch_norm_before_the_mean():
+    network = mobilenet_audio.build((128, 100, 1), 527, width=1.0, head="fully_convolutional")
+    # Two dense layers, of 961 x 1280 and 1281 x 527, are replaced.
+    assert measure.measure(network).parameters == 4_876_831 - (961 * 1280 + 1281 * 527) + 960 * 527 + 2 * 527
+    assert [layer.name for layer in network.layers[-3:]] == ["classifier_0", "classifier_1", "classifier_2"]
+
+
+@pytest.mark.parametrize("strides", [[1] * 14, [1] * 14 + [3]])
+def test_strides_out_of_range_are_refused(strides):
+    with pytest.raises(UserError, match="it must be 15 numbers 1 or 2"):
+        mobilenet_audio.build((128, 100, 1), 10, width=0.1, strides=strides)
+
+
 def test_a_width_of_0_is_refused():
     with pytest.raises(UserError, match="width = 0.0; it must be above 0"):
         mobilenet_audio.build((128, 100, 1), 10, width=0.0)
