@@ -10,7 +10,7 @@ load_recipe(recipe, overrides=())   the resolved Recipe of a shipped name or a T
 train(recipe, out, resume=False)    trains a recipe with all that it depends on; returns the TrainedRun
 load_run(path)                      a TrainedRun: predict, embeddings, network, front_end, labels, form
 evaluate(run)                       scores and costs of a run on its test split, as in its metrics.json
-import_weights(checkpoint, recipe, out)                  a run made of a PyTorch checkpoint
+import_weights(checkpoint, recipe, out)                  a run made of a file of weights
 list_models(), list_features(), list_augmentations(), list_datasets(), list_recipes()
                                     names of the parts and of the shipped recipes
 
@@ -33,7 +33,7 @@ _FUNCTIONS = {
     "train": "asc_tf.chain.train:train",
     "load_run": "asc_tf.inference.run:load_run",
     "evaluate": "asc_tf.evaluation.evaluate:evaluate",
-    "import_weights": "asc_tf.training.imported_weights:import_weights",
+    "import_weights": "asc_tf.importing.weights:import_weights",
     "list_models": "asc_tf.recipe.names:list_models",
     "list_features": "asc_tf.recipe.names:list_features",
     "list_augmentations": "asc_tf.recipe.names:list_augmentations",

@@ -1,1 +1,1 @@
-"""Readers of PyTorch and safetensors checkpoints; nothing from a file is run."""
+"""Readers of files of weights; nothing from a file is run."""

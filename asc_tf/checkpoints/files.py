@@ -1,6 +1,7 @@
-"""Reader of checkpoint files: .pt, .pth and .ckpt of torch.save, in both formats, and .safetensors.
+"""Reader of files of weights: PyTorch's, safetensors, Keras's and NumPy's.
 
-The format is detected by content. Nothing in a file is run.
+.pt, .pth, .ckpt and .bin of torch.save, in both formats; .safetensors; .h5, .weights.h5 and .keras of Keras; .npz.
+The format is detected by content, whatever the file is named. Nothing in a file is run.
 """
 
 import contextlib
@@ -10,20 +11,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from asc_tf.checkpoints import _safetensors, _torch_legacy, _torch_zip
+from asc_tf.checkpoints import _keras_h5, _npz, _safetensors, _torch_legacy, _torch_zip
 from asc_tf.errors import UserError
 
-EXTENSIONS = (".pt", ".pth", ".ckpt", ".safetensors")
 # Errors that the readers raise on damaged or hostile files.
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, OverflowError, MemoryError)
-DAMAGE = (*DAMAGE, RuntimeError, struct.error, zipfile.BadZipFile)
+DAMAGE = (*DAMAGE, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile)
+HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def load(file: str | Path) -> Any:
-    """The tree of lists, dicts and StoredTensors in a checkpoint.
+    """The tree of lists, dicts and StoredTensors in a file of weights.
 
     Args:
-        file: A .pt, .pth, .ckpt or .safetensors file.
+        file: A file of weights in one of the formats above.
 
     Raises:
         UserError: The file is absent, has another format or is damaged.
@@ -31,8 +32,6 @@ def load(file: str | Path) -> Any:
     file = Path(file)
     if not file.is_file():
         raise UserError(f"{file}: there is no such file.")
-    if file.suffix not in EXTENSIONS:
-        raise UserError(f"{file}: is not named like a checkpoint; known extensions: {', '.join(EXTENSIONS)}.")
     with as_user_error(file):
         return _reader(file)(file)
 
@@ -47,10 +46,13 @@ def as_user_error(file: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
+        reason = error.strerror or str(error).splitlines()[0][:200]
+        raise UserError(f"{file}: cannot be read ({reason}).") from error
     except DAMAGE as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise UserError(f"{file}: is not a complete PyTorch or safetensors checkpoint: {reason}.") from error
+        raise UserError(
+            f"{file}: is not a complete file of weights (PyTorch, safetensors, Keras or NumPy): {reason}."
+        ) from error
 
 
 def _reader(file: Path) -> Callable[[Path], Any]:
@@ -59,10 +61,22 @@ def _reader(file: Path) -> Callable[[Path], Any]:
         head = stream.read(9)
     if not head:
         raise ValueError("empty")
+    if head[:8] == HDF5:
+        return _keras_h5.load
     if head[:4] == b"PK\x03\x04":
-        return _torch_zip.load
+        return _reader_of_archive(file)
     if head[:1] == b"\x80":
         return _torch_legacy.load
     if head[8:] == b"{":
         return _safetensors.load
     raise ValueError("another kind of file")
+
+
+def _reader_of_archive(file):
+    with zipfile.ZipFile(file) as archive:
+        names = archive.namelist()
+    if _keras_h5.ENTRY in names:
+        return _keras_h5.load_archive
+    if names and all(name.endswith(".npy") for name in names):
+        return _npz.load
+    return _torch_zip.load

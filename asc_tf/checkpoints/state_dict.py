@@ -1,9 +1,6 @@
-"""Weights of a checkpoint under the names of the original's modules, without what training tools add.
+"""The tensors of a checkpoint by key, whatever the nesting of its dicts, without those of front ends and buffers."""
 
-Source:  Lightning stores the weights under "state_dict" and prefixes the attribute's name, DataParallel
-         prefixes "module.". Front ends and computed buffers are ignored, each with a reason.
-"""
-
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,61 +8,54 @@ from asc_tf.checkpoints import _pickled
 from asc_tf.checkpoints._tensor import StoredTensor
 from asc_tf.errors import UserError
 
-WRAPPERS = ("state_dict", "model_state_dict", "model")
-PREFIXES = ("module.", "model.", "net.", "sed_model.")
-FRONT_END_PREFIXES = ("mel.", "spectrogram_extractor.", "logmel_extractor.")
+FRONT_ENDS = ("mel", "spectrogram_extractor", "logmel_extractor")  # modules of front ends
 BUFFERS = ("num_batches_tracked", "relative_position_index", "attn_mask", "lambdas", "init_v")
 
 
-def weights(tree: Any, file: str | Path) -> tuple[dict[str, StoredTensor], dict[str, str]]:
-    """Weights of a checkpoint.
+def tensors(tree: Any, file: str | Path) -> dict[str, StoredTensor]:
+    """Tensors of a checkpoint.
 
     Args:
         tree: What files.load returns.
         file: The file that errors name.
 
     Returns:
-        The tensors by key without wrappers' prefixes, and the reason for every key that is ignored.
+        The tensors by key; the keys of nested dicts are joined by dots.
 
     Raises:
-        UserError: There is no state dict, or two of its keys differ by prefixes only.
+        UserError: There are none.
     """
-    state = next((tree[key] for key in WRAPPERS if _holds_tensors(tree, key)), tree)
-    if isinstance(state, _pickled.Unknown):
-        raise UserError(f"{file}: holds a whole module, {_kind(state)}, not its state; save its state_dict() instead.")
-    if not isinstance(state, dict) or not any(isinstance(value, StoredTensor) for value in state.values()):
-        raise UserError(f"{file}: holds no state dict, neither as it is nor under {', '.join(WRAPPERS)}.")
-    tensors, ignored = {}, {}
-    for key, value in state.items():
-        name = _stripped(str(key))
-        reason = _reason(name, value)
-        if reason:
-            ignored[str(key)] = reason
-        elif name in tensors:
-            raise UserError(f"{file}: holds '{name}' twice, under different prefixes; keep one of them.")
-        else:
-            tensors[name] = value
-    return tensors, ignored
+    if isinstance(tree, _pickled.Unknown):
+        raise UserError(f"{file}: holds a whole module, {_kind(tree)}, not its state; save its state_dict() instead.")
+    result = dict(_walk(tree))
+    if not result:
+        raise UserError(f"{file}: holds no tensors; save a state_dict(), .safetensors, .npz or Keras weights.")
+    return result
 
 
-def _holds_tensors(tree, key):
-    inner = tree.get(key) if isinstance(tree, dict) else None
-    return isinstance(inner, dict) and any(isinstance(value, StoredTensor) for value in inner.values())
+def ignored_because(key: str) -> str:
+    """The reason why a tensor is none of the network's weights.
 
-
-def _stripped(key):
-    while prefix := next((prefix for prefix in PREFIXES if key.startswith(prefix)), None):
-        key = key.removeprefix(prefix)
-    return key
-
-
-def _reason(name: str, value: Any) -> str:
-    """The reason why an entry of a state dict is ignored; empty for a weight."""
-    if name.startswith(FRONT_END_PREFIXES):
+    Args:
+        key: Its key.
+    """
+    *modules, name = key.split(".")
+    if any(module in FRONT_ENDS for module in modules):
         return "front end, which the recipe has of its own"
-    if name.rpartition(".")[2] in BUFFERS:
-        return "buffer, which is computed anew"
-    return "" if isinstance(value, StoredTensor) else "no tensor"
+    return "buffer, which is computed anew" if name in BUFFERS else "no part of the network"
+
+
+def _walk(tree: Any) -> Iterator[tuple[str, StoredTensor]]:
+    """(key, tensor) of a tree; a dict or list that is there several times, or holds itself, is walked once."""
+    pending, seen = [("", tree)], set()
+    while pending:
+        key, node = pending.pop()
+        if isinstance(node, StoredTensor):
+            yield key, node
+        elif isinstance(node, (dict, list, tuple)) and id(node) not in seen:
+            seen.add(id(node))
+            items = node.items() if isinstance(node, dict) else enumerate(node)
+            pending += [(f"{key}.{name}" if key else str(name), value) for name, value in reversed(list(items))]
 
 
 def _kind(unknown):

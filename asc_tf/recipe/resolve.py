@@ -17,6 +17,7 @@ from typing import Any
 import tomli_w
 
 from asc_tf.errors import UserError, nearest
+from asc_tf.recipe import labels as label_lists
 from asc_tf.recipe import overrides as recipe_overrides
 from asc_tf.recipe import registry
 from asc_tf.recipe.schema import FIXED, LISTS, PARTS, REQUIRED, Data, Part, Ramp, Recipe, Teacher, entry_name
@@ -206,6 +207,8 @@ def _section(key, value):
         return _ranged(
             "seed", registry.check_settings("recipe", {key: value}, {key: registry.REQUIRED}, {key: int})[key], least=0
         )
+    if key == "labels":
+        return _labels(value)
     if key in LISTS:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             raise UserError(f"'{key}' is a list of sections: write [[{key}]].")
@@ -213,6 +216,14 @@ def _section(key, value):
     if not isinstance(value, dict):
         raise UserError(f"'{key}' is a section: write [{key}].")
     return _part(key, value) if key in PARTS else _fixed(FIXED[key], key, value)
+
+
+def _labels(value):
+    if isinstance(value, str):
+        return label_lists.read(value)
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise UserError(f"labels = {value!r} must be a list of texts, or one of {', '.join(label_lists.names())}.")
+    return tuple(value)
 
 
 def _part(kind, section):

@@ -227,12 +227,15 @@ class Recipe:
     Args:
         file: Path of its file, for messages; not compared.
         seed: Seed of initial weights, order of clips and augmentation.
+        labels: Classes of public weights in the order of the network's outputs, for import-weights: names, or a list of
+            recipes/labels. Training takes the classes of its dataset.
         dataset, feature, model, augmentation: Parts and their settings.
         data, train, normalise, init, hierarchy, teacher, distill, quantise: Fixed sections.
     """
 
     file: str = field(compare=False)
     seed: int = limits(least=0)
+    labels: tuple[str, ...] = ()
     dataset: Part = None
     feature: Part = None
     model: Part = None

@@ -102,7 +102,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_tensors_beyond_their_storage_raise(tmp_path, name):
-    with pytest.raises(UserError, match="network.pt: is not a complete PyTorch or safetensors checkpoint"):
+    with pytest.raises(UserError, match="network.pt: is not a complete file of weights"):
         files.load(torch_format.write_zip(tmp_path / "network.pt", {"w": HOSTILE[name]}, {"w": NUMBERS}))
 
 
@@ -144,7 +144,7 @@ def test_other_archives_raise_with_their_kind(tmp_path):
 def test_truncated_torch_files_raise(tmp_path, write, share):
     file = write(tmp_path / "network.pt", *torch_format.simple(w=NUMBERS, v=np.zeros((30, 3))))
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
-    with pytest.raises(UserError, match="network.pt: is not a complete PyTorch or safetensors checkpoint"):
+    with pytest.raises(UserError, match="network.pt: is not a complete file of weights"):
         _values(file)
 
 
@@ -203,7 +203,7 @@ def test_a_safetensors_header_beyond_the_file_raises(tmp_path, size):
 def test_a_deeply_nested_safetensors_header_raises(tmp_path):
     file = tmp_path / "network.safetensors"
     file.write_bytes(struct.pack("<Q", 200_005) + b'{"a":' + b"[" * 200_000)
-    with pytest.raises(UserError, match="is not a complete PyTorch or safetensors checkpoint"):
+    with pytest.raises(UserError, match="is not a complete file of weights"):
         files.load(file)
 
 
@@ -217,7 +217,7 @@ def test_errors_of_other_files_are_one_line(tmp_path):
         "folder.pt": "no such",
         "empty.pt": "empty",
         "sound.pth": "another kind",
-        "network.h5": "is not named like a checkpoint",
+        "network.h5": "empty",
         "pipe.pt": "no such",
         "absent.pt": "no such",
     }

@@ -20,10 +20,10 @@ def load(network, golden, torch_name=str):
     """
     arrays = {key.removeprefix("sd/"): golden[key] for key in golden.files if key.startswith("sd/")}
     match = to_keras.match(network, {key: array.shape for key, array in arrays.items()}, torch_name)
-    assert not match.missing and not match.wrong
-    assert {key.rpartition(".")[2] for key in match.extra} <= set(state_dict.BUFFERS)
-    for layer, weight, key in match.pairs:
-        weight.assign(to_keras.to_keras_order(layer, weight, arrays[key].astype("float32")))
+    assert match.fits and not match.prefix
+    assert {key.rpartition(".")[2] for key in set(arrays) - match.used} <= set(state_dict.BUFFERS)
+    for target, keys in match.keys:
+        target.weight.assign(target.convert([arrays[key].astype("float32") for key in keys]))
 
 
 def channels_last(x):

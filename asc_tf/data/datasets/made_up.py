@@ -22,6 +22,7 @@ from asc_tf.data.lock import locked
 from asc_tf.data.synthetic import places, write
 from asc_tf.errors import UserError
 
+SCENES = tau.SCENES
 VERSION = 1  # of the sounds: a change of them needs another number, so that no old folder is taken for a new one
 FEWEST_CLIPS = 60  # of a split: with fewer, a scene, city or device would be missing
 

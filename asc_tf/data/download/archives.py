@@ -14,12 +14,14 @@ class Archive:
         md5: Published MD5 sum; None where none is known.
         confirmed: Whether two public sources that do not copy each other state that sum.
         size_bytes: Published size; None where it is not known: the size that the server states is taken.
+        sha256: Published SHA-256 sum; None where none is known.
     """
 
     name: str
     md5: str | None = None
     confirmed: bool = False
     size_bytes: int | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True)

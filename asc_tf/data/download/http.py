@@ -32,7 +32,7 @@ class _Retry(Exception):
 
 
 class _WrongSum(_Retry):
-    """A complete file has another MD5 sum than the published one."""
+    """A complete file has another sum than the published one."""
 
 
 def fetch(
@@ -155,14 +155,15 @@ def _check_size(archive, total, received, folder):
 
 
 def _verify(archive, unfinished):
-    """Raises _WrongSum, and removes the file, unless it has the published sum."""
-    if archive.md5 is None:
-        return
-    with open(unfinished, "rb") as file:
-        md5 = hashlib.file_digest(file, "md5").hexdigest()
-    if md5 != archive.md5:
-        unfinished.unlink()
-        raise _WrongSum(f"what came has the MD5 sum {md5}, published is {archive.md5}; it was removed")
+    """Raises _WrongSum, and removes the file, unless it has the published sums."""
+    for name, kind, published in (("MD5", "md5", archive.md5), ("SHA-256", "sha256", archive.sha256)):
+        if published is None:
+            continue
+        with open(unfinished, "rb") as file:
+            received = hashlib.file_digest(file, kind).hexdigest()
+        if received != published:
+            unfinished.unlink()
+            raise _WrongSum(f"what came has the {name} sum {received}, published is {published}; it was removed")
 
 
 def _version(response):

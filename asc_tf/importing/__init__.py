@@ -1,0 +1,1 @@
+"""From a file of anybody's weights to a run."""

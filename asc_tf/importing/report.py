@@ -1,0 +1,47 @@
+"""What became of every tensor of an imported file: a summary, and a line for each."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from asc_tf.checkpoints import state_dict
+from asc_tf.importing import guessing
+from asc_tf.importing.fitting import Fit, Tensors, counted
+from asc_tf.recipe.schema import Recipe
+
+SHOWN = 3  # classes or keys of a line of the summary
+
+
+def summary(file: str | Path, recipe: Recipe, fit: Fit, tensors: Tensors, labels: Sequence[str], source: str) -> str:
+    """A few lines on an import.
+
+    Args:
+        file: The file of weights.
+        recipe: Recipe of the network.
+        fit: The network and its tensors.
+        tensors: All tensors of the file by key.
+        labels: Names of the classes.
+        source: Where they are from, in words.
+    """
+    shown = ", ".join(labels[:SHOWN]) + (f", ... {labels[-1]}" if len(labels) > SHOWN else "")
+    reasons = Counter(state_dict.ignored_because(key) for key in tensors if key not in fit.match.used)
+    lines = _head(file, recipe, fit)
+    lines += [f"ignored  {number} tensors: {reason}" for reason, number in reasons.items()]
+    return "\n".join([*lines, f"classes  {len(labels)} ({shown}): {source}"])
+
+
+def details(file: str | Path, recipe: Recipe, fit: Fit, tensors: Tensors, labels: Sequence[str], source: str) -> str:
+    """A line for every tensor of the file and every weight of the network; arguments as of `summary`."""
+    lines = _head(file, recipe, fit)
+    lines += [f"classes  {', '.join(labels)}: {source}"]
+    lines += [f"mapped   {key} -> {target.name}" for target, keys in fit.match.keys for key in keys]
+    lines += [f"set      {target.name}: by the recipe; the file does not hold it" for target in fit.match.missing]
+    ignored = [key for key in tensors if key not in fit.match.used]
+    return "\n".join(lines + [f"ignored  {key}: {state_dict.ignored_because(key)}" for key in ignored])
+
+
+def _head(file, recipe, fit):
+    where = f", keys with the prefix '{fit.match.prefix}'" if fit.match.prefix else ""
+    lines = [f"{Path(file).name}: all {len(fit.match.keys)} weights of {recipe.model.name}{where}"]
+    lines += [f"assumed  {key} = {value}: the shapes do not show it" for key, value in guessing.assumed(recipe).items()]
+    return lines + [f"another  network in the file, {counted(other)} fit; --prefix takes it" for other in fit.others]
