@@ -34,6 +34,21 @@ def seeded(seed: int) -> Iterator[None]:
         random.setstate(state)
 
 
+@contextlib.contextmanager
+def precision(policy: str) -> Iterator[None]:
+    """Context in which Keras layers are made with a dtype policy; the one before is restored at the end.
+
+    Args:
+        policy: "float32", "mixed_float16" or "mixed_bfloat16".
+    """
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
 def network(recipe: Recipe, classes: int, *, foldable: bool = False) -> keras.Model:
     """The recipe's network with initial weights of the recipe's seed.
 
@@ -111,7 +126,7 @@ def student(recipe: Recipe, classes: Sequence[str], *, network: keras.Model | No
         network: The network, where it is built already.
         **settings: Arguments of the Student that are not in the recipe.
     """
-    with seeded(recipe.seed):
+    with seeded(recipe.seed), precision(recipe.train.precision):
         return Student(
             network or _network(recipe, len(classes)),
             distill=recipe.distill,
@@ -123,9 +138,14 @@ def student(recipe: Recipe, classes: Sequence[str], *, network: keras.Model | No
 
 
 def forward(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
-    """A function from spectrograms to outputs in inference mode, traced once for all batch sizes."""
+    """A function from spectrograms to float32 outputs in inference mode, traced once for all batch sizes."""
     shape = (None, *network.input_shape[1:])
-    return tf.function(lambda x: network(x, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
+    signature = [tf.TensorSpec(shape, tf.float32)]
+
+    def outputs(x):
+        return keras.tree.map_structure(lambda y: tf.cast(y, tf.float32), network(x, training=False))
+
+    return tf.function(outputs, input_signature=signature)
 
 
 def teacher_recipe(recipe: Recipe, teacher: Recipe) -> Recipe:

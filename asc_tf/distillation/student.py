@@ -58,7 +58,8 @@ class Student(keras.Model):
 
     def call(self, spectrograms: keras.KerasTensor, training: bool | None = None) -> dict[str, keras.KerasTensor]:
         """Outputs of the network and of the heads that only training uses, as terms.total takes them."""
-        return self.heads(spectrograms, training=training)
+        outputs = self.heads(spectrograms, training=training)
+        return {name: ops.cast(value, "float32") for name, value in outputs.items()}  # of networks in half precision
 
     def terms(
         self,

@@ -60,6 +60,8 @@ class Train:
         learning_rate: Peak learning rate.
         warmup_steps: Steps of the warm-up.
         weight_decay: Decoupled weight decay, of kernels only.
+        layer_decay: Factor of the learning rate from a block of the network to the one before it; 1 for equal rates.
+        precision: Type of the network's computations in training; weights, losses and all that follows are float32.
     """
 
     epochs: int = limits(least=1)
@@ -67,6 +69,8 @@ class Train:
     learning_rate: float = limits(least=1e-9)
     warmup_steps: int = limits(least=0)
     weight_decay: float = limits(least=0.0)
+    layer_decay: float = limits(1.0, least=0.01, most=1.0)
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,22 @@
-"""Parts of keras.Model.fit that several replicas need changed. Tested with Keras 3.15.1 on TensorFlow 2.17.1.
+"""Private parts of Keras: what several replicas need changed in keras.Model.fit, and the index of a variable.
 
+Tested with Keras 3.15.1 on TensorFlow 2.17.1.
 Keras 3 does not support MultiWorkerMirroredStrategy as it stands (keras#20585).
 """
 
+from typing import Any
+
 import keras
+
+
+def variable_index(optimizer: keras.optimizers.Optimizer, variable: Any) -> int:
+    """Index of a variable among those of an optimizer, by Optimizer._get_variable_index (private).
+
+    Args:
+        optimizer: A built optimizer.
+        variable: The variable as update_step gets it, which is the backend's.
+    """
+    return optimizer._get_variable_index(variable)
 
 
 def adapt_to_replicas(model: keras.Model, *, replicas: int, processes: int) -> keras.Model:

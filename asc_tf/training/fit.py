@@ -14,7 +14,7 @@ from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
-from asc_tf.training import initial_weights, teacher_runs
+from asc_tf.training import initial_weights, optimizers, teacher_runs
 from asc_tf.training.callbacks import EpochCheckpoint
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
 from asc_tf.training.teacher_runs import TeacherRun
@@ -86,7 +86,7 @@ def compiled_student(
     embedding_sizes: Sequence[int] = (),
     online: Callable | None = None,
 ) -> Student:
-    """The recipe's network in a Student with its optimizer: AdamW, no decay of norms, biases and scalars.
+    """The recipe's network, in the precision of its training, in a Student with its optimizer.
 
     Args:
         recipe: The recipe.
@@ -103,9 +103,7 @@ def compiled_student(
         steps_per_epoch=steps // recipe.train.epochs,
         online=online,
     )
-    optimizer = keras.optimizers.AdamW(rate, weight_decay=recipe.train.weight_decay)
-    optimizer.exclude_from_weight_decay([v for v in student.trainable_variables if len(v.shape) < 2])
-    optimizer.build(student.trainable_variables)
+    optimizer = optimizers.adamw(recipe.train, rate, student.network, student.trainable_variables)
     student.compile(optimizer=optimizer, jit_compile=False)  # XLA is 3-5 times slower on these networks' CPU training
     return student
 

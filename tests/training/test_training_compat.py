@@ -26,3 +26,10 @@ def test_every_replica_counts_for_its_share_and_results_have_an_axis():
     _compat.adapt_to_replicas(model, replicas=2, processes=2)
     assert float(model.compute_loss(x, y, model(x))) == pytest.approx(whole / 2)
     assert all(value.shape == (1,) for value in model.train_step((x, y)).values())
+
+
+def test_an_optimizer_has_variable_indices():
+    optimizer, variables = keras.optimizers.Adam(), [keras.Variable(1.0), keras.Variable(2.0)]
+    assert hasattr(optimizer, "_get_variable_index"), "keras.Optimizer has no _get_variable_index any more"
+    optimizer.build(variables)
+    assert [_compat.variable_index(optimizer, variable.value) for variable in variables] == [0, 1]
