@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from asc_tf.evaluate import main as evaluate
+from asc_tf.inference.run import load_run
 from asc_tf.predict import main as predict
 from asc_tf.runs import folder as run_folder
 from asc_tf.train import main as train
@@ -174,6 +175,18 @@ def test_a_run_stopped_in_an_epoch_ends_as_one_never_stopped(never_stopped, tiny
     assert train([str(recipe), "--out", str(tmp_path / "stopped"), "--resume"]) == 0
     assert_same(weights(tmp_path / "stopped"), weights(its_teacher(never_stopped)))
     assert len((tmp_path / "stopped/log.csv").read_text().splitlines()) == 31
+
+
+@pytest.mark.slow
+def test_a_run_in_half_precision_ends_as_one_never_stopped(tiny, tmp_path):
+    recipe = tiny.parent / "tiny_teacher.toml"
+    half = ("--set", "train.precision=mixed_float16", "--set", "train.layer_decay=0.8", "--set", "train.epochs=4")
+    assert train([str(recipe), "--out", str(tmp_path / "whole"), *half]) == 0
+    killed_after("epoch   2/4", recipe, "--out", tmp_path / "stopped", *half)
+    assert train([str(recipe), "--out", str(tmp_path / "stopped"), "--resume", *half]) == 0
+    assert_same(weights(tmp_path / "stopped"), weights(tmp_path / "whole"))
+    network = load_run(tmp_path / "whole").network
+    assert {str(weight.dtype) for weight in network.weights} == {"float32"}
 
 
 def test_a_run_killed_in_quantisation_aware_training_ends_as_one_never_stopped(never_stopped, tiny, tmp_path):
