@@ -9,6 +9,7 @@ Size:    width 768, depth 12, heads 12, patch 16 x 16, stride 10 x 10: 86,594,06
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -74,7 +75,7 @@ def build(
     return keras.Model(inputs, _transformer.head(x, "mlp_head", classes, pooling), name="ast")
 
 
-def torch_name(layer: str, **_: object) -> str:
+def torch_name(layer: str, **_: Any) -> str:
     """Name of a layer's module in the PyTorch original; "v" for the tokens, which belong to that module itself.
 
     Args:

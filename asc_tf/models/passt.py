@@ -10,6 +10,7 @@ Size:    width 768, depth 12, heads 12, patch 16 x 16, stride 10 x 10, grid 12 x
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -107,7 +108,7 @@ def _check_patchout(rows_of_input, columns_of_input, rows, columns, tokens):
         raise UserError(f"{where}: patchout_tokens = {tokens}; it must be at least 0 and below {rest}, all that remain.")
 
 
-def torch_name(layer: str, **_: object) -> str:
+def torch_name(layer: str, **_: Any) -> str:
     """Name of a layer's module in the PyTorch original; "" for positions and tokens, which belong to the outermost.
 
     Args:

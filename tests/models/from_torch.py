@@ -10,20 +10,32 @@ from asc_tf.models.cp_mobile import torch_name as cp_mobile_name  # noqa: F401
 from asc_tf.models.cp_resnet import torch_name as cp_resnet_name  # noqa: F401
 
 
-def load(network, golden, torch_name=str):
+def load(network, golden, torch_name=str, unused=()):
     """Sets every weight of a network.
 
     Args:
         network: The Keras network.
         golden: An open golden file.
         torch_name: Function from the name of a layer to that of its module in the original.
+        unused: Prefixes of the keys that the original holds and does not use.
     """
-    arrays = {key.removeprefix("sd/"): golden[key] for key in golden.files if key.startswith("sd/")}
+    arrays = state(golden, unused)
     match = to_keras.match(network, {key: array.shape for key, array in arrays.items()}, torch_name)
     assert not match.missing and not match.wrong
     assert {key.rpartition(".")[2] for key in match.extra} <= set(state_dict.BUFFERS)
     for layer, weight, key in match.pairs:
         weight.assign(to_keras.to_keras_order(layer, weight, arrays[key].astype("float32")))
+
+
+def state(golden, unused=()):
+    """Arrays of a golden's state dict by key, without the keys of `unused` prefixes."""
+    arrays = {key.removeprefix("sd/"): golden[key] for key in golden.files if key.startswith("sd/")}
+    return {key: array for key, array in arrays.items() if not key.startswith(tuple(unused))}
+
+
+def guess(module, golden):
+    """The settings that a model's file infers from the shapes of a golden's state dict."""
+    return module.guess({key: array.shape for key, array in state(golden).items()})
 
 
 def channels_last(x):
