@@ -185,9 +185,7 @@ class GridTokens(layers.Layer):
         dtype: Of the computation.
     """
 
-    def __init__(
-        self, grid: Sequence[int], *, name: str | None = None, trainable: bool = True, dtype: Any = None
-    ):
+    def __init__(self, grid: Sequence[int], *, name: str | None = None, trainable: bool = True, dtype: Any = None):
         super().__init__(name=name, trainable=trainable, dtype=dtype)
         self.grid = tuple(grid)
 

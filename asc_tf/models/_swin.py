@@ -25,7 +25,9 @@ EPSILON = 1e-5
 MASKED = -100.0
 
 
-def check(where: str, *, width: int, depths: Sequence[int], heads: Sequence[int], window: int, drop_path: float) -> None:
+def check(
+    where: str, *, width: int, depths: Sequence[int], heads: Sequence[int], window: int, drop_path: float
+) -> None:
     """Refuses settings of the stages that are out of range.
 
     Args:
@@ -42,7 +44,9 @@ def check(where: str, *, width: int, depths: Sequence[int], heads: Sequence[int]
     if not depths or min(depths) < 1 or len(heads) != len(depths):
         raise UserError(f"{where}: depths = {depths}, heads = {heads}; both must be one number above 0 for each stage.")
     if min(heads) < 1 or width < 1 or any(width * 2**stage % number for stage, number in enumerate(heads)):
-        raise UserError(f"{where}: width = {width}, heads = {heads}; the width, doubled each stage, must be a multiple.")
+        raise UserError(
+            f"{where}: width = {width}, heads = {heads}; the width, doubled each stage, must be a multiple."
+        )
     if window < 1:
         raise UserError(f"{where}: window = {window}; it must be at least 1.")
     _transformer.check_drop_path(where, drop_path)

@@ -38,9 +38,7 @@ def torch_default(fan_in: int) -> dict[str, keras.initializers.Initializer]:
     return {kind: keras.initializers.RandomUniform(-limit, limit) for kind in kinds}
 
 
-def patch_grid(
-    where: str, input_shape: Sequence[int], patch: Sequence[int], stride: Sequence[int]
-) -> tuple[int, int]:
+def patch_grid(where: str, input_shape: Sequence[int], patch: Sequence[int], stride: Sequence[int]) -> tuple[int, int]:
     """Numbers of rows (frequency) and columns (time) of patches; the rest of the spectrogram is cut off.
 
     Args:

@@ -134,8 +134,8 @@ def _map_sizes(spec_size, patch, stride, window, stages, chunks):
     sizes = [spec_size // stride / 2**stage for stage in range(stages)]
     if any(size % min(window, size) or size % 1 for size in sizes) or sizes[-1] % chunks:
         raise UserError(
-            f"{where}: spec_size = {spec_size}; the maps of the stages, {sizes} rows, must be whole windows of {window} "
-            f"or smaller, and the last a multiple of the {chunks} chunks."
+            f"{where}: spec_size = {spec_size}; the maps of the stages, {sizes} rows, must be whole windows of "
+            f"{window} or smaller, and the last a multiple of the {chunks} chunks."
         )
     return [int(size) for size in sizes]
 

@@ -105,7 +105,9 @@ def _check_patchout(rows_of_input, columns_of_input, rows, columns, tokens):
             raise UserError(f"{where}: patchout_{name} = {number}; it must be at least 0 and below {size}, all {name}.")
     rest = (rows_of_input - rows) * (columns_of_input - columns)
     if not 0 <= tokens < rest:
-        raise UserError(f"{where}: patchout_tokens = {tokens}; it must be at least 0 and below {rest}, all that remain.")
+        raise UserError(
+            f"{where}: patchout_tokens = {tokens}; it must be at least 0 and below {rest}, all that remain."
+        )
 
 
 def torch_name(layer: str, **_: Any) -> str:
