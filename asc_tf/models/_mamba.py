@@ -26,7 +26,7 @@ def selective_scan(
     b: keras.KerasTensor,
     c: keras.KerasTensor,
     *,
-    chunk: int,
+    chunk: int | None,
 ) -> keras.KerasTensor:
     """y_t = h_t C_t of the states h_t = exp(delta_t A) h_(t-1) + delta_t u_t B_t, which start as 0.
 
@@ -41,35 +41,35 @@ def selective_scan(
         a: (1 or branches, inner, states), below 0.
         b: (batch, tokens, branches, states).
         c: (batch, tokens, branches, states).
-        chunk: Number of tokens in a chunk.
+        chunk: Number of tokens in a chunk; None for the square root of half the tokens, which takes the fewest steps.
 
     Returns:
         (batch, tokens, branches, inner) float32.
     """
-    tokens, chunk = u.shape[1], min(chunk, u.shape[1])
+    tokens = u.shape[1]
+    chunk = min(chunk or math.ceil((tokens / 2) ** 0.5), tokens)
     chunks = -(-tokens // chunk)
-    steps = [_tokens_of_chunks(x, chunks, chunk) for x in (delta, delta * u, b, c)]
+    values = (delta[..., None], (delta * u)[..., None], b[..., None, :], c[..., None, :])
+    steps = [_tokens_of_chunks(x, chunks, chunk) for x in values]
     outputs, spans, state = [], [], None  # a span is the sum of the chunk's deltas up to a token
     for delta_t, input_t, b_t, c_t in zip(*steps, strict=True):
-        added = input_t[..., None] * b_t[..., None, :]  # (batch * chunks, branches, inner, states)
-        state = added if state is None else ops.exp(delta_t[..., None] * a) * state + added
-        outputs.append(ops.sum(state * c_t[..., None, :], axis=-1))
+        added = input_t * b_t  # (batch * chunks, branches, inner, states)
+        state = added if state is None else ops.exp(delta_t * a) * state + added
+        outputs.append(ops.sum(state * c_t, axis=-1))
         spans.append(spans[-1] + delta_t if spans else delta_t)
+    y = ops.stack(outputs, axis=1)  # (batch * chunks, chunk, branches, inner)
     if chunks > 1:
-        start = _states_before(state, ops.exp(spans[-1][..., None] * a), chunks)
-        outputs = [
-            y + ops.sum(ops.exp(span[..., None] * a) * start * c_t[..., None, :], axis=-1)
-            for y, span, c_t in zip(outputs, spans, steps[-1], strict=True)
-        ]
-    y = ops.reshape(ops.stack(outputs, axis=1), (-1, chunks * chunk, *u.shape[2:]))
-    return y[:, :tokens]
+        start = _states_before(state, ops.exp(spans[-1] * a), chunks)
+        pairs = zip(spans, steps[-1], strict=True)
+        y = y + ops.stack([ops.sum(ops.exp(span * a) * start * c_t, axis=-1) for span, c_t in pairs], axis=1)
+    return ops.reshape(y, (-1, chunks * chunk, *u.shape[2:]))[:, :tokens]
 
 
 def _tokens_of_chunks(x, chunks, chunk):
     """(batch, tokens, ...) -> for each place in a chunk (batch * chunks, ...), zeros after the last token."""
     missing = chunks * chunk - x.shape[1]
     if missing:
-        x = ops.pad(x, ((0, 0), (0, missing), (0, 0), (0, 0)))
+        x = ops.pad(x, ((0, 0), (0, missing), (0, 0), (0, 0), (0, 0)))
     return ops.unstack(ops.reshape(x, (-1, chunk, *x.shape[2:])), axis=1)
 
 
@@ -91,7 +91,7 @@ def gated_scan(
     c: keras.KerasTensor,
     weights: Sequence[keras.KerasTensor],
     *,
-    chunk: int,
+    chunk: int | None,
 ) -> keras.KerasTensor:
     """Mamba after its projections and before the last: the scan with the input added, times SiLU(z).
 
@@ -102,7 +102,7 @@ def gated_scan(
         b: (batch, tokens, branches, states).
         c: (batch, tokens, branches, states).
         weights: dt_proj_bias, A_log and D, flat.
-        chunk: Number of tokens in a chunk of the scan.
+        chunk: As for selective_scan.
 
     Returns:
         (batch, tokens, branches, inner) float32.
@@ -139,7 +139,7 @@ class ParallelMamba(layers.Layer):
         taps: Length of the causal convolution.
         expand: Factor of the channels inside Mamba.
         init: "mamba", or "parent": the initialisation of UltraLight VM-UNet, which overwrites Mamba's.
-        chunk: Number of tokens in a chunk of the scan, see `selective_scan`.
+        chunk: As for selective_scan.
         name: Of the layer.
         trainable: Whether the weights are trained.
         dtype: Of the projections and the convolution.
@@ -154,7 +154,7 @@ class ParallelMamba(layers.Layer):
         taps: int,
         expand: int,
         init: Literal["mamba", "parent"],
-        chunk: int,
+        chunk: int | None,
         name: str | None = None,
         trainable: bool = True,
         dtype: Any = None,

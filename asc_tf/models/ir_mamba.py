@@ -49,7 +49,7 @@ def build(
     expand: int = 2,
     mamba_init: Literal["mamba", "parent"] = "mamba",
     pmb_activation: Literal["gelu", "none"] = "gelu",
-    chunk: int = 32,
+    chunk: int | None = None,
 ) -> keras.Model:
     """The network, without softmax.
 
@@ -74,7 +74,8 @@ def build(
         mamba_init: Initialisation of Mamba's own weights: "mamba" as its authors', or "parent" as in UltraLight
             VM-UNet, which overwrites it.
         pmb_activation: "gelu" after each PMB and its pooling, or "none".
-        chunk: Number of tokens in a chunk of the scan: as many steps are computed one after the other, twice.
+        chunk: Number of tokens in a chunk of the scan; by default the square root of half the tokens of a PMB. Twice
+            as many steps and one a chunk are computed one after the other.
 
     Returns:
         A functional network to (batch, classes) logits, the output of the layer "logits". The embedding is the output
@@ -84,7 +85,7 @@ def build(
         UserError: A setting is out of range, or the input too small for the poolings.
     """
     shape = checked_input(WHERE, input_shape, classes)
-    _check(shape, stem, blocks, pmbs, pools, dict(d_state=d_state, d_conv=d_conv, expand=expand, chunk=chunk))
+    _check(shape, stem, blocks, pmbs, pools, dict(d_state=d_state, d_conv=d_conv, expand=expand, chunk=1 if chunk is None else chunk))
     inputs = keras.Input(shape, name="spectrogram")
     x = inputs
     for number, channels in enumerate(stem, start=1):
@@ -203,7 +204,7 @@ def guess(shapes: Shapes) -> Guess:
             "pools": POOLS.get(len(modules), [2] * len(modules)),
             "mamba_init": "mamba",
             "pmb_activation": "gelu",
-            "chunk": 32,
+            "chunk": None,
             **modules[0][1],
         },
     )
