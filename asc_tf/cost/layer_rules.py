@@ -4,7 +4,8 @@ Source: NeSsi, the counter of the DCASE challenges, with its PyTorch back end (t
 Rule T: parameters are the trainable ones; the running statistics of a batch norm are not counted.
         A convolution costs its weights and biases at every output position; any other layer of Keras
         costs its parameters once a call, whatever it is applied to; the weights of custom layers,
-        activations, poolings and additions cost no MACs.
+        activations, poolings and additions cost no MACs. A custom layer that stands for several modules
+        of the original states their MACs by a method `rule_t_macs`.
 Rule F: rule T after fusion, the figure for int8: a batch norm that follows a convolution or a dense
         layer is folded into it and leaves one bias a channel. One that follows another layer is counted.
 """
@@ -52,7 +53,8 @@ def _rows(graph: Graph, folded: dict[tuple[int, ...], tuple[int, ...]]) -> list[
             continue
         extra = call.output_shapes[0][-1] if call.outputs in folded.values() and not _has_bias(call.layer) else 0
         parameters = extra + sum(math.prod(w.shape) for w in call.layer.weights if w.name not in STATISTICS)
-        macs = parameters * _positions(graph, call)
+        stated = getattr(call.layer, "rule_t_macs", None)
+        macs = stated() if stated else parameters * _positions(graph, call)
         once = 0 if id(call.layer) in counted else parameters
         counted.add(id(call.layer))
         rows.append(Row(call.layer.name, type(call.layer).__name__, call.output_shapes[0], once, macs))

@@ -12,9 +12,10 @@ from collections.abc import Collection, Sequence
 import tensorflow as tf
 import tf_keras
 
+from asc_tf.cost import tflite_rule
 from asc_tf.errors import UserError
 from asc_tf.tflite import file as tflite_file
-from asc_tf.tflite import strides
+from asc_tf.tflite import order, strides
 from export.quantisation import _compat
 from export.quantisation import graph_form as _form
 
@@ -40,6 +41,7 @@ def convert(quantised: tf_keras.Model) -> bytes:
         # The ranges come from training, so the missing statistics are not needed.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
         content = strides.with_native_strides(converter.convert())
+    content = min((content, order.depth_first(content)), key=tflite_rule.peak_bytes)
     floats = unquantised_layers(quantised)
     readers = [reader.name for name in floats for reader in _form.readers(quantised, quantised.get_layer(name))]
     check(content, floats + readers)  # of the readers only ReLUs compute in float, fused with the layer before

@@ -23,8 +23,9 @@ from asc_tf.errors import UserError, nearest
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
 # Layers that (scale * x + shift) may pass: the mean of the values is the same before and after.
 PASSED = (layers.AveragePooling2D, layers.GlobalAveragePooling2D, layers.Dropout)
-# Squares, a root and a quotient: 8 bits lose the small channels (98 instead of 103 of 110 real seconds agreed).
-NEEDS_FLOAT = ("GlobalResponseNorm",)
+# Squares, a root and a quotient: 8 bits lose the small channels (98 instead of 103 of 110 real seconds agreed). A scan
+# adds up its errors over the tokens.
+NEEDS_FLOAT = ("GlobalResponseNorm", "GroupNormalization", "MambaNorm", "MambaSkipNorm", "MambaScan")
 SIZES = "_sizes"  # suffix of a ChannelSizes layer's name, after the name of the batch norm before it
 SMALLEST_SCALE = 1e-4  # of a channel: below, its bias in units of input scale x weight scale passes 32 bits
 

@@ -10,8 +10,12 @@ import keras
 import tf_keras
 
 from asc_tf.errors import UserError
+from asc_tf.models._mamba import ParallelMamba
+from export.quantisation import mamba_form
 from export.quantisation import tf_keras_layers as _layers
 
+# Layers that become several, by functions of the layer and its input in tf_keras.
+EXPANDED = {ParallelMamba: mamba_form.expanded}
 # Suffixes of settings left out: the weights are copied and not trained with these, and Keras 3 spells them differently.
 LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
 
@@ -30,9 +34,14 @@ def to_tf_keras(network: keras.Model) -> tf_keras.Model:
     inputs = list(tensors.values())
     copies = []
     for layer in network.layers:
-        if not isinstance(layer, keras.layers.InputLayer):
+        if isinstance(layer, keras.layers.InputLayer):
+            continue
+        source = keras.tree.map_structure(lambda x: tensors[id(x)], layer.input)
+        if type(layer) in EXPANDED:
+            tensors[id(layer.output)] = EXPANDED[type(layer)](layer, source)
+        else:
             copy = _copy(layer)
-            tensors[id(layer.output)] = copy(keras.tree.map_structure(lambda x: tensors[id(x)], layer.input))
+            tensors[id(layer.output)] = copy(source)
             copies.append((copy, layer))
     rebuilt = tf_keras.Model(inputs, [tensors[id(x)] for x in network.outputs], name=network.name)
     for copy, layer in copies:
