@@ -21,13 +21,38 @@ PARTS = {
     "moving_variance": "running_var",
 }
 DEPTHWISE = (kinds.DepthwiseConv1D, kinds.DepthwiseConv2D)
+RECURRENT = {"kernel": "weight_ih_l0", "recurrent_kernel": "weight_hh_l0"}
+GATES = (1, 0, 2)  # blocks of a GRU's rows: reset, update and new in PyTorch, update, reset and new in Keras
+
+
+class GRUBias:
+    """One of the two rows of a GRU's bias, which are two tensors in PyTorch, as a weight of its own.
+
+    Args:
+        bias: The bias (2, 3 * units) of a keras.layers.GRU with reset_after.
+        row: 0, the bias of the inputs, or 1, that of the recurrent state.
+    """
+
+    def __init__(self, bias: keras.Variable, row: int):
+        self.bias, self.row = bias, row
+        self.name, self.shape, self.trainable = f"bias_{'ih' if row == 0 else 'hh'}_l0", bias.shape[1:], bias.trainable
+
+    def assign(self, values: np.ndarray) -> None:
+        """Sets the row.
+
+        Args:
+            values: (3 * units,).
+        """
+        rows = np.array(self.bias)
+        rows[self.row] = values
+        self.bias.assign(rows)
 
 
 class Pair(NamedTuple):
     """A weight of a Keras layer and its key in the state dict."""
 
     layer: keras.layers.Layer
-    weight: keras.Variable
+    weight: keras.Variable | GRUBias
     key: str
 
     @property
@@ -71,14 +96,15 @@ def match(network: keras.Model, shapes: Mapping[str, Sequence[int]], torch_name:
     result, used = Match([], [], [], [], []), set()
     for layer, weight in _weights(network):
         is_custom = _is_custom(layer)
-        part = weight.name if is_custom else PARTS.get(weight.name, weight.name)
+        names = {} if is_custom else RECURRENT if isinstance(layer, kinds.GRU) else PARTS
+        part = names.get(weight.name, weight.name)
         module = torch_name(layer.name)
         name = f"{module}.{part}" if module else part
         pair = Pair(layer, weight, known.get(name.replace(".", "_"), name))
         if pair.key in shapes:
             used.add(pair.key)
             needed, actual = torch_shape(layer, weight), tuple(shapes[pair.key])
-            fits = math.prod(actual) == math.prod(needed) if is_custom else actual == needed
+            fits = math.prod(actual) == math.prod(needed) if is_custom else actual in (needed, _over_all(layer, needed))
             result.pairs.append(pair) if fits else result.wrong.append((pair, needed, actual))
         elif is_custom and not weight.trainable:
             result.untrained.append(pair.name)
@@ -88,7 +114,7 @@ def match(network: keras.Model, shapes: Mapping[str, Sequence[int]], torch_name:
     return result
 
 
-def torch_shape(layer: keras.layers.Layer, weight: keras.Variable) -> tuple[int, ...]:
+def torch_shape(layer: keras.layers.Layer, weight: keras.Variable | GRUBias) -> tuple[int, ...]:
     """Shape of the original's tensor for a Keras weight.
 
     Args:
@@ -96,28 +122,37 @@ def torch_shape(layer: keras.layers.Layer, weight: keras.Variable) -> tuple[int,
         weight: The weight.
     """
     shape = tuple(weight.shape)
-    if weight.name != "kernel":
+    if not weight.name.endswith("kernel"):
         return shape
     if isinstance(layer, DEPTHWISE):
         return (shape[-2] * shape[-1], 1, *shape[:-2])
     return (shape[-1], shape[-2], *shape[:-2])
 
 
-def to_keras_order(layer: keras.layers.Layer, weight: keras.Variable, values: np.ndarray) -> np.ndarray:
+def to_keras_order(layer: keras.layers.Layer, weight: keras.Variable | GRUBias, values: np.ndarray) -> np.ndarray:
     """The values of the original's tensor in the order and shape of a Keras weight.
 
     Linear (out, in) -> (in, out); convolutions (out, in, ...) -> (..., in, out); depthwise
-    (channels x multiplier, 1, ...) -> (..., channels, multiplier); custom layers have the original's order.
+    (channels x multiplier, 1, ...) -> (..., channels, multiplier); a GRU's gates are in another order; a dense layer
+    may be a convolution of one channel over all of it, (out, 1, in), in the original; custom layers have its order.
 
     Args:
         layer: The weight's layer.
         weight: The weight.
         values: Values of the tensor that `match` pairs with the weight.
     """
-    if weight.name == "kernel":
+    if isinstance(layer, kinds.GRU):
+        values = np.concatenate([np.split(values, 3)[gate] for gate in GATES])
+    if weight.name.endswith("kernel"):
+        values = values.reshape(torch_shape(layer, weight))
         last = (0, 1) if isinstance(layer, DEPTHWISE) else (1, 0)
         values = values.transpose(*range(2, values.ndim), *last)
     return values.reshape(weight.shape)
+
+
+def _over_all(layer, needed):
+    """Shape (out, 1, in) of a convolution over a whole sequence of one channel that a dense layer computes, or None."""
+    return (needed[0], 1, needed[1]) if isinstance(layer, kinds.Dense) and len(needed) == 2 else None
 
 
 def _is_custom(layer):
@@ -132,4 +167,6 @@ def _weights(network):
         if isinstance(layer, keras.Model):
             yield from _weights(layer)
         else:
-            yield from ((layer, weight) for weight in layer.weights)
+            for weight in layer.weights:
+                rows = isinstance(layer, kinds.GRU) and weight.name == "bias"
+                yield from ((layer, part) for part in ([GRUBias(weight, 0), GRUBias(weight, 1)] if rows else [weight]))
