@@ -35,7 +35,7 @@ def round_kernels(
     for entry, mean in zip(entries, _input_means(network, layers, batches), strict=True):
         kernel, largest = _compat.kernel(entry.layer), entry.high.numpy()
         value = kernel.numpy()
-        channels = value.shape[-2] if _is_depthwise(kernel) else value.shape[-1]
+        channels = np.prod(value.shape[-2:]) if _is_depthwise(kernel) else value.shape[-1]
         steps = value.reshape(-1, channels) * (LARGEST / largest)  # (taps, channels)
         means = _tap_means(mean, kernel, channels)  # (taps, channels)
         rounded = np.stack([_rounded(*column) for column in zip(steps.T, means.T, strict=True)], axis=1)
@@ -59,7 +59,7 @@ def _tap_means(mean, kernel, channels):
     """(taps, channels): the mean input of every weight of a depthwise, grouped, full or dense kernel."""
     taps = kernel.shape.num_elements() // channels
     if _is_depthwise(kernel):
-        return np.broadcast_to(mean, (taps, channels))
+        return np.broadcast_to(np.repeat(mean, channels // len(mean)), (taps, channels))
     of_group = mean.reshape(-1, kernel.shape[-2])  # (groups, input channels of a group)
     of_channel = np.repeat(of_group, channels // len(of_group), axis=0).T
     return np.tile(of_channel, (taps // len(of_channel), 1))
