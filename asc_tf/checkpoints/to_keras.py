@@ -76,7 +76,11 @@ class Target(NamedTuple):
         Args:
             shape: Shape of the tensor.
         """
-        return math.prod(shape) == math.prod(self.shape) if self.reshaped else tuple(shape) == self.shape
+        if self.reshaped:
+            return math.prod(shape) == math.prod(self.shape)
+        return tuple(shape) == self.shape or (
+            isinstance(self.layer, kinds.Dense) and _without_ones(shape) == _without_ones(self.shape)
+        )
 
 
 class Match(NamedTuple):
@@ -173,6 +177,7 @@ def _converter(layer, weight):
         (array,) = values
         if weight.name == "kernel" and not _is_custom(layer):
             last = (0, 1) if isinstance(layer, DEPTHWISE) else (1, 0)
+            array = array.reshape(torch_shape(layer, weight))  # of a dense layer written as a convolution
             array = array.transpose(*range(2, array.ndim), *last)
         return array.reshape(weight.shape)
 
@@ -237,6 +242,10 @@ def _match(targets: Sequence[Target], prefix: str, group: Mapping[str, list[str]
         else:
             result.missing.append(target)
     return result
+
+
+def _without_ones(shape):
+    return [size for size in shape if size != 1]
 
 
 def _flat(key):

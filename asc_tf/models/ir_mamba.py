@@ -85,7 +85,14 @@ def build(
         UserError: A setting is out of range, or the input too small for the poolings.
     """
     shape = checked_input(WHERE, input_shape, classes)
-    _check(shape, stem, blocks, pmbs, pools, dict(d_state=d_state, d_conv=d_conv, expand=expand, chunk=1 if chunk is None else chunk))
+    _check(
+        shape,
+        stem,
+        blocks,
+        pmbs,
+        pools,
+        dict(d_state=d_state, d_conv=d_conv, expand=expand, chunk=1 if chunk is None else chunk),
+    )
     inputs = keras.Input(shape, name="spectrogram")
     x = inputs
     for number, channels in enumerate(stem, start=1):
@@ -112,7 +119,9 @@ def build(
 
 def _after_mamba(x, name, channels, pool, activation):
     """Dense layer, group norm, max-pooling, activation, in the order of UltraLight VM-UNet."""
-    x = layers.Dense(channels, kernel_initializer=keras.initializers.RandomNormal(stddev=PARENT_STD), name=f"{name}_proj")(x)
+    x = layers.Dense(
+        channels, kernel_initializer=keras.initializers.RandomNormal(stddev=PARENT_STD), name=f"{name}_proj"
+    )(x)
     x = layers.GroupNormalization(GROUPS, epsilon=1e-5, dtype="float32", name=f"{name}_group_norm")(x)
     if pool == 2:
         x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)

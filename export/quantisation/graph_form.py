@@ -23,9 +23,13 @@ from asc_tf.errors import UserError, nearest
 CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
 # Layers that (scale * x + shift) may pass: the mean of the values is the same before and after.
 PASSED = (layers.AveragePooling2D, layers.GlobalAveragePooling2D, layers.Dropout)
-# Squares, a root and a quotient: 8 bits lose the small channels (98 instead of 103 of 110 real seconds agreed). A scan
-# adds up its errors over the tokens.
-NEEDS_FLOAT = ("GlobalResponseNorm", "GroupNormalization", "MambaNorm", "MambaSkipNorm", "MambaScan")
+# Squares, a root and a quotient: 8 bits lose the small channels (98 instead of 103 of 110 real seconds agreed), or the
+# quiet rows. A scan adds up its errors over the tokens. TFLite has no GRU, and its states would be rounded in every step.
+# Weighted sums are of little cost.
+NEEDS_FLOAT = (
+    "GlobalResponseNorm", "GroupNormalization", "MambaNorm", "MambaSkipNorm", "MambaScan",
+    "ResNorm", "AdaResNorm", "GRU", "PoolsMixing", "MeansMixing",
+)  # fmt: skip
 SIZES = "_sizes"  # suffix of a ChannelSizes layer's name, after the name of the batch norm before it
 SMALLEST_SCALE = 1e-4  # of a channel: below, its bias in units of input scale x weight scale passes 32 bits
 
@@ -57,7 +61,7 @@ class ChannelSizes(layers.Layer):
 
 
 def resolve_float_layers(network: tf_keras.Model, named: Collection[str] = ()) -> list[str]:
-    """Names of the layers that stay in float, in order: the named ones and those of the kinds in NEEDS_FLOAT.
+    """Names of the layers that stay in float, in order: the named ones, the kinds in NEEDS_FLOAT, dropout after them.
 
     Args:
         network: Float network.
@@ -78,7 +82,12 @@ def resolve_float_layers(network: tf_keras.Model, named: Collection[str] = ()) -
             raise UserError(
                 f"{where}: TFLite's converter makes int8 of a convolution with its batch norm; leave it out."
             )
-    return [name for name, layer in known.items() if name in named or type(layer).__name__ in NEEDS_FLOAT]
+    floats = []
+    for name, layer in known.items():
+        follows = isinstance(layer, layers.Dropout) and producers[id(layer.input)].name in floats
+        if name in named or type(layer).__name__ in NEEDS_FLOAT or follows:
+            floats.append(name)
+    return floats
 
 
 def quantisable(network: tf_keras.Model, float_layers: Sequence[str] = ()) -> tf_keras.Model:

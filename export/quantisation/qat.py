@@ -16,6 +16,7 @@ from tf_keras import layers
 
 from asc_tf.distillation import terms
 from asc_tf.errors import UserError
+from export.quantisation import _compat
 from export.quantisation import graph_form as _form
 from export.quantisation import ranges as _ranges
 from export.quantisation import rounding as _rounding
@@ -145,7 +146,8 @@ def train(
         losses = []
         for step in range(epoch * steps_per_epoch, (epoch + 1) * steps_per_epoch):
             adam.learning_rate.assign(learning_rate(step))
-            losses.append(float(steps[frozen](*next(batches))))
+            with _compat.groups_without_xla(quantised):
+                losses.append(float(steps[frozen](*next(batches))))
             if not np.isfinite(losses[-1]):
                 raise UserError(f"quantise: the loss is {losses[-1]} in epoch {epoch + 1}; lower the learning rate.")
         # Weights were updated after their ranges were set, and are not limited by ranges that are frozen.

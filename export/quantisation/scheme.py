@@ -14,6 +14,7 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 
 eight_bit = tfmot.quantization.keras.default_8bit
+OUTPUT_ONLY = ("Multiply", "AxisMean")  # layers without weights of which the default registry knows nothing
 Quantizer = tfmot.quantization.keras.quantizers.Quantizer
 QuantizeConfig = tfmot.quantization.keras.QuantizeConfig
 
@@ -123,7 +124,10 @@ def _moving_average_quantizer():
 
 
 class QuantizeRegistry(eight_bit.Default8BitQuantizeRegistry):
-    """The default registry with the two changes, and a linear activation that rounds, for outputs of float layers."""
+    """The default registry with the two changes, products and means, and a linear activation that rounds.
+
+    That activation is for outputs of float layers.
+    """
 
     def get_quantize_config(self, layer: tf_keras.layers.Layer) -> QuantizeConfig:
         """The configuration of a layer.
@@ -135,9 +139,18 @@ class QuantizeRegistry(eight_bit.Default8BitQuantizeRegistry):
             return PartialQuantizeConfig("depthwise")
         if type(layer) is tf_keras.layers.AveragePooling2D:
             return PartialQuantizeConfig()
-        if type(layer) is tf_keras.layers.Activation and layer.activation is tf_keras.activations.linear:
+        is_linear = type(layer) is tf_keras.layers.Activation and layer.activation is tf_keras.activations.linear
+        if is_linear or type(layer).__name__ in OUTPUT_ONLY:
             return PartialQuantizeConfig("output")
         return super().get_quantize_config(layer)
+
+    def supports(self, layer: tf_keras.layers.Layer) -> bool:
+        """Whether a layer has an 8-bit form.
+
+        Args:
+            layer: The float layer.
+        """
+        return type(layer).__name__ in OUTPUT_ONLY or super().supports(layer)
 
 
 class QuantizeScheme(eight_bit.Default8BitQuantizeScheme):

@@ -69,4 +69,4 @@ def hard_swish(x: tf.Tensor) -> tf.Tensor:
 
 
 # By the names that Keras 3 gives them in a layer's settings.
-ACTIVATIONS = {"hard_swish": hard_swish, "hard_silu": hard_swish}
+ACTIVATIONS = {"hard_swish": hard_swish, "hard_silu": hard_swish, "silu": "swish"}
