@@ -12,9 +12,11 @@ STRIDES = [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]]
 DROPOUT = [0.1, 0.1, 0.1, 0.1, 0.1]
 SETTINGS = {
     "ait_student": {"width": 4, "embedding": 8, "dropout": DROPOUT},
+    "convnext": {"depths": [1, 2], "dims": [4, 8], "drop_path": 0.1},
     "cp_mobile": {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES, "grn": True},
     "cp_resnet": {"width": 10, "rho": 8},
     "dymn": {"width": 0.1, "temperature": 30.0},
+    "efficientnet_psla": {"size": "b1", "heads": 2, "cla": "linear", "drop_connect": 0.2},
     "mobilenet_audio": {"width": 0.1},
     "residual_inception": {"width": 4, "embedding": 8, "dropout": DROPOUT},
 }
