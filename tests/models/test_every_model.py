@@ -19,6 +19,7 @@ SETTINGS = {
     "efficientnet_psla": {"size": "b1", "heads": 2, "cla": "linear", "drop_connect": 0.2},
     "mobilenet_audio": {"width": 0.1},
     "residual_inception": {"width": 4, "embedding": 8, "dropout": DROPOUT},
+    "yamnet": {"blocks": 3},
 }
 SHAPE = (33, 18, 2)
 
