@@ -15,14 +15,17 @@ SWIN = {"width": 4, "depths": [2, 2], "heads": [1, 2], "patch": 4, "drop_path": 
 SETTINGS = {
     "ast": VIT | {"grid": [4, 6]},
     "ait_student": {"width": 4, "embedding": 8, "dropout": DROPOUT},
+    "convnext": {"depths": [1, 2], "dims": [4, 8], "drop_path": 0.1},
     "cp_mobile": {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES, "grn": True},
     "cp_resnet": {"width": 10, "rho": 8},
     "dymn": {"width": 0.1, "temperature": 30.0},
     "htsat": SWIN | {"spec_size": 64, "window": 4, "stride": 4},
+    "efficientnet_psla": {"size": "b1", "heads": 2, "cla": "linear", "drop_connect": 0.2},
     "mobilenet_audio": {"width": 0.1},
     "passt": VIT | {"grid": [6, 7], "patchout_rows": 1, "patchout_columns": 1, "patchout_tokens": 2},
     "residual_inception": {"width": 4, "embedding": 8, "dropout": DROPOUT},
     "swin": SWIN | {"window": 3},
+    "yamnet": {"blocks": 3},
 }
 SHAPE = (33, 18, 2)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from asc_tf.checkpoints import to_keras
-from asc_tf.models import _blocks, cp_mobile, cp_resnet, dymn, mobilenet_audio
+from asc_tf.models import _blocks, convnext, cp_mobile, cp_resnet, dymn, efficientnet_psla, mobilenet_audio
 
 PAIRS = [[1, 1]] * 7
 SHORT = {"width": 32, "strides": PAIRS[:6]}
@@ -31,8 +31,13 @@ CASES = [
     (mobilenet_audio, {"width": 0.4, "head": "mlp"}, {}),
     (mobilenet_audio, {"width": 0.35, "head": "fully_convolutional"}, {}),
     (mobilenet_audio, {"width": 1.0, "head": "mlp"}, {}),
+    (convnext, {"depths": [3, 1, 2], "dims": [8, 12, 20], "drop_path": 0.0, "bn0": False}, {}),
+    (convnext, {"depths": [1, 2], "dims": [8, 4], "drop_path": 0.1, "bn0": True}, convnext.AUDIOSET),
     (dymn, {"width": 0.4, "temperature": 1.0, "head": "mlp", "dynamic": "all"}, {}),
     (dymn, {"width": 0.25, "temperature": 30.0, "head": "mlp", "dynamic": "replace_se"}, {"temperature": 1.0}),
+    (efficientnet_psla, {"size": "b0", "heads": 4, "cla": "linear", "drop_connect": 0.0}, {"cla": "sigmoid"}),
+    (efficientnet_psla, {"size": "b1", "heads": 1, "cla": "sigmoid", "drop_connect": 0.2}, {}),
+    (efficientnet_psla, {"size": "b2", "heads": 0, "cla": "sigmoid", "drop_connect": 0.2}, {}),
 ]
 
 
@@ -56,8 +61,8 @@ def shapes_of(model, settings, classes):
 
 
 def dotted(layer):
-    """The module of a layer of MN or DyMN: a "_" beside a number or before the name of a part is a dot."""
-    return re.sub(r"(?<=\d)_|_(?=\d|residuals|coef_net|joint_|conv_[ft]$)", ".", layer)
+    """The module of a layer: a "_" beside a number or before the name of a part is a dot."""
+    return re.sub(r"(?<=\d)_|(?<=effnet)_|_(?=\d|residuals|coef_net|joint_|conv_[ft]$|att(?:_|$)|cla)", ".", layer)
 
 
 def test_the_guess_for_the_winners_checkpoint_is_their_network(shared):
@@ -85,7 +90,7 @@ def test_the_guess_for_the_originals_is_their_network(shared, file, model, setti
     assert classes == 10 and settings.items() <= guessed.items()
 
 
-@pytest.mark.parametrize("model", [cp_mobile, cp_resnet, mobilenet_audio, dymn])
+@pytest.mark.parametrize("model", [convnext, cp_mobile, cp_resnet, dymn, efficientnet_psla, mobilenet_audio])
 def test_a_checkpoint_of_something_else_raises(model):
     with pytest.raises((LookupError, ValueError)):
         model.guess({"fc.weight": (10, 3)})
