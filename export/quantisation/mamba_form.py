@@ -84,7 +84,7 @@ class MambaScan(_FloatLayer):
     def __init__(
         self,
         branches: int,
-        chunk: int | None,
+        chunk: int,
         sizes: Mapping[str, int],
         shape: Sequence[int],
         *,
