@@ -9,6 +9,7 @@ import math
 
 from asc_tf.cost import memory
 from asc_tf.cost.rows import Row
+from asc_tf.tflite import _compat
 from asc_tf.tflite import file as tflite_file
 
 PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
@@ -44,13 +45,22 @@ def peak_bytes(content: bytes) -> int:
         content: Bytes of a .tflite file.
     """
     model, graph = tflite_file.graph(content)
-    sizes = {index: _bytes(tensor) for index, tensor in enumerate(graph.tensors)}
+    sizes = {index: tensor_bytes(tensor) for index, tensor in enumerate(graph.tensors)}
     constants = {index for index, tensor in enumerate(graph.tensors) if len(tflite_file.data(model, tensor))}
     steps = [
         ([index for index in operator.inputs if index >= 0 and index not in constants], list(operator.outputs))
         for operator in graph.operators
     ]
     return memory.peak(steps, sizes, list(graph.inputs), list(graph.outputs))
+
+
+def tensor_bytes(tensor: _compat.TensorT) -> int:
+    """Number of bytes of a tensor in its type, whole ones.
+
+    Args:
+        tensor: Tensor of a file.
+    """
+    return -(-_elements(tensor) * ITEM_BITS.get(tflite_file.TYPES[tensor.type], 32) // 8)
 
 
 def _macs(graph, operator):
@@ -61,7 +71,3 @@ def _macs(graph, operator):
 
 def _elements(tensor):
     return math.prod(int(size) for size in tensor.shape) if tensor.shape is not None else 1
-
-
-def _bytes(tensor):
-    return -(-_elements(tensor) * ITEM_BITS.get(tflite_file.TYPES[tensor.type], 32) // 8)

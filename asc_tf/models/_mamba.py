@@ -26,7 +26,7 @@ def selective_scan(
     b: keras.KerasTensor,
     c: keras.KerasTensor,
     *,
-    chunk: int | None,
+    chunk: int,
 ) -> keras.KerasTensor:
     """y_t = h_t C_t of the states h_t = exp(delta_t A) h_(t-1) + delta_t u_t B_t, which start as 0.
 
@@ -41,7 +41,7 @@ def selective_scan(
         a: (1 or branches, inner, states), below 0.
         b: (batch, tokens, branches, states).
         c: (batch, tokens, branches, states).
-        chunk: Number of tokens in a chunk; None for the square root of half the tokens, which takes the fewest steps.
+        chunk: Number of tokens in a chunk; 0 for the square root of half the tokens, which takes the fewest steps.
 
     Returns:
         (batch, tokens, branches, inner) float32.
@@ -91,7 +91,7 @@ def gated_scan(
     c: keras.KerasTensor,
     weights: Sequence[keras.KerasTensor],
     *,
-    chunk: int | None,
+    chunk: int,
 ) -> keras.KerasTensor:
     """Mamba after its projections and before the last: the scan with the input added, times SiLU(z).
 
@@ -154,7 +154,7 @@ class ParallelMamba(layers.Layer):
         taps: int,
         expand: int,
         init: Literal["mamba", "parent"],
-        chunk: int | None,
+        chunk: int,
         name: str | None = None,
         trainable: bool = True,
         dtype: Any = None,

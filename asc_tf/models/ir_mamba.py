@@ -49,7 +49,7 @@ def build(
     expand: int = 2,
     mamba_init: Literal["mamba", "parent"] = "mamba",
     pmb_activation: Literal["gelu", "none"] = "gelu",
-    chunk: int | None = None,
+    chunk: int = 0,
 ) -> keras.Model:
     """The network, without softmax.
 
@@ -74,7 +74,7 @@ def build(
         mamba_init: Initialisation of Mamba's own weights: "mamba" as its authors', or "parent" as in UltraLight
             VM-UNet, which overwrites it.
         pmb_activation: "gelu" after each PMB and its pooling, or "none".
-        chunk: Number of tokens in a chunk of the scan; by default the square root of half the tokens of a PMB. Twice
+        chunk: Number of tokens in a chunk of the scan; 0 for the square root of half the tokens of a PMB. Twice
             as many steps and one a chunk are computed one after the other.
 
     Returns:
@@ -85,14 +85,7 @@ def build(
         UserError: A setting is out of range, or the input too small for the poolings.
     """
     shape = checked_input(WHERE, input_shape, classes)
-    _check(
-        shape,
-        stem,
-        blocks,
-        pmbs,
-        pools,
-        dict(d_state=d_state, d_conv=d_conv, expand=expand, chunk=1 if chunk is None else chunk),
-    )
+    _check(shape, stem, blocks, pmbs, pools, dict(d_state=d_state, d_conv=d_conv, expand=expand), chunk)
     inputs = keras.Input(shape, name="spectrogram")
     x = inputs
     for number, channels in enumerate(stem, start=1):
@@ -119,9 +112,7 @@ def build(
 
 def _after_mamba(x, name, channels, pool, activation):
     """Dense layer, group norm, max-pooling, activation, in the order of UltraLight VM-UNet."""
-    x = layers.Dense(
-        channels, kernel_initializer=keras.initializers.RandomNormal(stddev=PARENT_STD), name=f"{name}_proj"
-    )(x)
+    x = layers.Dense(channels, kernel_initializer=keras.initializers.RandomNormal(stddev=PARENT_STD), name=f"{name}_proj")(x)
     x = layers.GroupNormalization(GROUPS, epsilon=1e-5, dtype="float32", name=f"{name}_group_norm")(x)
     if pool == 2:
         x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)
@@ -163,7 +154,7 @@ def _depthwise(x, name, stride, foldable, multiplier=1):
     return activation(normalised(subsampled(x), name, relu=False))
 
 
-def _check(shape, stem, blocks, pmbs, pools, sizes):
+def _check(shape, stem, blocks, pmbs, pools, sizes, chunk):
     if len(stem) != 2 or min(stem) < 1 or stem[0] % shape[-1] or stem[1] % stem[0]:
         rule = f"two multiples, the first of the input's {shape[-1]} channels, the second of the first"
         raise UserError(f"{WHERE}: stem = {stem}; it must be {rule}.")
@@ -180,6 +171,8 @@ def _check(shape, stem, blocks, pmbs, pools, sizes):
     for name, value in sizes.items():
         if value < 1:
             raise UserError(f"{WHERE}: {name} = {value}; it must be at least 1.")
+    if chunk < 0:
+        raise UserError(f"{WHERE}: chunk = {chunk}; it must be at least 0.")
     least = 2 ** pools.count(2)
     bands, frames = 8 * (least - 1) + 1, 4 * (least - 1) + 1
     if shape[0] < bands or shape[1] < frames:
@@ -213,7 +206,7 @@ def guess(shapes: Shapes) -> Guess:
             "pools": POOLS.get(len(modules), [2] * len(modules)),
             "mamba_init": "mamba",
             "pmb_activation": "gelu",
-            "chunk": None,
+            "chunk": 0,
             **modules[0][1],
         },
     )

@@ -92,12 +92,13 @@ def check(content: bytes, float_layers: Collection[str] = ()) -> None:
     Raises:
         UserError: An operation is in float, a conversion, or left of a batch norm.
     """
+    not_int8 = set(tflite_file.not_int8(content))
     for operator in tflite_file.operators(content):
         where = f"export: the TFLite file holds {operator.name} ({operator.output_name})"
         is_allowed = _belongs_to(operator, float_layers) and operator.name not in CONVERSIONS
         if is_allowed or _is_border(operator, float_layers):
             continue
-        if operator.name in CONVERSIONS or operator in tflite_file.not_int8(content):
+        if operator.name in CONVERSIONS or operator in not_int8:
             types = ", ".join(operator.inputs + operator.constants)
             raise UserError(f"{where}: {types} to {operator.outputs[0]}, not int8 throughout.")
         if operator.name in ("MUL", "SUB", "ADD") and operator.constants:

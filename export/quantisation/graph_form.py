@@ -24,7 +24,7 @@ CONVOLUTIONS = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
 # Layers that (scale * x + shift) may pass: the mean of the values is the same before and after.
 PASSED = (layers.AveragePooling2D, layers.GlobalAveragePooling2D, layers.Dropout)
 # Squares, a root and a quotient: 8 bits lose the small channels (98 instead of 103 of 110 real seconds agreed), or the
-# quiet rows. A scan adds up its errors over the tokens. TFLite has no GRU, and its states would be rounded in every step.
+# quiet rows. A scan adds up its errors over the tokens. TFLite has no GRU: its state would be rounded in every step.
 # Weighted sums are of little cost.
 NEEDS_FLOAT = (
     "GlobalResponseNorm", "GroupNormalization", "MambaNorm", "MambaSkipNorm", "MambaScan",

@@ -14,6 +14,9 @@ from tf_keras import layers
 
 from asc_tf.models import _mamba
 
+# They have no control flow, and converting them takes longer than tracing.
+_layer_norm, _gated_scan = map(tf.autograph.experimental.do_not_convert, (_mamba.layer_norm, _mamba.gated_scan))
+
 
 class _FloatLayer(layers.Layer):
     """Base of the layers that stay in float.
@@ -53,7 +56,7 @@ class MambaNorm(_FloatLayer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         """(batch, tokens, width, channels) of (batch, bands, frames, channels)."""
-        return tf.reshape(_mamba.layer_norm(x, *self.values), (-1, *self.shape))
+        return tf.reshape(_layer_norm(x, *self.values), (-1, *self.shape))
 
 
 @tf_keras.utils.register_keras_serializable("asc_tf")
@@ -64,7 +67,7 @@ class MambaSkipNorm(_FloatLayer):
         """(batch, bands, frames, channels) of [y, x], each (batch, tokens, width, channels)."""
         scale, *norm = self.values
         y = tf.reshape(inputs[0] + scale * inputs[1], (-1, *self.shape))
-        return _mamba.layer_norm(y, *norm)
+        return _layer_norm(y, *norm)
 
 
 @tf_keras.utils.register_keras_serializable("asc_tf")
@@ -84,7 +87,7 @@ class MambaScan(_FloatLayer):
     def __init__(
         self,
         branches: int,
-        chunk: int | None,
+        chunk: int,
         sizes: Mapping[str, int],
         shape: Sequence[int],
         *,
@@ -99,7 +102,7 @@ class MambaScan(_FloatLayer):
         """(batch, tokens, width, channels) of [u, z, delta, b, c], each (batch, tokens, width, channels of it)."""
         tokens, width, channels = self.shape
         branches = [tf.reshape(x, (-1, tokens, self.branches, width * x.shape[-1] // self.branches)) for x in inputs]
-        return tf.reshape(_mamba.gated_scan(*branches, self.values, chunk=self.chunk), (-1, tokens, width, channels))
+        return tf.reshape(_gated_scan(*branches, self.values, chunk=self.chunk), (-1, tokens, width, channels))
 
     def get_config(self) -> dict:
         """The constructor's arguments."""

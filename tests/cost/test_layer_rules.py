@@ -74,3 +74,21 @@ def test_a_network_that_is_not_functional_raises():
 
     with pytest.raises(UserError, match="subclassed: is not a functional network"):
         layer_rules.unfused(Subclassed(name="subclassed"))
+
+
+def test_a_custom_layer_may_state_its_macs():
+    class Silent(keras.layers.Layer):
+        def build(self, input_shape):
+            self.weight = self.add_weight(shape=(5,), name="weight")
+
+        def call(self, x):
+            return x
+
+    class Stating(Silent):
+        def rule_t_macs(self):
+            return 77
+
+    for kind, macs in ((Silent, 0), (Stating, 77)):
+        inputs = keras.Input((3,))
+        network = keras.Model(inputs, kind(name="layer")(inputs))
+        assert layer_rules.unfused(network) == [("layer", kind.__name__, (3,), 5, macs)]

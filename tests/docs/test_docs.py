@@ -15,6 +15,7 @@ from markdown_pages import DOCS, PAGES, ROOT, anchors, blocks, commands, command
 import asc_tf
 from asc_tf import __main__ as asc_tf_program
 from asc_tf import command_line
+from asc_tf.checkpoints import public
 from asc_tf.cost import measure
 from asc_tf.data.download import archives
 from asc_tf.inference import forms
@@ -51,7 +52,7 @@ def parsed(monkeypatch):
 def check_options(options):
     """Recipes that a command names exist, and accept its overrides."""
     if getattr(options, "download", False):
-        archives.find(options.recipe)
+        public.find(options.file) if hasattr(options, "file") else archives.find(options.recipe)
         return
     names = {value for key in ("recipe", "on") if (value := getattr(options, key, None)) and value not in PLACEHOLDERS}
     overrides = [text for text in getattr(options, "overrides", []) if text not in PLACEHOLDERS]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import real_sound
+import tensorflow as tf
 from real_sound import CASES
 
 from asc_tf import build, dataset
@@ -165,6 +166,12 @@ def test_tensors_whose_lifetimes_do_not_overlap_share_memory():
     # 112 + 48 bytes, whole multiples of 16: the third starts at 0, since the first ends before the third begins.
     assert arena.planned_bytes([first, second, third]) == 160
     assert arena.planned_bytes([first, second, third._replace(first=1)]) == 112 + 96 + 48
+
+
+def test_tensors_in_float_have_four_bytes_an_element():
+    function = tf.function(lambda x: tf.exp(tf.reshape(x, (1, 6)))).get_concrete_function(tf.TensorSpec((1, 2, 3)))
+    content = tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module()).convert()
+    assert {tensor.size_bytes for tensor in arena.lifetimes(*tflite_file.graph(content))} == {24}
 
 
 def test_the_arena_is_as_large_as_in_tensorflow_lite_micro(int8_file):

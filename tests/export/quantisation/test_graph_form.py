@@ -17,11 +17,21 @@ STRIDES = [[1, 1], [1, 2]] + [[1, 1]] * 4
 CP_MOBILE = {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES, "foldable": True}
 # Where no sum stands between, the projection's channels are multiplied by their sizes before the norm.
 GRNS = ["b1_grn", "b2_grn", "b3_grn", "b4_project_bn_sizes", "b4_grn", "b5_grn", "b6_project_bn_sizes", "b6_grn"]
+IR_MAMBA = {
+    "stem": [4, 8],
+    "blocks": [[8, 12], [12, 16], [16, 24]],
+    "pmbs": [[12, 3], [8, 12]],
+    "pools": [2, 1],
+    "foldable": True,
+}
+PMBS = [f"pmb{n}_{part}" for n in (1, 2) for part in ("norm", "scan", "norm_again", "group_norm")]
 # family, settings, the layers that are in float without being named
 FAMILIES = [
     ("ait_student", {"width": 8, "embedding": 8, "dropout": [0.1] * 5}, []),
     ("cp_mobile", CP_MOBILE | {"grn": True}, GRNS),
     ("cp_resnet", {"width": 10, "rho": 8}, []),
+    ("ir_mamba", IR_MAMBA, ["ir2_project_bn_sizes", *PMBS]),
+    ("ir_mamba", IR_MAMBA | {"share_mamba": True, "pmb_activation": "none"}, ["ir2_project_bn_sizes", *PMBS]),
 ]
 
 

@@ -60,6 +60,7 @@ def test_a_layer_that_tf_keras_lacks_is_refused_by_name():
 STRIDES = [[1, 1], [1, 2]] + [[1, 1]] * 4
 CP_MOBILE = {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES}
 DROPOUT = [0.1] * 5
+IR_MAMBA = {"stem": [4, 8], "blocks": [[8, 12], [12, 16], [16, 24]], "pmbs": [[12, 3], [8, 12]], "pools": [2, 1]}
 # Every model of asc_tf can be converted; one that cannot belongs in a separate list, with the reason.
 MODELS = {
     "ait_student": [{"width": 4, "embedding": 8, "dropout": DROPOUT}],
@@ -68,6 +69,7 @@ MODELS = {
     ],
     "cp_resnet": [{"width": 10, "rho": 8}, {"width": 4, "rho": 7, "size": "large"}],
     "dymn": [{"width": 0.1, "temperature": 30.0}],
+    "ir_mamba": [IR_MAMBA | {"share_mamba": share, "foldable": not share} for share in (False, True)],
     "mobilenet_audio": [{"width": 0.1}],
     "residual_inception": [{"width": 4, "embedding": 8, "dropout": DROPOUT}],
 }
