@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 from keras import layers
 
 from asc_tf.checkpoints import to_keras
@@ -32,6 +33,38 @@ def test_weights_of_every_kind_of_layer_give_the_originals_outputs():
     filtered = [(x[..., m // 2] * state["block.0.weight"][m, 0]).sum() for m in range(4)] + state["block.0.bias"]
     mixed = state["block.1.weight"][..., 0, 0] @ filtered + state["block.1.bias"]
     np.testing.assert_allclose(network(x[None])[0], state["head.weight"] @ mixed + state["head.bias"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+def test_weights_of_a_gru_and_of_a_convolution_over_all_steps_give_the_originals_outputs(precision):
+    rng, shapes = np.random.default_rng(0), {"weight_ih_l0": (12, 3), "weight_hh_l0": (12, 4)}
+    shapes |= {"bias_ih_l0": (12,), "bias_hh_l0": (12,)}
+    state = {f"rnn.{name}": rng.normal(size=shape).astype(precision) for name, shape in shapes.items()}
+    state |= {"head.weight": rng.normal(size=(2, 1, 4)).astype(precision), "head.bias": np.zeros(2, precision)}
+    inputs = keras.Input((5, 3))
+    network = keras.Model(inputs, layers.Dense(2, name="head")(layers.GRU(4, name="rnn")(inputs)))
+    match = to_keras.match(network, {key: value.shape for key, value in state.items()})
+    assert match.fits and len(match.pairs) == len(state)
+    assert [pair.name for pair in match.pairs][2:4] == ["rnn/bias_ih_l0", "rnn/bias_hh_l0"]
+    for layer, weight, key in match.pairs:
+        weight.assign(to_keras.to_keras_order(layer, weight, state[key].astype("float32")))
+    x, hidden = rng.normal(size=(5, 3)), np.zeros(4)
+    for step in x:  # by torch's definition of nn.GRU
+        of_input = np.split(state["rnn.weight_ih_l0"] @ step + state["rnn.bias_ih_l0"], 3)
+        of_state = np.split(state["rnn.weight_hh_l0"] @ hidden + state["rnn.bias_hh_l0"], 3)
+        reset, update = (1 / (1 + np.exp(-of_input[gate] - of_state[gate])) for gate in (0, 1))
+        new = np.tanh(of_input[2] + reset * of_state[2])
+        hidden = (1 - update) * new + update * hidden
+    expected = state["head.weight"][:, 0] @ hidden
+    np.testing.assert_allclose(network(x[None].astype("float32"))[0], expected, atol=2e-5)
+
+
+def test_a_gru_without_a_tensor_for_one_of_its_biases_is_listed():
+    inputs = keras.Input((5, 3))
+    network = keras.Model(inputs, layers.GRU(4, name="rnn")(inputs))
+    match = to_keras.match(network, {"rnn.bias_ih_l0": (12,), "rnn.weight_ih_l0": (3, 12)})
+    assert [pair.key for pair in match.missing] == ["rnn.weight_hh_l0", "rnn.bias_hh_l0"]
+    assert [(pair.key, needed) for pair, needed, _ in match.wrong] == [("rnn.weight_ih_l0", (12, 3))]
 
 
 def test_tensors_that_do_not_fit_are_listed():

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tf_keras
 
 from export.quantisation import _compat, qat
 from export.quantisation import ranges as _ranges
@@ -26,6 +27,13 @@ def test_a_weight_is_rounded_for_the_mean_of_its_input(groups, expected):
     means = _rounding._tap_means(np.arange(1.0, 5), layer.kernel.value, 4)
     of_tap = np.broadcast_to(np.array(expected), (4, 4 // groups)).T
     np.testing.assert_array_equal(means, np.concatenate([of_tap, of_tap]))
+
+
+def test_a_weight_of_a_depthwise_layer_is_rounded_for_the_mean_of_its_channel():
+    layer = tf_keras.layers.DepthwiseConv2D((1, 2), depth_multiplier=3)
+    layer.build((None, 3, 3, 2))
+    means = _rounding._tap_means(np.array([1.0, 2]), layer.depthwise_kernel, 6)
+    np.testing.assert_array_equal(means, [[1, 1, 1, 2, 2, 2]] * 2)
 
 
 def test_sums_of_a_kernel_are_closer_than_with_rounding_to_nearest(small, clips):
