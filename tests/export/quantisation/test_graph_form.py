@@ -28,9 +28,10 @@ FAMILIES = [
     ("cp_resnet", {"width": 10, "rho": 8}, []),
     ("tan_cnn_gru", CNN_GRU, ["mixing", "bgru2d_4_1", "head_mixing"]),
     ("tf_sepnet", TF_SEPNET, NORMS),
-    ("tf_sepnet", TF_SEPNET | {"norm": "adaresnorm"}, NORMS),
 ]
 SHAPES = {"tan_cnn_gru": (246, 9, 2)}  # of the families that cannot take (33, 18, 2)
+# Half of the range of what is added to the weights. With smaller ones the CNN-GRU's means hardly vary between clips.
+SPREADS = {"tan_cnn_gru": 0.5}
 
 
 def test_a_batch_norm_without_a_convolution_becomes_an_affine_or_folds_into_the_dense_layer():
@@ -67,7 +68,7 @@ def test_a_batch_norm_after_global_pooling_must_stay_in_float():
 @pytest.mark.parametrize(("family", "settings", "in_float"), FAMILIES)
 def test_int8_logits_of_every_family_are_near_the_float_ones(family, settings, in_float):
     shape = SHAPES.get(family, (33, 18, 2))
-    network, rng = _random_network(family, settings, shape), np.random.default_rng(2)
+    network, rng = _random_network(family, settings, shape, SPREADS.get(family, 0.1)), np.random.default_rng(2)
     x = rng.normal(size=(64, *shape)).astype("float32")
     quantised = qat.quantise(to_tf_keras(network), x)
     file = tflite_file.TFLiteModel(tflite.convert(quantised))
@@ -97,11 +98,11 @@ def test_a_named_layer_is_in_float_and_its_neighbours_are_not(small, clips):
     assert np.abs(file(clips[0]) - expected).max() < 0.05 * np.ptp(expected)
 
 
-def _random_network(family, settings, shape=(33, 18, 2)):
+def _random_network(family, settings, shape=(33, 18, 2), most=0.1):
     """A network whose weights and statistics are random, none of them 0 or 1."""
     keras.utils.set_random_seed(1)
     network, rng = registry.entry("model", family)(shape, 4, **settings), np.random.default_rng(0)
     for variable in network.variables:
-        spread = (0.5, 1.5) if variable.name in ("gamma", "moving_variance") else (-0.1, 0.1)
+        spread = (0.5, 1.5) if variable.name in ("gamma", "moving_variance") else (-most, most)
         variable.assign(variable + rng.uniform(*spread, variable.shape))
     return network
