@@ -48,6 +48,14 @@ def test_a_gru_computes_what_torch_defines():
         np.testing.assert_allclose(outputs[step], h, rtol=1e-4)
 
 
+def test_a_dense_layer_takes_the_weights_of_a_convolution_over_all_steps():
+    inputs = keras.Input((3,))
+    network = keras.Model(inputs, layers.Dense(2, name="head")(inputs))
+    state = {"head.weight": np.arange(6.0).reshape(2, 1, 3), "head.bias": np.zeros(2)}
+    _assign(network, state)
+    np.testing.assert_allclose(network(np.array([[1.0, 10, 100]]))[0], [210, 543])
+
+
 def test_tensors_that_do_not_fit_are_listed():
     inputs = keras.Input((4, 4, 2))
     network = keras.Model(inputs, layers.Conv2D(5, 3, name="a_0")(inputs))

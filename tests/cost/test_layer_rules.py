@@ -61,6 +61,14 @@ def test_a_batch_norm_folds_only_into_a_linear_convolution_without_other_readers
     assert total(rows) == (61, 4 + 15 * 12 + 10 + 18 * 12 + 6 + 8 * 12)
 
 
+# sheets/tan_cnn_gru.md: torchinfo counts the weights and both biases of a GRU in every step, 15,744 x 28.
+def test_a_recurrent_layer_costs_its_weights_in_every_step():
+    inputs = keras.Input((28, 16))
+    network = keras.Model(inputs, layers.GRU(64, return_sequences=True)(inputs))
+    assert layer_rules.unfused(network)[0][3:] == (15_744, 440_832)
+    assert total(layer_rules.fused(network)) == (15_744, 440_832)
+
+
 def test_parameters_of_a_layer_called_twice_count_once():
     inputs = keras.Input((4, 3, 2))
     convolution = layers.Conv2D(2, 1)

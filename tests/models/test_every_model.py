@@ -31,9 +31,14 @@ SETTINGS = {
     "passt": VIT | {"grid": [6, 7], "patchout_rows": 1, "patchout_columns": 1, "patchout_tokens": 2},
     "residual_inception": {"width": 4, "embedding": 8, "dropout": DROPOUT},
     "swin": SWIN | {"window": 3},
+    "tan_cnn_gru": {
+        "width": 4, "multiplier": 1.5, "expansion": 2, "divisor": 5.0, "channel_dropout": 0.3, "step_dropout": 0.5,
+    },
+    "tf_sepnet": {"width": 4, "depth": 16, "kernel": 3, "norm_factor": 0.1, "dropout": 0.1},
     "yamnet": {"blocks": 3},
-}
+}  # fmt: skip
 SHAPE = (33, 18, 2)
+SHAPES = {"tan_cnn_gru": (246, 9, 2)}  # of the families that cannot take SHAPE
 NOT_DRAWN = ("mamba_A_log",)  # start the same in every layer, and not constant
 
 
@@ -47,7 +52,8 @@ def twice(request):
     networks = []
     for _ in range(2):
         keras.utils.set_random_seed(1)
-        networks.append(registry.entry("model", request.param)(SHAPE, 4, **SETTINGS[request.param]))
+        shape = SHAPES.get(request.param, SHAPE)
+        networks.append(registry.entry("model", request.param)(shape, 4, **SETTINGS[request.param]))
     return networks
 
 
@@ -75,7 +81,7 @@ def test_every_layer_has_a_name_of_its_model(twice):
 def test_saves_and_loads_to_the_same_numbers(twice, tmp_path):
     network, rng = twice[1], np.random.default_rng(0)
     network.set_weights([value + rng.uniform(-0.1, 0.1, value.shape) for value in twice[0].get_weights()])
-    x = rng.normal(size=(3, *SHAPE)).astype("float32")
+    x = rng.normal(size=(3, *network.input_shape[1:])).astype("float32")
     expected = np.array(network(x))
     assert expected.shape == (3, 4) and 0 < expected.std() < np.inf
     network.save(tmp_path / "network.keras")
@@ -120,7 +126,7 @@ def _trained(network):
     for layer in network.layers:
         if hasattr(layer, "seed_generator"):
             layer.seed_generator.state.assign([1, 2])
-    x = rng.normal(size=(3, *SHAPE)).astype("float32")
+    x = rng.normal(size=(3, *network.input_shape[1:])).astype("float32")
     with tf.GradientTape() as tape:
         y = network(x, training=True)
         loss = tf.reduce_sum(y * tf.range(4.0))

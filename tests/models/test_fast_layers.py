@@ -56,9 +56,10 @@ def test_batch_norm_leaves_masked_positions_out_as_keras_does():
 
 
 @pytest.mark.parametrize("settings", [{"padding": "same"}, {"strides": 2}, {"dilation_rate": 2, "use_bias": False}])
-def test_a_convolution_in_groups_trains_as_keras_does(settings):
+@pytest.mark.parametrize("channels", [4, 2 * _fast_layers.NARROW + 2])
+def test_a_convolution_in_groups_trains_as_keras_does(settings, channels):
     rng = np.random.default_rng(0)
-    x, weights, results = rng.normal(size=(2, 7, 6, 4)).astype("f"), None, []
+    x, weights, results = rng.normal(size=(2, 7, 6, channels)).astype("f"), None, []
     for kind in (keras.layers.Conv2D, _fast_layers.Conv2D):
         layer = kind(6, 3, groups=2, activation="relu", **settings)
         layer.build(x.shape)
@@ -74,8 +75,9 @@ def test_keras_calls_the_fast_forms():
     x = tf.TensorSpec((2, 5, 4, 6), tf.float32)
     assert "FusedBatchNormV3" in _operations(_fast_layers.BatchNormalization(), x, training=True)
     assert "FusedBatchNormV3" not in _operations(keras.layers.BatchNormalization(), x, training=True)
-    fast, compiled = (kind(6, 1, groups=3) for kind in (_fast_layers.Conv2D, keras.layers.Conv2D))
-    assert _operations(fast, x).count("Conv2D") == 3
+    narrow, wide, compiled = (kind(6, 1, groups=3) for kind in (_fast_layers.Conv2D,) * 2 + (keras.layers.Conv2D,))
+    assert _operations(narrow, x).count("Conv2D") == 1
+    assert _operations(wide, tf.TensorSpec((2, 5, 4, 18), tf.float32)).count("Conv2D") == 3
     assert "Conv2D" not in _operations(compiled, x)  # inside a function for XLA
 
 

@@ -25,6 +25,10 @@ IR_MAMBA = {
     "foldable": True,
 }
 PMBS = [f"pmb{n}_{part}" for n in (1, 2) for part in ("norm", "scan", "norm_again", "group_norm")]
+CNN_GRU = {"width": 8, "multiplier": 1.5, "expansion": 2, "divisor": 3.0, "channel_dropout": 0.3, "step_dropout": 0.5}
+CNN_GRU |= {"foldable": True}
+TF_SEPNET = {"width": 8, "depth": 16, "kernel": 3, "norm_factor": 0.1, "dropout": 0.1}
+NORMS = [f"middle_layers_{number}" for number in (0, 3, 7, 11, 15)]
 # family, settings, the layers that are in float without being named
 FAMILIES = [
     ("ait_student", {"width": 8, "embedding": 8, "dropout": [0.1] * 5}, []),
@@ -32,7 +36,12 @@ FAMILIES = [
     ("cp_resnet", {"width": 10, "rho": 8}, []),
     ("ir_mamba", IR_MAMBA, ["ir2_project_bn_sizes", *PMBS]),
     ("ir_mamba", IR_MAMBA | {"share_mamba": True, "pmb_activation": "none"}, ["ir2_project_bn_sizes", *PMBS]),
+    ("tan_cnn_gru", CNN_GRU, ["mixing", "bgru2d_4_1", "head_mixing"]),
+    ("tf_sepnet", TF_SEPNET, NORMS),
 ]
+SHAPES = {"tan_cnn_gru": (246, 9, 2)}  # of the families that cannot take (33, 18, 2)
+# Half of the range of what is added to the weights. With smaller ones the CNN-GRU's means hardly vary between clips.
+SPREADS = {"tan_cnn_gru": 0.5}
 
 
 def test_a_batch_norm_without_a_convolution_becomes_an_affine_or_folds_into_the_dense_layer():
@@ -68,10 +77,9 @@ def test_a_batch_norm_after_global_pooling_must_stay_in_float():
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "settings", "in_float"), FAMILIES)
 def test_int8_logits_of_every_family_are_near_the_float_ones(family, settings, in_float):
-    network, x = (
-        _random_network(family, settings),
-        np.random.default_rng(2).normal(size=(64, 33, 18, 2)).astype("float32"),
-    )
+    shape = SHAPES.get(family, (33, 18, 2))
+    network, rng = _random_network(family, settings, shape, SPREADS.get(family, 0.1)), np.random.default_rng(2)
+    x = rng.normal(size=(64, *shape)).astype("float32")
     quantised = qat.quantise(to_tf_keras(network), x)
     file = tflite_file.TFLiteModel(tflite.convert(quantised))
     assert tflite.layers_in_float(file.content, tflite.unquantised_layers(quantised)) == in_float
@@ -100,11 +108,11 @@ def test_a_named_layer_is_in_float_and_its_neighbours_are_not(small, clips):
     assert np.abs(file(clips[0]) - expected).max() < 0.05 * np.ptp(expected)
 
 
-def _random_network(family, settings):
+def _random_network(family, settings, shape=(33, 18, 2), most=0.1):
     """A network whose weights and statistics are random, none of them 0 or 1."""
     keras.utils.set_random_seed(1)
-    network, rng = registry.entry("model", family)((33, 18, 2), 4, **settings), np.random.default_rng(0)
+    network, rng = registry.entry("model", family)(shape, 4, **settings), np.random.default_rng(0)
     for variable in network.variables:
-        spread = (0.5, 1.5) if variable.name in ("gamma", "moving_variance") else (-0.1, 0.1)
+        spread = (0.5, 1.5) if variable.name in ("gamma", "moving_variance") else (-most, most)
         variable.assign(variable + rng.uniform(*spread, variable.shape))
     return network

@@ -61,6 +61,8 @@ STRIDES = [[1, 1], [1, 2]] + [[1, 1]] * 4
 CP_MOBILE = {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES}
 DROPOUT = [0.1] * 5
 IR_MAMBA = {"stem": [4, 8], "blocks": [[8, 12], [12, 16], [16, 24]], "pmbs": [[12, 3], [8, 12]], "pools": [2, 1]}
+CNN_GRU = {"width": 4, "multiplier": 1.5, "expansion": 2, "divisor": 5.0, "channel_dropout": 0.3, "step_dropout": 0.5}
+TF_SEPNET = {"width": 4, "depth": 16, "kernel": 3, "norm_factor": 0.1, "dropout": 0.1}
 # Every model of asc_tf can be converted; one that cannot belongs in a separate list, with the reason.
 MODELS = {
     "ait_student": [{"width": 4, "embedding": 8, "dropout": DROPOUT}],
@@ -72,7 +74,10 @@ MODELS = {
     "ir_mamba": [IR_MAMBA | {"share_mamba": share, "foldable": not share} for share in (False, True)],
     "mobilenet_audio": [{"width": 0.1}],
     "residual_inception": [{"width": 4, "embedding": 8, "dropout": DROPOUT}],
+    "tan_cnn_gru": [CNN_GRU | {"foldable": form, "deshuffle": form, "head_silu": form} for form in (False, True)],
+    "tf_sepnet": [TF_SEPNET, TF_SEPNET | {"norm": "adaresnorm"}],
 }
+SHAPES = {"tan_cnn_gru": (246, 9, 2)}  # of the families that cannot take (33, 18, 2)
 
 
 def test_every_model_is_in_the_list():
@@ -84,9 +89,10 @@ def test_every_model_is_in_the_list():
     ("family", "settings"), [(name, settings) for name, variants in MODELS.items() for settings in variants]
 )
 def test_every_model_has_the_same_outputs_in_tf_keras(family, settings):
-    network, rng = registry.entry("model", family)((33, 18, 2), 4, **settings), np.random.default_rng(0)
+    shape = SHAPES.get(family, (33, 18, 2))
+    network, rng = registry.entry("model", family)(shape, 4, **settings), np.random.default_rng(0)
     network.set_weights([value + rng.uniform(0, 0.1, value.shape) for value in network.get_weights()])
-    x = rng.normal(size=(3, 33, 18, 2)).astype("float32")
+    x = rng.normal(size=(3, *shape)).astype("float32")
     expected = np.array(network(x))
     assert expected.std() > 1e-3
     np.testing.assert_allclose(to_tf_keras(network)(x), expected, atol=1e-5 * max(1, np.abs(expected).max()))
