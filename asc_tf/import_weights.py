@@ -31,6 +31,9 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.impor
     )
     parser.add_argument("--prefix", help="start of the network's keys, where the file holds several networks")
     parser.add_argument("--guess", action="store_true", help="take the network's settings from the shapes in the file")
+    parser.add_argument(
+        "--new-head", action="store_true", help="leave the head untrained: for embeddings, or for [init] run"
+    )
     command_line.add_overrides(parser)
     options = parser.parse_args(arguments)
     return command_line.run("import_weights", lambda: _import(options), traceback=options.traceback)
@@ -59,8 +62,10 @@ def _import(options: argparse.Namespace) -> None:
     recipe = resolve.load(name, [*(weights.overrides if weights else ()), *options.overrides])
     file = download.fetch(options.file, options.to) if weights else options.file
     names = labels.read(options.labels) if options.labels else ()
-    run = import_weights(file, recipe, out, labels=names, prefix=options.prefix, guess=options.guess)
-    print(f"{run.path}: ready; python -m asc_tf.predict {run.path} FILE ...")
+    ways = {"prefix": options.prefix, "guess": options.guess, "new_head": options.new_head}
+    run = import_weights(file, recipe, out, labels=names, **ways)
+    use = f'[init] run = "{run.path}"' if options.new_head else f"python -m asc_tf.predict {run.path} FILE ..."
+    print(f"{run.path}: ready; {use}")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ Output:  benchmarks/ir_mamba_int8.md, written after every finished run: accuraci
          made-up scenes, float, after quantisation-aware training and after calibration alone; share of equal decisions;
          bytes of the file; latency with one thread on this computer; arena by export/device/arena.py.
 
-The recipe is the shipped quickstart with another network. A training takes about ten minutes on two cores. Finished runs
-are reused, and an unfinished one is resumed.
+The recipe is the shipped quickstart with another network. A training takes about ten minutes on two cores. Finished
+runs are reused, and an unfinished one is resumed.
 """
 
 import argparse
@@ -60,7 +60,7 @@ def report(rows: Mapping[str, dict]) -> str:
     """
     lines = [
         "# IRMamba in 8 bits\n",
-        "Written by `python benchmarks/ir_mamba_int8.py`: the quickstart with another network, seed 1, on made-up scenes "
+        "Written by `python benchmarks/ir_mamba_int8.py`: the quickstart with another network, seed 1, made-up scenes "
         "(input 128 x 33), whose accuracies do not carry over to real ones. Norms and scans are in float.\n",
         "| | float, % | int8 after QAT | after PTQ | decisions as in float, QAT | PTQ | target | file, bytes "
         "| latency, ms | arena, bytes |",

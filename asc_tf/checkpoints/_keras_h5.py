@@ -71,7 +71,8 @@ def _tensors(source: Callable[[], Any]) -> dict[str, StoredTensor]:
 
 
 def _key(path):
-    return REPEATED.sub(r"\1\2/", path.split(":")[0]).replace("/", ".")
+    name = REPEATED.sub(r"\1\2/", path.split(":")[0]).replace("/", ".")
+    return re.sub(r"\bdepthwise_kernel$", "kernel", name)  # as older versions of Keras name it
 
 
 def _read(source, path, dtype):

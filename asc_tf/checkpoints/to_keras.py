@@ -91,17 +91,32 @@ class Match(NamedTuple):
         keys: (weight, its keys in the file, prefix included) of weights that have tensors of their names and shapes.
         missing: Weights without a tensor.
         wrong: (weight, key in the file, shape of the tensor) of tensors of another shape.
+        unneeded: Names of layers whose weights are missing by intention.
     """
 
     prefix: str
     keys: list[tuple[Target, tuple[str, ...]]]
     missing: list[Target]
     wrong: list[tuple[Target, str, tuple[int, ...]]]
+    unneeded: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
         """Whether every weight has its tensors; those that the recipe sets may have none."""
-        return not self.wrong and all(target.is_optional for target in self.missing)
+        return not self.wrong and all(
+            target.is_optional or target.layer.name in self.unneeded for target in self.missing
+        )
+
+    def without(self, layers: Sequence[str]) -> "Match":
+        """The match with the weights of some layers missing, by intention.
+
+        Args:
+            layers: Names of the layers.
+        """
+        keys = [(target, keys) for target, keys in self.keys if target.layer.name not in layers]
+        wrong = [entry for entry in self.wrong if entry[0].layer.name not in layers]
+        present = [target for target, *_ in (*self.keys, *self.wrong) if target.layer.name in layers]
+        return Match(self.prefix, keys, self.missing + present, wrong, tuple(layers))
 
     @property
     def targets(self) -> list[Target]:

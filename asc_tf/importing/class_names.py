@@ -36,6 +36,19 @@ def resolve(file: str | Path, recipe: Recipe, labels: Sequence[str], classes: in
     )
 
 
+def named(recipe: Recipe, labels: Sequence[str]) -> tuple[str, ...]:
+    """Names of the classes of a new head.
+
+    Args:
+        recipe: The recipe.
+        labels: The names of --labels; empty for those of the recipe.
+
+    Raises:
+        UserError: The recipe's dataset cannot be read for them.
+    """
+    return tuple(labels) or recipe.labels or dataset.classes(recipe)
+
+
 def check(labels: Sequence[str]) -> None:
     """Checks the names of classes.
 

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,15 +33,19 @@ class Fit(NamedTuple):
         classes: Its number of classes.
         match: The tensors that are its weights.
         others: Matches with other prefixes, of other networks in the file.
+        head: Weights of a new head, which the file does not hold.
     """
 
     network: keras.Model
     classes: int
     match: Match
     others: list[Match]
+    head: list[to_keras.Target]
 
 
-def fit(file: str | Path, tensors: Tensors, recipe: Recipe, prefix: str | None = None) -> Fit:
+def fit(
+    file: str | Path, tensors: Tensors, recipe: Recipe, prefix: str | None = None, *, new_head: Sequence[str] = ()
+) -> Fit:
     """Finds the weights of a recipe's network in a file.
 
     Tensors that are none of the network's weights are ignored.
@@ -51,12 +55,16 @@ def fit(file: str | Path, tensors: Tensors, recipe: Recipe, prefix: str | None =
         tensors: Its tensors by key.
         recipe: The recipe.
         prefix: Start of the keys of the network, where the file holds several that fit.
+        new_head: Names of the classes of a new head, whose weights are not taken from the file; by default they are.
 
     Raises:
         UserError: Weights are missing, ambiguous or of another shape, or the file's network is larger.
     """
     shapes = {key: tensor.shape for key, tensor in tensors.items()}
-    network, classes, everywhere = _compared(recipe, shapes, prefix)
+    if new_head:
+        network, classes, everywhere = _without_head(recipe, shapes, len(new_head))
+    else:
+        network, classes, everywhere = _compared(recipe, shapes, prefix)
     matches = _with_prefix(everywhere, prefix)
     if not matches:
         raise UserError(f"{file}: --prefix {prefix}: no weight of {recipe.model.name} has this prefix. {_hint(shapes)}")
@@ -67,7 +75,8 @@ def fit(file: str | Path, tensors: Tensors, recipe: Recipe, prefix: str | None =
         raise UserError(_ambiguous(file, recipe, fitting))
     _check_size(file, recipe, fitting[0], shapes)
     others = [match for match in everywhere if match is not fitting[0] and _is_network(match)]
-    return Fit(network, classes, fitting[0], others)
+    head = [target for target in fitting[0].missing if not target.is_optional]
+    return Fit(network, classes, fitting[0], others, head)
 
 
 def torch_name(recipe: Recipe) -> Callable[[str], str]:
@@ -100,6 +109,13 @@ def _compared(recipe, shapes, prefix):
         return network, expected, matches
     network = build.network(recipe, classes)
     return network, classes, _matches(network, recipe, shapes)
+
+
+def _without_head(recipe, shapes, classes):
+    """As _compared, without the head: the layers whose weights change their shapes with the number of classes."""
+    network = build.network(recipe, classes)
+    head = build.head_layers(recipe, network)
+    return network, classes, [match.without(head) for match in _matches(network, recipe, shapes)]
 
 
 def _matches(network, recipe, shapes):

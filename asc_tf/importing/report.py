@@ -35,7 +35,8 @@ def details(file: str | Path, recipe: Recipe, fit: Fit, tensors: Tensors, labels
     lines = _head(file, recipe, fit)
     lines += [f"classes  {', '.join(labels)}: {source}"]
     lines += [f"mapped   {key} -> {target.name}" for target, keys in fit.match.keys for key in keys]
-    lines += [f"set      {target.name}: by the recipe; the file does not hold it" for target in fit.match.missing]
+    by_recipe = [target for target in fit.match.missing if target.is_optional]
+    lines += [f"set      {target.name}: by the recipe; the file does not hold it" for target in by_recipe]
     ignored = [key for key in tensors if key not in fit.match.used]
     return "\n".join(lines + [f"ignored  {key}: {state_dict.ignored_because(key)}" for key in ignored])
 
@@ -44,4 +45,6 @@ def _head(file, recipe, fit):
     where = f", keys with the prefix '{fit.match.prefix}'" if fit.match.prefix else ""
     lines = [f"{Path(file).name}: all {len(fit.match.keys)} weights of {recipe.model.name}{where}"]
     lines += [f"assumed  {key} = {value}: the shapes do not show it" for key, value in guessing.assumed(recipe).items()]
+    if fit.head:
+        lines += [f"initial  {', '.join(target.name for target in fit.head)}: a new head, to be trained by [init] run"]
     return lines + [f"another  network in the file, {counted(other)} fit; --prefix takes it" for other in fit.others]

@@ -26,6 +26,7 @@ def import_weights(
     labels: Sequence[str] = (),
     prefix: str | None = None,
     guess: bool = False,
+    new_head: bool = False,
 ) -> RunFolder:
     """Writes a run with the weights of a file; prints a summary, and stores what became of every tensor.
 
@@ -37,6 +38,8 @@ def import_weights(
         prefix: Start of the keys of the network, where the file holds several that fit.
         guess: Whether the recipe's [model] is replaced by what the shapes show, where it does not fit. The recipe is
             written to `out` with the ending .toml.
+        new_head: Whether the head, the layers whose weights depend on the number of classes, keeps its initial weights.
+            The run gives embeddings, and is what training starts from ([init] run); it predicts nothing.
 
     Returns:
         The run folder.
@@ -48,7 +51,8 @@ def import_weights(
     tensors = state_dict.tensors(files.load(checkpoint), checkpoint)
     if guess:
         recipe = guessing.recipe_that_fits(checkpoint, tensors, recipe, prefix)
-    fit = fitting.fit(checkpoint, tensors, recipe, prefix)
+    names = class_names.named(recipe, labels) if new_head else ()
+    fit = fitting.fit(checkpoint, tensors, recipe, prefix, new_head=names)
     names, source = class_names.resolve(checkpoint, recipe, labels, fit.classes)
     for target, keys in fit.match.keys:
         with files.as_user_error(checkpoint):
@@ -58,6 +62,8 @@ def import_weights(
         layout.LABELS: "\n".join(names) + "\n",
         layout.IMPORT_REPORT: report.details(checkpoint, recipe, fit, tensors, names, source) + "\n",
     }
+    if fit.head:
+        texts[layout.UNTRAINED] = "".join(f"{target.name}\n" for target in fit.head)
     run = _write_run(out, recipe, texts, fit)
     if guess:
         file = Path(f"{run.path}.toml")

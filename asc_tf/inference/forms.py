@@ -57,6 +57,8 @@ def load(run: Run, name: str) -> Form:
     """
     if name not in FORMS:
         raise UserError(f"there is no form '{name}' of a run. {nearest(name, FORMS)}")
+    if run.folder.has(layout.UNTRAINED):
+        raise UserError(f'{run.path}: its head is not trained; train a recipe that has [init] run = "{run.path}".')
     file, made_by, function = FORMS[name]
     if not run.folder.has(file):
         raise UserError(f"{run.path / file}: is missing; {made_by}.")

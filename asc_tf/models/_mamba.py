@@ -74,7 +74,7 @@ def _tokens_of_chunks(x, chunks, chunk):
 
 
 def _states_before(last, decay, chunks):
-    """The state before every chunk, from the last states of chunks that start at 0 and their decay, (batch * chunks, ...)."""
+    """The state before every chunk, (batch * chunks, ...), from the last states of chunks from 0 and their decay."""
     shape = last.shape[1:]
     last, decay = (ops.unstack(ops.reshape(x, (-1, chunks, *shape)), axis=1) for x in (last, decay))
     states = [ops.zeros_like(last[0])]
@@ -108,7 +108,8 @@ def gated_scan(
         (batch, tokens, branches, inner) float32.
     """
     inner, states = u.shape[-1], b.shape[-1]
-    bias, a_log, d = (ops.reshape(x, (-1, *shape)) for x, shape in zip(weights, ((inner,), (inner, states), (inner,))))
+    shapes = (inner,), (inner, states), (inner,)
+    bias, a_log, d = (ops.reshape(x, (-1, *shape)) for x, shape in zip(weights, shapes, strict=True))
     y = selective_scan(u, ops.softplus(delta + bias), -ops.exp(a_log), b, c, chunk=chunk)
     return (y + d * u) * ops.silu(z)
 

@@ -187,7 +187,14 @@ def copy(run: RunFolder, path: str | Path) -> RunFolder:
     if Path(path).exists() and (not Path(path).is_dir() or any(Path(path).iterdir())):
         raise UserError(f"{path}: exists already; choose another --out.")
     new = RunFolder(path, run.recipe)
-    names = (layout.RECIPE, layout.LABELS, layout.IMPORT_REPORT, layout.NORMALISATION, layout.BEST_WEIGHTS)
+    names = (
+        layout.RECIPE,
+        layout.LABELS,
+        layout.IMPORT_REPORT,
+        layout.UNTRAINED,
+        layout.NORMALISATION,
+        layout.BEST_WEIGHTS,
+    )
     for name in filter(run.has, names):
         new.write(name, (run.path / name).read_bytes())
     return new

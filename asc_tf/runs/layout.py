@@ -7,6 +7,7 @@ log.csv, tensorboard/  one row an epoch
 state.npz              everything needed to resume: weights, optimizer, epoch, log
 weights/               best.weights.h5 (by validation), last.weights.h5
 import.txt             where the keys of a checkpoint went, in a run that was imported instead of trained
+untrained.txt          weights of the head of an imported run that are initial ones
 quantise/              the same for quantisation-aware training; recipe.toml where another recipe quantised the run
 teacher_outputs/       outputs of this run for its students, stored clip by clip
 ensemble.json          fitted weights of its own teachers, where the recipe has them fitted
@@ -21,6 +22,7 @@ LOG, TENSORBOARD = "log.csv", "tensorboard"
 STATE = "state.npz"
 BEST_WEIGHTS, LAST_WEIGHTS = "weights/best.weights.h5", "weights/last.weights.h5"
 IMPORT_REPORT = "import.txt"
+UNTRAINED = "untrained.txt"
 TEACHER_OUTPUTS = "teacher_outputs"
 ENSEMBLE = "ensemble.json"
 METRICS = "metrics.json"

@@ -15,7 +15,7 @@ from asc_tf.errors import UserError
 from asc_tf.inference.run import TrainedRun, load_run
 from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import reuse
+from asc_tf.runs import layout, reuse
 from asc_tf.runs.folder import RunFolder
 from asc_tf.training.network_cache import NetworkCache
 
@@ -98,6 +98,8 @@ def _imported(recipe):
     run = load_run(Path(recipe.init.run).expanduser())
     if not (run.folder.finished or run.folder.imported):
         raise UserError(f"{recipe.file}: init.run = '{recipe.init.run}' is not finished; train it to its end first.")
+    if recipe.init.keep_head and run.folder.has(layout.UNTRAINED):
+        raise UserError(f"{recipe.file}: init.keep_head = true, but the head of {recipe.init.run} is not trained.")
     return run
 
 

@@ -14,6 +14,7 @@ from asc_tf.errors import UserError
 from asc_tf.import_weights import main as program
 from asc_tf.importing import fitting
 from asc_tf.importing.weights import import_weights
+from asc_tf.inference.run import load_run
 from asc_tf.recipe import resolve
 
 LABELS = ("low", "middle", "high")
@@ -240,3 +241,15 @@ def test_frozen_layers_and_keras_models_that_hold_another(recipe, state, tmp_pat
     run = import_weights(tmp_path / "outer.keras", recipe, tmp_path / "run", labels=LABELS)
     expected = network.get_layer("b2_project").get_weights()[0]
     np.testing.assert_array_equal(build.load_network(run).get_layer("b2_project").get_weights()[0], expected)
+
+
+def test_a_new_head_gives_embeddings_and_starts_a_training_but_predicts_nothing(recipe, state, tmp_path):
+    headless = {key: array for key, array in state.items() if not key.startswith("feed_forward")}
+    for number, arrays in enumerate((headless, _state(recipe, 0, classes=7))):
+        file = _write(tmp_path, f"{number}.pt", top=arrays)
+        run = import_weights(file, recipe, tmp_path / f"run{number}", labels=LABELS, new_head=True)
+        assert run.labels == LABELS and "initial  head/kernel, " in run.read_text("import.txt")
+        trained = load_run(run.path)
+        assert trained.embeddings(np.zeros(32000, "float32"), 32000).shape[0] == 1
+        with pytest.raises(UserError, match=r"its head is not trained; train a recipe that has \[init\] run"):
+            trained.predict(np.zeros(32000, "float32"), 32000)
