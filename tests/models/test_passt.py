@@ -124,6 +124,17 @@ def test_pooling_of_the_patches():
     np.testing.assert_allclose(embedding, np.mean(tokens[:, 2:], axis=1), atol=1e-6)
 
 
+def test_layer_scale_is_a_factor_of_each_branch():
+    network = passt.build((20, 20, 1), 3, **SMALL, layer_scale=0.25)
+    scale = network.get_layer("blocks_1_ls2")
+    np.testing.assert_array_equal(scale.gamma, np.full(8, 0.25))
+    for name in ("blocks_1_ls1", "blocks_1_ls2"):
+        network.get_layer(name).gamma.assign(np.zeros(8))
+    inner = keras.Model(network.input, [network.get_layer(name).output for name in ("blocks_0", "blocks_1")])
+    before, after = inner(np.random.default_rng(0).normal(size=(2, 20, 20, 1)))
+    np.testing.assert_array_equal(before, after)
+
+
 # Public checkpoints: stride, grid, blocks.
 @pytest.mark.parametrize(
     ("stride", "grid", "depth"),
