@@ -6,6 +6,8 @@ Source:  Liu et al., "A ConvNet for the 2020s", CVPR 2022 (github.com/facebookre
 Input:   (bands, frames, channels), at least 32 x 32 with four stages.   Output: (classes,) logits.
 Size:    10 classes, one channel: tiny, depths 3, 3, 9, 3, dims 96, 192, 384, 768: 27,824,746 parameters;
          small, depths 3, 3, 27, 3: 49,459,306; base, with dims 128, 256, 512, 1024: 87,572,618.
+Equal:   to timm 1.0 in single precision, tiny and the variant for AudioSet: 7e-6 of the logits' spread from its results
+         in double precision, as its own in single (benchmarks/equal_to_torch.py).
 """
 
 from collections.abc import Sequence

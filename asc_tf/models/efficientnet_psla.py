@@ -5,6 +5,8 @@ Source:  Gong et al., "PSLA: Improving audio tagging with pretraining, sampling,
 Input:   (bands, frames, channels); the original takes 128 bands.   Output: (classes,) scores.
 Size:    b2, one channel: 10 classes, 4 heads: 7,813,142 parameters, 1 head: 7,728,598, mean: 7,714,508;
          527 classes, 4 heads: 13,640,766.
+Equal:   to efficientnet_pytorch in single precision: 4e-5 to 6e-5 of the scores' spread from its results in double
+         precision, as its own in single (benchmarks/equal_to_torch.py).
 """
 
 from collections.abc import Sequence
