@@ -50,6 +50,15 @@ TINY = {"depths": [3, 3, 9, 3], "dims": [96, 192, 384, 768], "drop_path": 0.1}
 PSLA = {"heads": 4, "cla": "linear", "drop_connect": 0.2}
 
 # A line for each published or usual size; one more family is one more line.
+VIT = {"width": 768, "depth": 12, "heads": 12, "patch": [16, 16], "stride": [10, 10]}
+SWIN = {"width": 96, "depths": [2, 2, 6, 2], "patch": 4, "drop_path": 0.1}
+IR_MAMBA_S1 = {
+    "stem": [8, 32],
+    "blocks": [[48, 64], [48, 96], [128, 155]],
+    "pmbs": [[48, 2], [64, 2], [72, 2]],
+    "pools": [2, 2, 2],
+}
+CNN_GRU = {"width": 24, "multiplier": 1.5, "expansion": 2, "divisor": 5.0, "channel_dropout": 0.3, "step_dropout": 0.5}
 FAMILIES = {
     "AIT student": Family("ait_student", {"width": 16, "embedding": 64, "dropout": DROPOUT}, (128, 128, 3)),
     "CP-Mobile, baseline 2024": Family(
@@ -66,6 +75,17 @@ FAMILIES = {
     "DyMN04": Family("dymn", {"width": 0.4, "temperature": 1.0}, (128, 100, 1)),
     "DyMN10": Family("dymn", {"width": 1.0, "temperature": 1.0}, (128, 100, 1)),
     "EfficientNet-B2, PSLA": Family("efficientnet_psla", {"size": "b2", **PSLA}, (128, 100, 1)),
+    "AST base": Family("ast", VIT | {"grid": [12, 101]}, (128, 100, 1)),
+    "HTS-AT": Family(
+        "htsat", SWIN | {"spec_size": 256, "heads": [4, 8, 16, 32], "window": 8, "stride": 4}, (64, 101, 1)
+    ),
+    "PaSST-S": Family("passt", VIT | {"grid": [12, 99]}, (128, 100, 1)),
+    "Swin-T": Family("swin", SWIN | {"heads": [3, 6, 12, 24], "window": 7}, (128, 100, 1)),
+    "IRMamba, S1": Family("ir_mamba", IR_MAMBA_S1, (256, 64, 1)),
+    "TF-SepNet-64": Family(
+        "tf_sepnet", {"width": 64, "depth": 17, "kernel": 3, "norm_factor": 0.1, "dropout": 0.1}, (512, 64, 1)
+    ),
+    "CNN-GRU of 2025": Family("tan_cnn_gru", CNN_GRU, (256, 33, 1)),
     "MN04": Family("mobilenet_audio", {"width": 0.4}, (128, 100, 1)),
     "MN10": Family("mobilenet_audio", {"width": 1.0}, (128, 100, 1)),
     "Residual inception": Family(
