@@ -198,7 +198,9 @@ class ParallelMamba(layers.Layer):
 
     def _initial_a_log(self, shape, dtype=None):
         """ln(n + 1) of the n-th state of every channel."""
-        return ops.cast(ops.tile(ops.log(ops.arange(1, self.states + 1, dtype="float32")), shape[0] // self.states), dtype)
+        return ops.cast(
+            ops.tile(ops.log(ops.arange(1, self.states + 1, dtype="float32")), shape[0] // self.states), dtype
+        )
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Values of the same shape.

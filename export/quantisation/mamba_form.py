@@ -122,7 +122,7 @@ def expanded(layer: _mamba.ParallelMamba, x: tf.Tensor) -> tf.Tensor:
     inner, states = layer.inner, layer.states
 
     def projected(x, part, rows=slice(None)):
-        return _projected(x, f"{name}_{part}", value[f"mamba_{part[:part.index('proj') + 4]}_weight"][:, rows])
+        return _projected(x, f"{name}_{part}", value[f"mamba_{part[: part.index('proj') + 4]}_weight"][:, rows])
 
     norm = {"weight": value["norm_weight"], "bias": value["norm_bias"]}
     tokens = (layer.tokens, width, x.shape[-1] // width)

@@ -171,9 +171,7 @@ def reference(x, weights, branches, share, *, states=6, taps=3):
 
     tokens = norm(x.reshape(len(x), -1, x.shape[-1]))
     groups = np.split(tokens, branches, axis=-1)
-    mixed = [
-        mamba(group, 0 if share else index) + weights["skip_scale"] * group for index, group in enumerate(groups)
-    ]
+    mixed = [mamba(group, 0 if share else index) + weights["skip_scale"] * group for index, group in enumerate(groups)]
     return norm(np.concatenate(mixed, axis=-1)).reshape(x.shape)
 
 
