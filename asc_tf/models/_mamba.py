@@ -74,7 +74,10 @@ def _tokens_of_chunks(x, chunks, chunk):
 
 
 def _states_before(last, decay, chunks):
-    """The state before every chunk, (batch * chunks, ...), from the last states of chunks from 0 and their decay."""
+    """The state before every chunk, from the last states of chunks that start at 0, and the decay of whole chunks.
+
+    All are (batch * chunks, branches, inner, states).
+    """
     shape = last.shape[1:]
     last, decay = (ops.unstack(ops.reshape(x, (-1, chunks, *shape)), axis=1) for x in (last, decay))
     states = [ops.zeros_like(last[0])]
@@ -199,9 +202,8 @@ class ParallelMamba(layers.Layer):
 
     def _initial_a_log(self, shape, dtype=None):
         """ln(n + 1) of the n-th state of every channel."""
-        return ops.cast(
-            ops.tile(ops.log(ops.arange(1, self.states + 1, dtype="float32")), shape[0] // self.states), dtype
-        )
+        row = ops.log(ops.arange(1, self.states + 1, dtype="float32"))
+        return ops.cast(ops.tile(row, shape[0] // self.states), dtype)
 
     def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
         """Values of the same shape.

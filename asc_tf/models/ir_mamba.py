@@ -112,8 +112,8 @@ def build(
 
 def _after_mamba(x, name, channels, pool, activation):
     """Dense layer, group norm, max-pooling, activation, in the order of UltraLight VM-UNet."""
-    initializer = keras.initializers.RandomNormal(stddev=PARENT_STD)
-    x = layers.Dense(channels, kernel_initializer=initializer, name=f"{name}_proj")(x)
+    normal = keras.initializers.RandomNormal(stddev=PARENT_STD)
+    x = layers.Dense(channels, kernel_initializer=normal, name=f"{name}_proj")(x)
     x = layers.GroupNormalization(GROUPS, epsilon=1e-5, dtype="float32", name=f"{name}_group_norm")(x)
     if pool == 2:
         x = layers.MaxPooling2D(2, name=f"{name}_pool")(x)

@@ -61,7 +61,7 @@ class MambaNorm(_FloatLayer):
 
 @tf_keras.utils.register_keras_serializable("asc_tf")
 class MambaSkipNorm(_FloatLayer):
-    """Layer norm of y + skip_scale x over all channels, then another shape; the constructor is the base class's."""
+    """Layer norm of y + skip_scale x over all channels; the constructor is that of the base class."""
 
     def call(self, inputs: Sequence[tf.Tensor]) -> tf.Tensor:
         """(batch, bands, frames, channels) of [y, x], each (batch, tokens, width, channels)."""

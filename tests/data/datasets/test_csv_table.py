@@ -65,7 +65,9 @@ def test_a_wrong_table_is_an_error_with_its_line(tmp_path, text, message):
     assert message in str(raised.value) and "table.csv" in str(raised.value)
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe\x00\xd8", gzip.compress(b"filename\n" + b"a.wav\n" * 999, mtime=0)[:-12]])
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\x00\xd8", gzip.compress(b"filename\n" + b"a.wav\n" * 999, mtime=0)[:-12]]
+)
 def test_a_file_that_is_no_table_is_an_error_with_its_name(tmp_path, content):
     for name in ("absent.csv", "table.csv.gz", "table.csv"):
         if name != "absent.csv":
