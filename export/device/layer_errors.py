@@ -132,10 +132,17 @@ def _layer_outputs(model, graph, network):
 
 def _sources(index: int, producers: Mapping[int, Any], known: Collection[int]) -> list[int]:
     """The nearest tensors before a tensor that are among the known ones."""
-    indices = []
-    for source in producers[index].inputs if index in producers else []:
-        indices += [source] if source in known else _sources(source, producers, known)
-    return list(dict.fromkeys(indices))
+    sources, seen, pending = [], set(), [index]
+    while pending:
+        tensor = pending.pop()
+        if tensor in seen:  # an unrolled GRU has more paths than can be walked
+            continue
+        seen.add(tensor)
+        if tensor in known and tensor != index:
+            sources.append(tensor)
+        elif tensor in producers:
+            pending += reversed(list(producers[tensor].inputs))
+    return sources
 
 
 def _layer_name(tensor_name, layers):

@@ -16,7 +16,7 @@ from tf_keras import layers
 
 from asc_tf.distillation import terms
 from asc_tf.errors import UserError
-from export.quantisation import _compat
+from export.quantisation import _compat, cross_layer
 from export.quantisation import graph_form as _form
 from export.quantisation import ranges as _ranges
 from export.quantisation import rounding as _rounding
@@ -78,6 +78,7 @@ def quantise(
         return _scheme.apply(network, floats)
     calibration = _batches(calibration)
     _ranges.equalise_channels(network, calibration)
+    cross_layer.equalise(network, calibration)
     quantised = _scheme.apply(network, floats)
     _ranges.set_weight_ranges(quantised)
     _ranges.set_activation_ranges(quantised, network, calibration)
