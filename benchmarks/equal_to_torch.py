@@ -167,20 +167,14 @@ def compared(case: Case, folder: Path) -> Comparison:
 
 def loaded(case: Case, file: Path) -> Any:
     """The network with the weights of a file, of which it needs every tensor."""
-    tensors, _ = state_dict.weights(files.load(file), file)
+    tensors = state_dict.tensors(files.load(file), file)
     network = registry.entry("model", case.model)((*case.shape, 1), CLASSES, **case.settings)
-    shapes = {key: squeezed(key, tensor.shape) for key, tensor in tensors.items()}
-    match = to_keras.match(network, shapes)
-    assert match.fits, (match.missing, match.extra, match.wrong)
-    for layer, weight, key in match.pairs:
-        values = tensors[key].values().reshape(shapes[key])
-        weight.assign(to_keras.to_keras_order(layer, weight, values))
+    match = to_keras.match(network, {key: tensor.shape for key, tensor in tensors.items()})
+    ignored = {key for key in set(tensors) - match.used if not key.endswith("num_batches_tracked")}
+    assert match.fits and not ignored, (match.missing, match.wrong, ignored)
+    for target, keys in match.keys:
+        target.weight.assign(target.convert([tensors[key].values() for key in keys]))
     return network
-
-
-def squeezed(key: str, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape without the axes of a 1x1 kernel where EfficientAT has a dense layer."""
-    return tuple(shape[:2]) if re.search(r"conc_se_layers.*weight", key) else tuple(shape)
 
 
 def main() -> None:

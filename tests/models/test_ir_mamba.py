@@ -314,8 +314,8 @@ def test_weights_of_a_state_dict_arrive_in_the_originals_order():
     network = ir_mamba.build((33, 18, 2), 4, **SMALL)
     rng = np.random.default_rng(0)
     arrays = {key: rng.uniform(0.1, 0.5, shape) for key, shape in state_dict_shapes(network).items()}
-    for layer, weight, key in to_keras.match(network, {key: x.shape for key, x in arrays.items()}).pairs:
-        weight.assign(to_keras.to_keras_order(layer, weight, arrays[key].astype("float32")))
+    for target, (key,) in to_keras.match(network, {key: x.shape for key, x in arrays.items()}).keys:
+        target.weight.assign(target.convert([arrays[key].astype("float32")]))
     layer = network.get_layer("pmb1")  # 3 branches of 4 channels, 8 inside
     np.testing.assert_allclose(layer.in_proj[2, 7], arrays["pmb1.mamba.in_proj.weight"][2, 7], rtol=1e-6)
     np.testing.assert_allclose(layer.conv[1, 5], arrays["pmb1.mamba.conv1d.weight"][1, 5, 0], rtol=1e-6)

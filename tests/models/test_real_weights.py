@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from asc_tf import build
-from asc_tf.checkpoints import files, state_dict, to_keras
 from asc_tf.data import audio
-from asc_tf.recipe import registry, resolve
+from asc_tf.importing.weights import import_weights
+from asc_tf.recipe import resolve
 
 CHECKPOINTS = {"tf_sepnet2025": "tf_sepnet_dcase2025.ckpt", "tan2025_cnn_gru": "tan_cnn_gru_dcase2025.pt"}
 CLASSES = (
     "airport", "bus", "metro", "metro_station", "park", "public_square", "shopping_mall", "street_pedestrian",
     "street_traffic", "tram",
 )  # fmt: skip
-# Right seconds of the ten of every recording of TUT 2018, named by its class, and its class by the mean of their logits.
+# Right seconds of the ten of every recording of TUT 2018, named by its class, and its class by the mean of the logits.
 TUT = {
     "tf_sepnet2025": {
         "airport": (10, "airport"),
@@ -47,17 +47,11 @@ class Scorer(typing.NamedTuple):
 
 
 @pytest.fixture(scope="module", params=sorted(CHECKPOINTS))
-def scorer(request, shared):
-    """The network of a recipe with the weights of its checkpoint."""
+def scorer(request, shared, tmp_path_factory):
+    """The network of a recipe with the weights of its checkpoint, imported."""
     recipe, file = resolve.load(request.param), shared / "checkpoints" / CHECKPOINTS[request.param]
-    network, front_end = build.network(recipe, len(CLASSES)), _front_end(recipe)
-    tensors, _ = state_dict.weights(files.load(file), file)
-    tensors = {key.removeprefix("backbone."): tensor for key, tensor in tensors.items()}
-    torch_name = getattr(registry.module("model", recipe.model.name), "torch_name", str)
-    match = to_keras.match(network, {key: tensor.shape for key, tensor in tensors.items()}, torch_name)
-    assert match.fits
-    for layer, weight, key in match.pairs:
-        weight.assign(to_keras.to_keras_order(layer, weight, tensors[key].values()))
+    run = import_weights(file, recipe, tmp_path_factory.mktemp("imported") / "run")
+    network, front_end = build.load_network(run), _front_end(recipe)
     rate_hz = recipe.feature.settings["sample_rate_hz"]
 
     def logits(recording):
