@@ -8,7 +8,7 @@ import pytest
 from asc_tf import build
 from asc_tf.data import audio
 from asc_tf.importing.weights import import_weights
-from asc_tf.recipe import resolve
+from asc_tf.recipe import registry, resolve
 
 CHECKPOINTS = {"tf_sepnet2025": "tf_sepnet_dcase2025.ckpt", "tan2025_cnn_gru": "tan_cnn_gru_dcase2025.pt"}
 CLASSES = (
