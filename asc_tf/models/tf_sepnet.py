@@ -65,9 +65,7 @@ def build(
     _check(checked_input(WHERE, input_shape, classes), width, depth, kernel, norm_factor, dropout)
     inputs = keras.Input(input_shape, name="spectrogram")
     stem = uniform(9 * input_shape[-1])
-    x = convolved(
-        inputs, "conv_layers_0__conv", channels=width // 2, kernel=3, stride=2, pad=1, initializer=stem
-    )
+    x = convolved(inputs, "conv_layers_0__conv", channels=width // 2, kernel=3, stride=2, pad=1, initializer=stem)
     x = normalised(x, "conv_layers_0_")
     x = normalised(depthwise(x, "conv_layers_1__conv", (3, 3), multiplier=4, stride=2), "conv_layers_1_")
     for name, kind, channels in _middle(width, depth):
@@ -126,7 +124,9 @@ def _normalised_pointwise(x, name, channels):
 
 def _check(input_shape, width, depth, kernel, norm_factor, dropout):
     if width < 4 or width % 4:
-        raise UserError(f"{WHERE}: width = {width}; it must be a multiple of 4: blocks of 1.5 and 2.5 width are halved.")
+        raise UserError(
+            f"{WHERE}: width = {width}; it must be a multiple of 4: blocks of 1.5 and 2.5 width are halved."
+        )
     if depth not in POOLED_STAGES:
         raise UserError(f"{WHERE}: depth = {depth}; it must be 16 or 17.")
     if kernel < 1 or kernel % 2 == 0:

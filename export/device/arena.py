@@ -15,6 +15,7 @@ from asc_tf.tflite import _compat
 from asc_tf.tflite import file as tflite_file
 
 ALIGNMENT = 16  # bytes
+FLOAT_BYTES = 4  # of an element, in layers in float
 TENSOR_BYTES, NODE_BYTES, CHANNEL_BYTES, FIXED_BYTES = 24, 162, 8, 610
 
 
@@ -54,7 +55,7 @@ def estimate(content: bytes) -> int:
 
 
 def lifetimes(model: _compat.ModelT, graph: _compat.SubGraphT) -> list[TensorLifetime]:
-    """Lifetimes of all computed tensors of one byte an element, in the file's order.
+    """Lifetimes of all computed tensors, in the file's order.
 
     Inputs live from the start and outputs to the end.
 
@@ -69,9 +70,7 @@ def lifetimes(model: _compat.ModelT, graph: _compat.SubGraphT) -> list[TensorLif
                 spans.setdefault(index, [step, step])[1] = step
     for index in graph.outputs:
         spans[index][1] = len(graph.operators)
-    return [
-        TensorLifetime(math.prod(map(int, graph.tensors[index].shape)), *span) for index, span in sorted(spans.items())
-    ]
+    return [TensorLifetime(_bytes(graph.tensors[index]), *span) for index, span in sorted(spans.items())]
 
 
 def planned_bytes(tensors: Sequence[TensorLifetime]) -> int:
@@ -94,6 +93,11 @@ def planned_bytes(tensors: Sequence[TensorLifetime]) -> int:
             start = max(start, used_end)
         placed.append(((start, start + size), tensor))
     return max(end for (_, end), _ in placed)
+
+
+def _bytes(tensor):
+    """Bytes of a computed tensor, int8 or float."""
+    return math.prod(map(int, tensor.shape)) * (FLOAT_BYTES if tflite_file.TYPES[tensor.type] == "float32" else 1)
 
 
 def _channels(model, graph, operator):

@@ -15,7 +15,7 @@ CLASSES = (
     "airport", "bus", "metro", "metro_station", "park", "public_square", "shopping_mall", "street_pedestrian",
     "street_traffic", "tram",
 )  # fmt: skip
-# Right seconds of the ten of every recording of TUT 2018, named by its class, and its class by the mean of their logits.
+# Right seconds of the ten of every recording of TUT 2018, and its class by the mean of their logits.
 TUT = {
     "tf_sepnet2025": {
         "airport": (10, "airport"),

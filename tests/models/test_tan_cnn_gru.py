@@ -57,9 +57,7 @@ def _layer(key):
     return f"{name}_1" if name.startswith("co") else name
 
 
-@pytest.mark.parametrize(
-    ("file", "settings"), [("real_tan_cnn_gru25", PUBLISHED), ("model_tan_othersize", OTHER)]
-)
+@pytest.mark.parametrize(("file", "settings"), [("real_tan_cnn_gru25", PUBLISHED), ("model_tan_othersize", OTHER)])
 def test_settings_are_guessed_from_the_shapes(shared, file, settings):
     golden = np.load(shared / f"golden/{file}.npz")
     shapes = {key.removeprefix("sd/"): golden[key].shape for key in golden.files if key.startswith("sd/")}
