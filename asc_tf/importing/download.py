@@ -51,7 +51,7 @@ def _entry(name, weights):
     size = f"{weights.size_bytes:,} bytes" if weights.size_bytes else "size not known"
     total = f"SHA-256 {weights.sha256}" if weights.sha256 else f"MD5 {weights.md5}" if weights.md5 else "sum not known"
     how = " ".join([f"--recipe {weights.recipe}", *(f"--set {override}" for override in weights.overrides)])
-    where = weights.url or f"{weights.page} (to be fetched by hand)"
+    where = f"{weights.page}, {weights.url or 'to be fetched by hand'}"
     return "\n  ".join(
         [f"{name}: {weights.what}", weights.paper, where, f"licence: {weights.licence}", f"{size}, {total}", how]
     )

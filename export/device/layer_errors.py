@@ -18,8 +18,10 @@ from asc_tf.dataset import LoadedDataset
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
+from export.quantisation import cross_layer
 from export.quantisation._compat import PREFIX
 from export.quantisation.graph_form import SIZES
+from export.quantisation.to_tf_keras import to_tf_keras
 
 # Operations that compute nothing: they count as part of the operation that reads them.
 TRANSPARENT = ("PAD", "QUANTIZE", "DEQUANTIZE")
@@ -55,7 +57,9 @@ def errors(content: bytes, network: keras.Model, spectrograms: np.ndarray) -> li
         applied to the layer's inputs in the file, lost here alone.
     """
     model, graph = tflite_file.graph(content)
-    outputs = _layer_outputs(model, graph, network)
+    # Of batch norms that were equalised with the convolution after them the values in the file are others.
+    equalised = {layer.name for chain in cross_layer.chains(to_tf_keras(network)) for layer in chain[:-1]}
+    outputs = _layer_outputs(model, graph, network, equalised)
     inputs = {index for output in outputs for index in output.inputs}
     values = _tensor_values(content, spectrograms, {*(output.tensor for output in outputs), *graph.inputs, *inputs})
     tensors = {output.tensor: network.get_layer(output.layer).output for output in outputs}
@@ -105,8 +109,8 @@ def format_lines(layers: Sequence[Mapping[str, Any]], count: int) -> list[str]:
     return ["What int8 loses most, of a layer's root mean square: here alone, of all up to here", *lines]
 
 
-def _layer_outputs(model, graph, network):
-    """The last operation of every layer, [LayerOutput, ...].
+def _layer_outputs(model, graph, network, left_out):
+    """The last operation of every layer but those of the names in `left_out`, [LayerOutput, ...].
 
     Operations between the outputs of two layers, as within a layer of several operations, are skipped.  A layer whose
     last operation is fused with the next layer's, as a global response norm's with its ReLU, has no output.
@@ -119,7 +123,12 @@ def _layer_outputs(model, graph, network):
     for operator, (name, *_) in zip(graph.operators, fused_names, strict=True):
         layer, tensor = _layer_name(name, layer_names - fused), operator.outputs[0]
         transparent = tflite_file.operator_name(model, operator) in TRANSPARENT
-        if layer and not transparent and _clip_shape(graph, tensor) == network.get_layer(layer).output.shape[1:]:
+        if (
+            layer
+            and layer not in left_out
+            and not transparent
+            and _clip_shape(graph, tensor) == network.get_layer(layer).output.shape[1:]
+        ):
             last[layer] = tensor
     known = {*last.values(), *graph.inputs}
     return [

@@ -19,7 +19,7 @@ PASSED = (layers.ZeroPadding2D, layers.Reshape, layers.Permute)  # keep values, 
 SMALLEST_SIZE = 1e-3
 
 
-def equalise(network: tf_keras.Model, batches: Sequence[np.ndarray | tf.Tensor]) -> list[str]:
+def equalise(network: tf_keras.Model, batches: Sequence[np.ndarray | tf.Tensor]) -> None:
     """Makes the channels of batch norms equally large where a depthwise convolution alone reads them.
 
     The network's outputs stay as they were.
@@ -27,27 +27,34 @@ def equalise(network: tf_keras.Model, batches: Sequence[np.ndarray | tf.Tensor])
     Args:
         network: Float network in its quantisable form, functional; changed in place.
         batches: Spectrograms, each (clips, bands, frames, channels) float32.
-
-    Returns:
-        Names of the batch norms.
     """
-    chains = [chain for norm in network.layers if (chain := _chain(network, norm))]
-    if not chains:
-        return []
-    part = tf_keras.Model(network.inputs, [norm.output for norm, *_ in chains])
+    found = chains(network)
+    if not found:
+        return
+    part = tf_keras.Model(network.inputs, [norm.output for norm, *_ in found])
 
     @tf.function(reduce_retracing=True)
     def largest(x):
         return [tf.reduce_max(tf.abs(y), (0, 1, 2)) for y in tf.nest.flatten(part(x, training=False))]
 
     of_batches = [largest(tf.convert_to_tensor(x, tf.float32)) for x in batches]
-    for chain, of_norm in zip(chains, zip(*of_batches, strict=True), strict=True):
+    for chain, of_norm in zip(found, zip(*of_batches, strict=True), strict=True):
         _move(*chain, sizes=np.maximum(np.max(of_norm, axis=0), SMALLEST_SIZE))
-    return [norm.name for norm, *_ in chains]
+
+
+def chains(network: tf_keras.Model) -> list[list[layers.Layer]]:
+    """[[batch norm, layers that rearrange or pad, depthwise convolution], ...] that are equalised.
+
+    Each layer is the only reader of the one before.
+
+    Args:
+        network: Float network, functional.
+    """
+    return [chain for norm in network.layers if (chain := _chain(network, norm))]
 
 
 def _chain(network, norm):
-    """[norm, ..., depthwise convolution], each the only reader of the one before; none where there is no such chain."""
+    """The chain from a batch norm; empty where there is none."""
     if not isinstance(norm, layers.BatchNormalization):
         return []
     chain = [norm]
@@ -58,9 +65,9 @@ def _chain(network, norm):
     return chain if isinstance(chain[-1], layers.DepthwiseConv2D) else []
 
 
-def _move(norm, *between, sizes):
+def _move(norm, *between_and_depthwise, sizes):
     """Divides a batch norm by sizes (channels,), and multiplies the kernel of the last layer of its chain by them."""
-    *between, depthwise = between
+    *between, depthwise = between_and_depthwise
     gamma, beta, *statistics = norm.get_weights()
     norm.set_weights([gamma / sizes, beta / sizes, *statistics])
     values = tf.broadcast_to(tf.cast(sizes, tf.float32), (1, *norm.output.shape[1:]))

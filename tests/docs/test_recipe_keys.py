@@ -78,5 +78,5 @@ def test_every_row_has_a_meaning():
 
 def test_every_section_of_a_recipe_is_a_heading():
     page = (ROOT / "docs/recipes-and-keys.md").read_text()
-    sections = {field.name for field in dataclasses.fields(schema.Recipe)} - {"file", "seed"}
-    assert all(f"[{name}]" in page for name in sections) and "`seed`" in page
+    sections = {field.name for field in dataclasses.fields(schema.Recipe)} - {"file", "seed", "labels"}
+    assert all(f"[{name}]" in page for name in sections) and "`seed`" in page and "`labels`" in page

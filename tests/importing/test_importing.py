@@ -18,6 +18,7 @@ from asc_tf.inference.run import load_run
 from asc_tf.recipe import resolve
 
 LABELS = ("low", "middle", "high")
+pytestmark = pytest.mark.slow  # every import builds networks
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import real_sound
 import tensorflow as tf
+from keras import layers
 from real_sound import CASES
 
 from asc_tf import build, dataset
@@ -19,6 +21,9 @@ from export import micro
 from export.device import arena, micro_sources, tflm, wave
 from export.device import c_front_end as c_texts
 from export.device.front_end import exportable
+from export.quantisation import convert as tflite
+from export.quantisation import qat
+from export.quantisation.to_tf_keras import to_tf_keras
 
 HERE = Path(__file__).parent
 INPUT_QUANTISATION = (0.01, -7)  # scale, zero point
@@ -178,3 +183,13 @@ def test_the_arena_is_as_large_as_in_tensorflow_lite_micro(int8_file):
     # tflite-micro 0.dev20261023182759, print_allocations() on x86-64: "head 704 bytes", "total 3488 bytes".
     assert arena.planned_bytes(arena.lifetimes(*tflite_file.graph(int8_file))) == 704
     assert arena.estimate(int8_file) == pytest.approx(3488, rel=0.02)
+
+
+def test_tensors_of_float_layers_take_four_bytes_an_element(clips):
+    inputs = keras.Input((12, 9, 1), name="spectrogram")
+    x = layers.LayerNormalization(name="norm")(layers.Conv2D(4, 3, name="first")(inputs))  # 10 x 7 x 4
+    x = layers.GlobalAveragePooling2D(name="logits")(layers.Conv2D(3, 1, name="second")(x))
+    network = to_tf_keras(keras.Model(inputs, x))
+    content = tflite.convert(qat.quantise(network, clips[0], ["norm"]))
+    sizes = [lifetime.size_bytes for lifetime in arena.lifetimes(*tflite_file.graph(content))]
+    assert max(sizes) == 4 * 10 * 7 * 4 and 10 * 7 * 4 in sizes

@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 
 from export.quantisation import _compat, qat
@@ -63,3 +64,21 @@ def test_float_layer_and_tensor_are_those_of_the_float_network(small, quantised)
 def test_kernel_is_the_weight_of_the_float_layer(small, quantised):
     kernel = _compat.kernel(quantised.get_layer("quant_depthwise"))
     assert kernel.shape == small().get_layer("depthwise").kernel.shape
+
+
+def test_convolutions_in_groups_are_computed_without_xla_inside_of_the_context_only(clips):
+    inputs = keras.Input((12, 9, 1))
+    x = keras.layers.Conv2D(4, 1, name="first")(inputs)
+    x = keras.layers.Conv2D(4, 3, groups=2, name="grouped")(x)
+    quantised = qat.quantise(to_tf_keras(keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))), clips[0])
+
+    def convolutions():
+        concrete = tf.function(lambda x: quantised(x)).get_concrete_function(tf.TensorSpec((2, 12, 9, 1)))
+        return [operation.type for operation in concrete.graph.get_operations()].count("Conv2D")
+
+    expected = quantised(clips[0]).numpy()
+    assert convolutions() == 1, f"_jit_compiled_convolution_op of tf_keras {GONE}"  # the other is inside a function
+    with _compat.groups_without_xla(quantised):
+        assert convolutions() == 2, f"_jit_compiled_convolution_op of tf_keras {GONE}"
+        np.testing.assert_allclose(quantised(clips[0]), expected, atol=1e-5)
+    assert convolutions() == 1
