@@ -11,7 +11,7 @@ Equal:   to timm 1.0 in single precision, tiny and the variant for AudioSet: 7e-
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import keras
 from keras import layers
@@ -19,6 +19,7 @@ from keras import layers
 from asc_tf.checkpoints.guess import Guess, Shapes, count
 from asc_tf.errors import UserError
 from asc_tf.models import _blocks, _fast_layers
+from asc_tf.models._transformer_layers import BranchScale
 
 STEM = 4  # height, width and stride of the first convolution's kernel
 KERNEL = 7
@@ -105,7 +106,7 @@ def _block(x, name, channels, rate):
     inner = layers.Dense(EXPANSION * channels, kernel_initializer=_normal(), name=f"{name}_pwconv1")(inner)
     inner = layers.Activation("gelu", name=f"{name}_act")(inner)
     inner = layers.Dense(channels, kernel_initializer=_normal(), name=f"{name}_pwconv2")(inner)
-    inner = LayerScale(LAYER_SCALE, name=name)(inner)
+    inner = BranchScale(LAYER_SCALE, name=name)(inner)
     if rate:
         inner = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path")(inner)
     return layers.Add(name=f"{name}_add")([x, inner])
@@ -171,40 +172,3 @@ def guess(shapes: Shapes) -> Guess:
     }
     head = "head_audioset.weight" if bn0 else "head.weight"
     return Guess(shapes[head][0], settings | (AUDIOSET if bn0 else IMAGENET))
-
-
-@keras.saving.register_keras_serializable(package="asc_tf")
-class LayerScale(layers.Layer):
-    """A factor for every channel.
-
-    Args:
-        initial: All factors at the start.
-        name: Of the layer.
-        trainable: Whether the factors are trained.
-        dtype: Of the computation.
-    """
-
-    def __init__(self, initial: float, *, name: str | None = None, trainable: bool = True, dtype: Any = None):
-        super().__init__(name=name, trainable=trainable, dtype=dtype)
-        self.initial = initial
-
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Creates gamma, (channels,)."""
-        start = keras.initializers.Constant(self.initial)
-        self.gamma = self.add_weight(shape=(input_shape[-1],), initializer=start, name="gamma")
-
-    def call(self, x: keras.KerasTensor) -> keras.KerasTensor:
-        """Scaled values.
-
-        Args:
-            x: (..., channels).
-        """
-        return self.gamma * x
-
-    def compute_output_shape(self, input_shape: Sequence[int | None]) -> Sequence[int | None]:
-        """The shape of the input."""
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return super().get_config() | {"initial": self.initial}
