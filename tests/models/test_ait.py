@@ -10,6 +10,7 @@ DROPOUT = [0.10, 0.15, 0.20, 0.25, 0.30]
 
 @pytest.mark.parametrize("family", [ait_student, residual_inception])
 def test_the_embedding_is_never_negative(family):
+    keras.utils.set_random_seed(1)
     network = family.build((9, 8, 2), 3, width=4, embedding=5, dropout=DROPOUT)
     inner = keras.Model(network.input, network.get_layer("embedding").output)
     embedding = np.array(inner(np.random.default_rng(0).normal(size=(20, 9, 8, 2))))

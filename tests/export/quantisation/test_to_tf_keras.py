@@ -63,9 +63,18 @@ DROPOUT = [0.1] * 5
 IR_MAMBA = {"stem": [4, 8], "blocks": [[8, 12], [12, 16], [16, 24]], "pmbs": [[12, 3], [8, 12]], "pools": [2, 1]}
 CNN_GRU = {"width": 4, "multiplier": 1.5, "expansion": 2, "divisor": 5.0, "channel_dropout": 0.3, "step_dropout": 0.5}
 TF_SEPNET = {"width": 4, "depth": 16, "kernel": 3, "norm_factor": 0.1, "dropout": 0.1}
+VIT = {"width": 8, "depth": 2, "heads": 2, "patch": [8, 6], "stride": [5, 4], "layer_scale": 0.1}
+SWIN = {"width": 4, "depths": [2, 2], "heads": [1, 2], "patch": 4, "drop_path": 0.4}
 # Every model of asc_tf can be converted; one that cannot belongs in a separate list, with the reason.
 MODELS = {
     "ait_student": [{"width": 4, "embedding": 8, "dropout": DROPOUT}],
+    "ast": [VIT],
+    "convnext": [{"depths": [1, 2], "dims": [4, 8], "drop_path": 0.1}],
+    "efficientnet_psla": [{"size": "b1", "heads": 2, "cla": "linear", "drop_connect": 0.2}],
+    "htsat": [SWIN | {"spec_size": 64, "window": 4, "stride": 4}],
+    "passt": [VIT],
+    "swin": [SWIN | {"window": 3}],
+    "yamnet": [{"blocks": 3}],
     "cp_mobile": [
         CP_MOBILE | {"grn": grn, "foldable": form} for grn, form in ((True, False), (True, True), (False, True))
     ],
