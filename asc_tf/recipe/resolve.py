@@ -271,9 +271,10 @@ def _expanded(value):
 
 
 def _plain(value):
+    # TOML has no None: what was left out is left out again.
     if isinstance(value, Part):
-        return {"name": value.name, **value.settings}
-    if dataclasses.is_dataclass(value):  # TOML has no None: what was left out is left out again
+        return {"name": value.name} | {key: item for key, item in value.settings.items() if item is not None}
+    if dataclasses.is_dataclass(value):
         return {key: item for key, item in dataclasses.asdict(value).items() if item is not None}
     return value
 

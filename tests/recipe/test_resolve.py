@@ -154,3 +154,9 @@ def test_a_recipe_that_needs_itself_is_an_error(tmp_path):
     written(tmp_path, name="plain.toml")
     again = recipe.load(tmp_path / "plain.toml", ['init.recipe="plain"'])
     assert [before.name for before in recipe.dependencies(again)] == ["quickstart_teacher"] * 2 + ["plain"]
+
+
+def test_settings_without_a_value_are_left_out_of_the_toml(tmp_path):
+    loaded = recipe.load("quickstart", ['model={name="cp_resnet", width=32, rho=8}'])
+    (tmp_path / "recipe.toml").write_text(recipe.to_toml(loaded))
+    assert loaded.model.settings["left_out"] is None and recipe.load(tmp_path / "recipe.toml") == loaded
