@@ -167,7 +167,7 @@ def _applied(tensors, pending, tensor):
     """The new tensor of an old one, after the map that is pending on it."""
     if id(tensor) in pending:
         name, scale, shift = pending.pop(id(tensor))
-        if len(tensor.shape) != 4:
+        if len(tensor.shape) != 4 or len(shift) != tensor.shape[-1]:  # or of another axis than the channels
             raise UserError(f"quantise: batch norm '{name}' has nothing to fold into; add it to quantise.float_layers.")
         scale = np.where(np.abs(scale) < SMALLEST_SCALE, SMALLEST_SCALE, scale)
         convolution = layers.DepthwiseConv2D(1, name=name)

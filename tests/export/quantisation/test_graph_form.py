@@ -74,6 +74,14 @@ def test_a_batch_norm_after_global_pooling_must_stay_in_float():
     assert qat.check(network, ["norm"]) == ["norm"]
 
 
+def test_a_batch_norm_of_bands_must_stay_in_float():
+    inputs = keras.Input((4, 3, 2))
+    x = layers.BatchNormalization(axis=1, name="norm")(inputs)
+    network = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.ReLU()(x)))
+    with pytest.raises(UserError, match="'norm' has nothing to fold into; add it to quantise.float_layers"):
+        qat.check(network)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "settings", "in_float"), FAMILIES)
 def test_int8_logits_of_every_family_are_near_the_float_ones(family, settings, in_float):
