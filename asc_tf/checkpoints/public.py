@@ -27,7 +27,7 @@ class PublicWeights(NamedTuple):
         size_bytes: Size of the file; None where it is not known.
         sha256: SHA-256 of the file; None where it is not known.
         md5: MD5 of the file, where that is what is published.
-        source: Where size and sums are from.
+        source: Where size and sums are from; empty where none is known.
     """
 
     what: str
@@ -40,7 +40,7 @@ class PublicWeights(NamedTuple):
     size_bytes: int | None = None
     sha256: str | None = None
     md5: str | None = None
-    source: str = "none is known"
+    source: str = ""
 
     @property
     def file(self) -> str:

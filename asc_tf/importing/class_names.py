@@ -8,8 +8,6 @@ from asc_tf.errors import UserError
 from asc_tf.recipe import labels as label_lists
 from asc_tf.recipe.schema import Recipe
 
-SHOWN = 3
-
 
 def resolve(file: str | Path, recipe: Recipe, labels: Sequence[str], classes: int) -> tuple[tuple[str, ...], str]:
     """Names of a network's classes, and where they are from, in words.

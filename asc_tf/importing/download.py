@@ -10,7 +10,7 @@ from asc_tf.errors import UserError
 
 
 def fetch(name: str, folder: str | Path) -> Path:
-    """Downloads public weights and verifies their sum; a file that is there already is verified only.
+    """Downloads public weights and verifies their sum; a file that is there already is taken as it is.
 
     Args:
         name: Name of the weights in the table.
@@ -49,9 +49,17 @@ def table() -> str:
 
 def _entry(name, weights):
     size = f"{weights.size_bytes:,} bytes" if weights.size_bytes else "size not known"
+    known = f" ({weights.source})" if weights.source else ""
     total = f"SHA-256 {weights.sha256}" if weights.sha256 else f"MD5 {weights.md5}" if weights.md5 else "sum not known"
     how = " ".join([f"--recipe {weights.recipe}", *(f"--set {override}" for override in weights.overrides)])
     where = f"{weights.page}, {weights.url or 'to be fetched by hand'}"
     return "\n  ".join(
-        [f"{name}: {weights.what}", weights.paper, where, f"licence: {weights.licence}", f"{size}, {total}", how]
+        [
+            f"{name}: {weights.what}",
+            weights.paper,
+            where,
+            f"licence: {weights.licence}",
+            f"{size}, {total}{known}",
+            how,
+        ]
     )

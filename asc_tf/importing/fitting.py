@@ -1,8 +1,7 @@
 """The network of a recipe in a file of weights: which tensors are its weights, and why others are not."""
 
-import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +14,6 @@ from asc_tf.checkpoints._tensor import StoredTensor
 from asc_tf.checkpoints.to_keras import Match
 from asc_tf.errors import UserError
 from asc_tf.importing import guessing
-from asc_tf.recipe import registry
 from asc_tf.recipe.schema import Recipe
 
 ANY_CLASSES = 10  # number of classes with which a network is compared first, where the recipe does not show it
@@ -43,9 +41,7 @@ class Fit(NamedTuple):
     head: list[to_keras.Target]
 
 
-def fit(
-    file: str | Path, tensors: Tensors, recipe: Recipe, prefix: str | None = None, *, new_head: Sequence[str] = ()
-) -> Fit:
+def fit(file: str | Path, tensors: Tensors, recipe: Recipe, prefix: str | None = None, *, new_head: int = 0) -> Fit:
     """Finds the weights of a recipe's network in a file.
 
     Tensors that are none of the network's weights are ignored.
@@ -55,14 +51,14 @@ def fit(
         tensors: Its tensors by key.
         recipe: The recipe.
         prefix: Start of the keys of the network, where the file holds several that fit.
-        new_head: Names of the classes of a new head, whose weights are not taken from the file; by default they are.
+        new_head: Number of classes of a new head, whose weights are not taken from the file; 0 where they are.
 
     Raises:
         UserError: Weights are missing, ambiguous or of another shape, or the file's network is larger.
     """
     shapes = {key: tensor.shape for key, tensor in tensors.items()}
     if new_head:
-        network, classes, everywhere = _without_head(recipe, shapes, len(new_head))
+        network, classes, everywhere = _without_head(recipe, shapes, new_head)
     else:
         network, classes, everywhere = _compared(recipe, shapes, prefix)
     matches = _with_prefix(everywhere, prefix)
@@ -77,16 +73,6 @@ def fit(
     others = [match for match in everywhere if match is not fitting[0] and _is_network(match)]
     head = [target for target in fitting[0].missing if not target.is_optional]
     return Fit(network, classes, fitting[0], others, head)
-
-
-def torch_name(recipe: Recipe) -> Callable[[str], str]:
-    """Function from a layer's name to the original's; the name itself where the model's file has none.
-
-    Args:
-        recipe: The recipe of the network.
-    """
-    model = registry.module("model", recipe.model.name)
-    return functools.partial(model.torch_name, **recipe.model.settings) if hasattr(model, "torch_name") else str
 
 
 def counted(match: Match) -> str:
@@ -119,7 +105,7 @@ def _without_head(recipe, shapes, classes):
 
 
 def _matches(network, recipe, shapes):
-    return to_keras.matches(network, shapes, torch_name(recipe))
+    return to_keras.matches(network, shapes, guessing.torch_name(recipe))
 
 
 def _with_prefix(matches, prefix):
@@ -168,15 +154,10 @@ def _equal(file, tensors, matches):
 
 def _check_size(file, recipe, match, shapes):
     """Raises UserError where the file has more tensors of the same kind: a block that the recipe's network lacks."""
-    patterns = {_pattern(key.removeprefix(match.prefix)) for key in match.used}
-    more = [
-        key
-        for key in shapes
-        if key.startswith(match.prefix)
-        and key not in match.used
-        and re.search(r"\d", key.removeprefix(match.prefix))
-        and _pattern(key.removeprefix(match.prefix)) in patterns
-    ]
+    used, start = match.used, len(match.prefix)
+    patterns = {_pattern(key[start:]) for key in used if re.search(r"\d", key[start:])}
+    others = [key for key in shapes if key.startswith(match.prefix) and key not in used]
+    more = [key for key in others if _pattern(key[start:]) in patterns]
     if more:
         raise UserError(
             f"{file}: all weights of the recipe's {recipe.model.name} are there, but {len(more)} more of the same kind "
@@ -199,8 +180,10 @@ def _ambiguous(file, recipe, matches):
 def _misfit(file, recipe, matches, shapes):
     best = matches[0]
     mismatches = [f"{target.name} needs {target.shape}, {key} has {shape}" for target, key, shape in best.wrong]
+    used = best.used
+    unused = {key: shape for key, shape in shapes.items() if key not in used}
     mismatches += [
-        f"{target.name} needs {best.prefix}{target.key} {target.shape}, {_of_shape(target, best, shapes)}"
+        f"{target.name} needs {best.prefix}{target.key} {target.shape}, {_of_shape(target, unused)}"
         for target in best.missing
         if not target.is_optional
     ]
@@ -211,8 +194,8 @@ def _misfit(file, recipe, matches, shapes):
     )
 
 
-def _of_shape(target, match, shapes):
-    same = [key for key, shape in shapes.items() if target.takes(shape) and key not in match.used]
+def _of_shape(target, shapes):
+    same = [key for key, shape in shapes.items() if target.takes(shape)]
     return f"which is absent; of this shape: {_listed(same)}" if same else "which is absent"
 
 

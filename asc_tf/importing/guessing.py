@@ -1,7 +1,8 @@
 """The family of networks and its settings that the shapes of a file's tensors show."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,8 +49,7 @@ def recipe_that_fits(
     models = {(one.recipe.model.name, repr(one.recipe.model.settings)): one.recipe for one in found}
     if not models:
         raise UserError(f"{file}: --guess: no settings of a known family fit all shapes: {', '.join(families())}.")
-    same = [one for one in models.values() if _visible(one.model) == _visible(recipe.model)]
-    if same:
+    if any(_visible(one) == _visible(recipe) for one in models.values()):
         return recipe
     if len(models) > 1:
         listed = "; ".join(f"'{one.prefix}' {described(one)}" for one in found)
@@ -92,10 +92,20 @@ def described(candidate: Candidate) -> str:
     Args:
         candidate: The candidate.
     """
-    model, hidden = candidate.recipe.model, assumed(candidate.recipe)
-    settings = ", ".join(f"{key} = {value}" for key, value in model.settings.items() if key not in hidden)
+    (name, visible), hidden = _visible(candidate.recipe), assumed(candidate.recipe)
+    settings = ", ".join(f"{key} = {value}" for key, value in visible.items())
     unseen = f"; {', '.join(hidden)} cannot be seen in shapes" if hidden else ""
-    return f"{model.name} with {settings}, {candidate.classes} classes{unseen}"
+    return f"{name} with {settings}, {candidate.classes} classes{unseen}"
+
+
+def torch_name(recipe: Recipe) -> Callable[[str], str]:
+    """Function from a layer's name to the original's; the name itself where the model's file has none.
+
+    Args:
+        recipe: The recipe of the network.
+    """
+    model = registry.module("model", recipe.model.name)
+    return functools.partial(model.torch_name, **recipe.model.settings) if hasattr(model, "torch_name") else str
 
 
 def assumed(recipe: Recipe) -> dict[str, Any]:
@@ -108,9 +118,10 @@ def assumed(recipe: Recipe) -> dict[str, Any]:
     return {key: recipe.model.settings[key] for key in hidden}
 
 
-def _visible(model: Part) -> tuple[str, dict[str, Any]]:
-    hidden = getattr(registry.module("model", model.name), "ASSUMED", ())
-    return model.name, {key: value for key, value in model.settings.items() if key not in hidden}
+def _visible(recipe: Recipe) -> tuple[str, dict[str, Any]]:
+    """Family and settings that shapes show."""
+    hidden = assumed(recipe)
+    return recipe.model.name, {key: value for key, value in recipe.model.settings.items() if key not in hidden}
 
 
 def _of_family(name, shapes, recipe) -> Iterator[Candidate]:
@@ -136,9 +147,4 @@ def _fits(candidate, shapes):
     except (UserError, ValueError):
         return False
     inner = {key: shape for key, shape in shapes.items() if key.startswith(candidate.prefix)}
-    module = registry.module("model", candidate.recipe.model.name)
-
-    def torch_name(layer):
-        return module.torch_name(layer, **candidate.recipe.model.settings)
-
-    return to_keras.match(network, inner, torch_name if hasattr(module, "torch_name") else str).fits
+    return to_keras.match(network, inner, torch_name(candidate.recipe)).fits

@@ -24,7 +24,7 @@ def summary(file: str | Path, recipe: Recipe, fit: Fit, tensors: Tensors, labels
         source: Where they are from, in words.
     """
     shown = ", ".join(labels[:SHOWN]) + (f", ... {labels[-1]}" if len(labels) > SHOWN else "")
-    reasons = Counter(state_dict.ignored_because(key) for key in tensors if key not in fit.match.used)
+    reasons = Counter(state_dict.ignored_because(key) for key in _ignored(fit, tensors))
     lines = _head(file, recipe, fit)
     lines += [f"ignored  {number} tensors: {reason}" for reason, number in reasons.items()]
     return "\n".join([*lines, f"classes  {len(labels)} ({shown}): {source}"])
@@ -37,8 +37,13 @@ def details(file: str | Path, recipe: Recipe, fit: Fit, tensors: Tensors, labels
     lines += [f"mapped   {key} -> {target.name}" for target, keys in fit.match.keys for key in keys]
     by_recipe = [target for target in fit.match.missing if target.is_optional]
     lines += [f"set      {target.name}: by the recipe; the file does not hold it" for target in by_recipe]
-    ignored = [key for key in tensors if key not in fit.match.used]
-    return "\n".join(lines + [f"ignored  {key}: {state_dict.ignored_because(key)}" for key in ignored])
+    lines += [f"ignored  {key}: {state_dict.ignored_because(key)}" for key in _ignored(fit, tensors)]
+    return "\n".join(lines)
+
+
+def _ignored(fit, tensors):
+    used = fit.match.used
+    return [key for key in tensors if key not in used]
 
 
 def _head(file, recipe, fit):

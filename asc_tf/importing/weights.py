@@ -52,7 +52,7 @@ def import_weights(
     if guess:
         recipe = guessing.recipe_that_fits(checkpoint, tensors, recipe, prefix)
     names = class_names.named(recipe, labels) if new_head else ()
-    fit = fitting.fit(checkpoint, tensors, recipe, prefix, new_head=names)
+    fit = fitting.fit(checkpoint, tensors, recipe, prefix, new_head=len(names))
     names, source = class_names.resolve(checkpoint, recipe, labels, fit.classes)
     for target, keys in fit.match.keys:
         with files.as_user_error(checkpoint):

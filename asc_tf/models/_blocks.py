@@ -146,6 +146,79 @@ def convolved(
     return layer(x if same else padded(x, name, pad=pad))
 
 
+def depthwise(
+    x: keras.KerasTensor,
+    name: str,
+    stride: tuple[int, int],
+    normalise: Callable[[keras.KerasTensor], keras.KerasTensor],
+    *,
+    foldable: bool,
+    initializer: keras.initializers.Initializer,
+    multiplier: int = 1,
+    convolution: str | None = None,
+) -> keras.KerasTensor:
+    """A 3x3 depthwise convolution without bias, symmetrically padded, and what normalises it.
+
+    Args:
+        x: (batch, bands, frames, channels).
+        name: Prefix of the layers' names, "{name}_pad" and "{name}_stride".
+        stride: Of bands and frames; the two may differ.
+        normalise: Function that adds batch norm and activation.
+        foldable: As for `subsampled`; that form also pads by a layer, so that the TFLite file can stride.
+        initializer: Of the kernel.
+        multiplier: Outputs of every channel.
+        convolution: Name of the convolution; `name` by default.
+    """
+    # TensorFlow's CPU kernel refuses unequal strides: stride 1 and an exact subsampling do the same.
+    native = stride if stride[0] == stride[1] else (1, 1)
+    same = native == (1, 1) and (native == stride or not foldable)  # at stride 1 "same" pads as PyTorch does
+    layer = layers.DepthwiseConv2D(
+        3,
+        strides=native,
+        padding="same" if same else "valid",
+        depth_multiplier=multiplier,
+        use_bias=False,
+        depthwise_initializer=initializer,
+        name=convolution or name,
+    )
+    x = layer(x if same else padded(x, name, pad=1))
+    return normalise(x) if native == stride else subsampled(x, name, stride, normalise, foldable=foldable)
+
+
+def subsampled(
+    x: keras.KerasTensor,
+    name: str,
+    stride: tuple[int, int],
+    normalise: Callable[[keras.KerasTensor], keras.KerasTensor],
+    *,
+    foldable: bool,
+) -> keras.KerasTensor:
+    """Every stride-th band and frame of a convolution of stride 1, normalised.
+
+    Args:
+        x: (batch, bands, frames, channels), the output of the convolution.
+        name: Prefix of the layer's name, "{name}_stride".
+        stride: Of bands and frames.
+        normalise: Function that adds batch norm and activation.
+        foldable: Whether they come before the subsampling, so that they fold into the convolution, as quantisation
+            needs; otherwise after it, as in the originals, whose statistics in training are of fewer positions.
+    """
+    layer = layers.MaxPooling2D(1, strides=stride, name=f"{name}_stride")
+    return layer(normalise(x)) if foldable else normalise(layer(x))
+
+
+def dropped(x: keras.KerasTensor, name: str, share: float) -> keras.KerasTensor:
+    """Stochastic depth: in training a branch is 0 for a share of the clips and divided by the rest for the others.
+
+    Args:
+        x: (batch, ...).
+        name: Of the layer.
+        share: Share of the clips; there is no layer at 0.
+    """
+    noise_shape = (None,) + (1,) * (len(x.shape) - 1)
+    return layers.Dropout(share, noise_shape=noise_shape, name=name)(x) if share else x
+
+
 def checked_input(where: str, input_shape: Sequence[int], classes: int) -> tuple[int, int, int]:
     """The input shape as a tuple.
 

@@ -13,7 +13,7 @@ import keras
 from keras import layers
 
 from asc_tf.models import _fast_layers
-from asc_tf.models._blocks import make_divisible
+from asc_tf.models._blocks import dropped, make_divisible
 from asc_tf.models._mobilenet import BATCH_NORM
 
 STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
@@ -182,9 +182,7 @@ def _block(x, name, block, rate):
     inner = _normalised(inner, f"{name}__bn2", activation=False)
     if block.stride > 1 or block.channels != x.shape[-1]:
         return inner
-    if rate:
-        inner = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_connect")(inner)
-    return layers.Add(name=f"{name}_add")([inner, x])
+    return layers.Add(name=f"{name}_add")([dropped(inner, f"{name}_drop_connect", rate), x])
 
 
 def _squeeze_and_excitation(x, name, size):

@@ -17,7 +17,7 @@ from keras import layers, ops
 
 from asc_tf.checkpoints.guess import Shapes, count
 from asc_tf.errors import UserError
-from asc_tf.models import _transformer
+from asc_tf.models import _blocks, _transformer
 from asc_tf.models._transformer_layers import attention
 
 EPSILON = 1e-5
@@ -87,9 +87,9 @@ def norm(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
 def _block(x, name, heads, window, is_shifted, share):
     """Attention in windows and two dense layers, each after a norm and added to its input."""
     inner = _attended(norm(x, f"{name}_norm1"), f"{name}_attn", heads, window, is_shifted)
-    x = layers.Add(name=f"{name}_attn_add")([x, _transformer.dropped(inner, f"{name}_drop_path1", share)])
+    x = layers.Add(name=f"{name}_attn_add")([x, _blocks.dropped(inner, f"{name}_drop_path1", share)])
     inner = _transformer.mlp(norm(x, f"{name}_norm2"), f"{name}_mlp")
-    return layers.Add(name=name)([x, _transformer.dropped(inner, f"{name}_drop_path2", share)])
+    return layers.Add(name=name)([x, _blocks.dropped(inner, f"{name}_drop_path2", share)])
 
 
 def _attended(x, name, heads, window, is_shifted):

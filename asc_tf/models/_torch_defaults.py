@@ -24,6 +24,15 @@ def uniform(inputs: int) -> keras.initializers.Initializer:
     return keras.initializers.RandomUniform(-(inputs**-0.5), inputs**-0.5)
 
 
+def uniform_with_bias(inputs: int) -> dict[str, keras.initializers.Initializer]:
+    """New initializers of a layer's kernel and bias, as its arguments.
+
+    Args:
+        inputs: As for `uniform`.
+    """
+    return {kind: uniform(inputs) for kind in ("kernel_initializer", "bias_initializer")}
+
+
 def convolved(x: keras.KerasTensor, name: str, channels: int, kernel: Sides, groups: int = 1) -> keras.KerasTensor:
     """A convolution of stride 1 without bias that keeps bands and frames.
 
@@ -80,8 +89,7 @@ def dense(x: keras.KerasTensor, name: str, size: int) -> keras.KerasTensor:
         name: Of the layer.
         size: Number of outputs.
     """
-    inputs = x.shape[-1]
-    return layers.Dense(size, kernel_initializer=uniform(inputs), bias_initializer=uniform(inputs), name=name)(x)
+    return layers.Dense(size, **uniform_with_bias(x.shape[-1]), name=name)(x)
 
 
 def shuffled(x: keras.KerasTensor, name: str, groups: int) -> keras.KerasTensor:

@@ -13,6 +13,8 @@ from keras import layers
 
 from asc_tf.checkpoints.guess import Shapes, count
 from asc_tf.errors import UserError
+from asc_tf.models import _blocks
+from asc_tf.models._torch_defaults import uniform_with_bias
 from asc_tf.models._transformer_layers import BranchScale, Pooling, SelfAttention, TokenPooling
 
 # The hidden layer of a block is this many times as wide as its input.
@@ -25,17 +27,6 @@ HEAD_SIZE = 64
 def normal() -> keras.initializers.Initializer:
     """A new trunc_normal_(std=0.02): torch truncates it at -+2, 100 stds, which is never reached."""
     return keras.initializers.RandomNormal(stddev=0.02)
-
-
-def torch_default(fan_in: int) -> dict[str, keras.initializers.Initializer]:
-    """New initializers of torch's convolutions, uniform within 1 / sqrt(fan_in), as a layer's arguments.
-
-    Args:
-        fan_in: Number of inputs of each output.
-    """
-    limit = fan_in**-0.5
-    kinds = ("kernel_initializer", "bias_initializer")
-    return {kind: keras.initializers.RandomUniform(-limit, limit) for kind in kinds}
 
 
 def patch_grid(where: str, input_shape: Sequence[int], patch: Sequence[int], stride: Sequence[int]) -> tuple[int, int]:
@@ -137,7 +128,7 @@ def patches(
         patch: Bands and frames of a patch.
         stride: Bands and frames from patch to patch.
     """
-    initial = torch_default(patch[0] * patch[1] * x.shape[-1])
+    initial = uniform_with_bias(patch[0] * patch[1] * x.shape[-1])
     return layers.Conv2D(width, tuple(patch), strides=tuple(stride), **initial, name=name)(x)
 
 
@@ -168,19 +159,7 @@ def _branch(x, block, number, share, layer_scale):
     """A branch's output as it is added: scaled, and dropped for some of the clips."""
     if layer_scale:
         x = BranchScale(layer_scale, name=f"{block}_ls{number}")(x)
-    return dropped(x, f"{block}_drop_path{number}", share)
-
-
-def dropped(x: keras.KerasTensor, name: str, share: float) -> keras.KerasTensor:
-    """Stochastic depth: in training a branch is 0 for a share of the clips and divided by the rest for the others.
-
-    Args:
-        x: (batch, ...).
-        name: Of the layer.
-        share: Share of the clips; there is no layer at 0.
-    """
-    noise_shape = (None,) + (1,) * (len(x.shape) - 1)
-    return layers.Dropout(share, noise_shape=noise_shape, name=name)(x) if share else x
+    return _blocks.dropped(x, f"{block}_drop_path{number}", share)
 
 
 def mlp(x: keras.KerasTensor, name: str) -> keras.KerasTensor:

@@ -18,14 +18,13 @@ from keras import layers
 
 from asc_tf.checkpoints.guess import Guess, Shapes, count
 from asc_tf.errors import UserError
-from asc_tf.models import _blocks, _fast_layers
+from asc_tf.models import _blocks, _fast_layers, _transformer
+from asc_tf.models._transformer import EXPANSION, dense, norm, normal
 from asc_tf.models._transformer_layers import BranchScale
 
 STEM = 4  # height, width and stride of the first convolution's kernel
 KERNEL = 7
-EXPANSION = 4
 LAYER_SCALE = 1e-6
-EPSILON = 1e-6
 
 # A key that every state dict of the family has; settings that shapes do not show.
 SIGNATURE = "downsample_layers.0.0.weight"
@@ -80,36 +79,33 @@ def build(
         x = _fast_layers.BatchNormalization(axis=1, **_blocks.BATCH_NORM, name="bn0")(x)
     x = layers.ZeroPadding2D((0, stem_padding), name="pad")(x) if stem_padding else x
     x = layers.Permute((2, 1, 3), name="turn")(x) if time_first else x
-    rates = iter(drop_path * number / max(sum(depths) - 1, 1) for number in range(sum(depths)))
+    rates = iter(_transformer.drop_paths(drop_path, sum(depths)))
     for stage, (depth, channels) in enumerate(zip(depths, dims, strict=True)):
         x = _downsampled(x, f"downsample_layers_{stage}", channels, is_stem=stage == 0)
         for number in range(depth):
             x = _block(x, f"stages_{stage}_{number}", channels, next(rates))
-    x = _norm(_pooled(x, pooling, bands_axis=2 if time_first else 1), "norm")
-    x = layers.Dense(classes, kernel_initializer=_normal(), name="head_audioset" if bn0 else "head")(x)
-    return keras.Model(inputs, x, name="convnext")
+    x = norm(_pooled(x, pooling, bands_axis=2 if time_first else 1), "norm")
+    return keras.Model(inputs, dense(x, "head_audioset" if bn0 else "head", classes), name="convnext")
 
 
 def _downsampled(x, name, channels, *, is_stem):
     """Convolution and layer norm, in the stages after the first in the other order."""
     if is_stem:
-        x = layers.Conv2D(channels, STEM, strides=STEM, kernel_initializer=_normal(), name=f"{name}_0")(x)
-        return _norm(x, f"{name}_1")
-    x = _norm(x, f"{name}_0")
-    return layers.Conv2D(channels, 2, strides=2, kernel_initializer=_normal(), name=f"{name}_1")(x)
+        x = layers.Conv2D(channels, STEM, strides=STEM, kernel_initializer=normal(), name=f"{name}_0")(x)
+        return norm(x, f"{name}_1")
+    x = norm(x, f"{name}_0")
+    return layers.Conv2D(channels, 2, strides=2, kernel_initializer=normal(), name=f"{name}_1")(x)
 
 
 def _block(x, name, channels, rate):
     """Depthwise convolution, two dense layers with GELU, scale of every channel, and the shortcut."""
-    inner = layers.DepthwiseConv2D(KERNEL, padding="same", depthwise_initializer=_normal(), name=f"{name}_dwconv")(x)
-    inner = _norm(inner, f"{name}_norm")
-    inner = layers.Dense(EXPANSION * channels, kernel_initializer=_normal(), name=f"{name}_pwconv1")(inner)
+    inner = layers.DepthwiseConv2D(KERNEL, padding="same", depthwise_initializer=normal(), name=f"{name}_dwconv")(x)
+    inner = norm(inner, f"{name}_norm")
+    inner = dense(inner, f"{name}_pwconv1", EXPANSION * channels)
     inner = layers.Activation("gelu", name=f"{name}_act")(inner)
-    inner = layers.Dense(channels, kernel_initializer=_normal(), name=f"{name}_pwconv2")(inner)
+    inner = dense(inner, f"{name}_pwconv2", channels)
     inner = BranchScale(LAYER_SCALE, name=name)(inner)
-    if rate:
-        inner = layers.Dropout(rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop_path")(inner)
-    return layers.Add(name=f"{name}_add")([x, inner])
+    return layers.Add(name=f"{name}_add")([x, _blocks.dropped(inner, f"{name}_drop_path", rate)])
 
 
 def _pooled(x, pooling, *, bands_axis):
@@ -122,22 +118,12 @@ def _pooled(x, pooling, *, bands_axis):
     return layers.Add(name="max_mean")(pooled)
 
 
-def _norm(x, name):
-    return layers.LayerNormalization(epsilon=EPSILON, name=name)(x)
-
-
-def _normal():
-    # The original truncates at -2 and 2, that is nowhere.
-    return keras.initializers.RandomNormal(stddev=0.02)
-
-
 def _check(shape, depths, dims, drop_path, stem_padding):
     where = "models/convnext"
     if not depths or len(depths) != len(dims) or min(*depths, *dims) < 1:
         rule = "they must be as many numbers above 0, one a stage: [3, 3, 9, 3] and [96, 192, 384, 768]"
         raise UserError(f"{where}: depths = {list(depths)}, dims = {list(dims)}; {rule}.")
-    if not 0 <= drop_path < 1:
-        raise UserError(f"{where}: drop_path = {drop_path}; it must be 0 to below 1.")
+    _transformer.check_drop_path(where, drop_path)
     if stem_padding < 0:
         raise UserError(f"{where}: stem_padding = {stem_padding}; it must be 0 or more frames.")
     least = STEM * 2 ** (len(depths) - 1)

@@ -21,6 +21,7 @@ from asc_tf.models._blocks import (
     GlobalResponseNorm,
     checked_input,
     convolved,
+    depthwise,
     kaiming,
     make_divisible,
     normalised,
@@ -86,34 +87,20 @@ def build(
 def _block(x, name, hidden, channels, stride, grn, foldable):
     """Expansion, depthwise convolution, projection; added to the shortcut where the width stays."""
     inner = normalised(convolved(x, f"{name}_expand", channels=hidden), f"{name}_expand")
-    inner = _depthwise(inner, f"{name}_depthwise", stride, foldable)
+    inner = depthwise(
+        inner,
+        f"{name}_depthwise",
+        stride,
+        lambda y: normalised(y, f"{name}_depthwise"),
+        foldable=foldable,
+        initializer=kaiming("depthwise"),
+    )
     inner = normalised(convolved(inner, f"{name}_project", channels=channels), f"{name}_project", relu=False)
     if x.shape[-1] == channels:
         inner = layers.Add(name=f"{name}_add")([inner, _shortcut(x, f"{name}_shortcut", stride)])
     if grn:
         inner = GlobalResponseNorm(name=f"{name}_grn")(inner)
     return layers.ReLU(name=f"{name}_relu")(inner)
-
-
-def _depthwise(x, name, stride, foldable):
-    """3x3 depthwise convolution, batch norm, ReLU."""
-    # TensorFlow's CPU kernel refuses unequal strides: stride 1 and an exact subsampling do the same.
-    native = stride if stride[0] == stride[1] else (1, 1)
-    # At stride 1 "same" pads as PyTorch does. The foldable form pads by a layer, so that the TFLite file can stride.
-    same = native == (1, 1) and (native == stride or not foldable)
-    depthwise = layers.DepthwiseConv2D(
-        3,
-        strides=native,
-        padding="same" if same else "valid",
-        use_bias=False,
-        depthwise_initializer=kaiming("depthwise"),
-        name=name,
-    )
-    x = depthwise(x if same else padded(x, name, pad=1))
-    if native == stride:
-        return normalised(x, name)
-    subsampled = layers.MaxPooling2D(1, strides=stride, name=f"{name}_stride")
-    return subsampled(normalised(x, name)) if foldable else normalised(subsampled(x), name)
 
 
 def _shortcut(x, name, stride):

@@ -22,6 +22,7 @@ from asc_tf.checkpoints.guess import Guess, Shapes
 from asc_tf.errors import UserError
 from asc_tf.models import _swin, _transformer
 from asc_tf.models._blocks import BATCH_NORM, checked_input
+from asc_tf.models._torch_defaults import uniform_with_bias
 
 SIGNATURE = "tscam_conv.weight"
 ASSUMED = ("spec_size", "stride", "drop_path", "tile")
@@ -104,7 +105,7 @@ def _head(x, chunks, classes):
     x = layers.Permute((2, 1, 3, 4), name="unfold_order")(x)
     x = layers.Reshape((rows // chunks, chunks * columns, width), name="embedding")(x)
     kernel = (rows // chunks, SEMANTIC_FRAMES)
-    initial = _transformer.torch_default(kernel[0] * kernel[1] * width)
+    initial = uniform_with_bias(kernel[0] * kernel[1] * width)
     x = layers.ZeroPadding2D((0, SEMANTIC_FRAMES // 2), name="tscam_conv_pad")(x)
     x = layers.Conv2D(classes, kernel, **initial, name="tscam_conv")(x)
     return layers.GlobalAveragePooling2D(name="logits")(x)

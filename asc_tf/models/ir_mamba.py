@@ -22,7 +22,7 @@ from keras import layers
 
 from asc_tf.checkpoints.guess import Guess, Shapes
 from asc_tf.errors import UserError
-from asc_tf.models._blocks import checked_input, convolved, kaiming, normalised, padded
+from asc_tf.models._blocks import checked_input, convolved, depthwise, kaiming, normalised
 from asc_tf.models._mamba import PARENT_STD, ParallelMamba
 
 WHERE = "models/ir_mamba"
@@ -132,27 +132,20 @@ def _inverted_residual(x, number, widths, foldable):
 
 def _depthwise(x, name, stride, foldable, multiplier=1):
     """3x3 depthwise convolution, batch norm, ReLU6."""
-    # TensorFlow's CPU kernel refuses unequal strides: stride 1 and an exact subsampling do the same.
-    native = stride if stride[0] == stride[1] else (1, 1)
-    # At stride 1 "same" pads as PyTorch does. The foldable form pads by a layer, so that the TFLite file can stride.
-    same = native == (1, 1) and (native == stride or not foldable)
-    depthwise = layers.DepthwiseConv2D(
-        3,
-        strides=native,
-        padding="same" if same else "valid",
-        depth_multiplier=multiplier,
-        use_bias=False,
-        depthwise_initializer=kaiming("conv"),
-        name=f"{name}_conv",
+
+    def normalise(y):
+        return layers.ReLU(6.0, name=f"{name}_relu")(normalised(y, name, relu=False))
+
+    return depthwise(
+        x,
+        name,
+        stride,
+        normalise,
+        foldable=foldable,
+        initializer=kaiming("conv"),
+        multiplier=multiplier,
+        convolution=f"{name}_conv",
     )
-    x = depthwise(x if same else padded(x, name, pad=1))
-    activation = layers.ReLU(6.0, name=f"{name}_relu")
-    if native == stride:
-        return activation(normalised(x, name, relu=False))
-    subsampled = layers.MaxPooling2D(1, strides=stride, name=f"{name}_stride")
-    if foldable:
-        return subsampled(activation(normalised(x, name, relu=False)))
-    return activation(normalised(subsampled(x), name, relu=False))
 
 
 def _check(shape, stem, blocks, pmbs, pools, sizes, chunk):

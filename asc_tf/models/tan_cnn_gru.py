@@ -13,7 +13,7 @@ from keras import layers
 
 from asc_tf.checkpoints.guess import Guess, Shapes
 from asc_tf.errors import UserError
-from asc_tf.models._blocks import BATCH_NORM, checked_input
+from asc_tf.models._blocks import BATCH_NORM, checked_input, subsampled
 from asc_tf.models._fast_layers import BatchNormalization
 from asc_tf.models._mixing import MeansMixing, PoolsMixing
 from asc_tf.models._torch_defaults import AxisMean, convolved, dense, depthwise, shuffled
@@ -128,8 +128,7 @@ def _halved_bands(x, name, multiplier, foldable):
     """5x1 depthwise convolution of stride (2, 1) and batch norm."""
     # TensorFlow's CPU kernel refuses unequal strides: stride 1 and an exact subsampling do the same.
     x = depthwise(x, f"{name}_0", (5, 1), multiplier=multiplier, padded=True)
-    subsampled = layers.MaxPooling2D(1, strides=(2, 1), name=f"{name}_stride")
-    return subsampled(_normalised(x, name)) if foldable else _normalised(subsampled(x), name)
+    return subsampled(x, name, (2, 1), lambda y: _normalised(y, name), foldable=foldable)
 
 
 def _head(x, step_dropout, activation):

@@ -17,7 +17,7 @@ from asc_tf.checkpoints.guess import Guess, Shapes
 from asc_tf.errors import UserError
 from asc_tf.models._blocks import checked_input, convolved, normalised
 from asc_tf.models._res_norm import AdaResNorm, ResNorm
-from asc_tf.models._torch_defaults import AxisMean, depthwise, shuffled, uniform
+from asc_tf.models._torch_defaults import AxisMean, depthwise, shuffled, uniform, uniform_with_bias
 
 WHERE = "models/tf_sepnet"
 # Factors of the width of the blocks of each stage. A normalisation precedes the first stage and follows each.
@@ -75,8 +75,7 @@ def build(
             x = layers.MaxPooling2D(2, name=name)(x)
         else:
             x = _block(x, name, channels, kernel, dropout)
-    bound = {key: uniform(x.shape[-1]) for key in ("kernel_initializer", "bias_initializer")}
-    x = layers.Conv2D(classes, 1, **bound, name="classifier_conv")(x)
+    x = layers.Conv2D(classes, 1, **uniform_with_bias(x.shape[-1]), name="classifier_conv")(x)
     return keras.Model(inputs, layers.GlobalAveragePooling2D(name="logits")(x), name="tf_sepnet")
 
 

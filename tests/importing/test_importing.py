@@ -12,7 +12,7 @@ from asc_tf import build
 from asc_tf.checkpoints import to_keras
 from asc_tf.errors import UserError
 from asc_tf.import_weights import main as program
-from asc_tf.importing import fitting
+from asc_tf.importing import guessing
 from asc_tf.importing.weights import import_weights
 from asc_tf.inference.run import load_run
 from asc_tf.recipe import resolve
@@ -42,7 +42,7 @@ def other(recipe):
 
 def _state(recipe, seed, classes=3):
     rng = np.random.default_rng(seed)
-    targets = to_keras.match(build.network(recipe, classes), {}, fitting.torch_name(recipe)).missing
+    targets = to_keras.match(build.network(recipe, classes), {}, guessing.torch_name(recipe)).missing
     return {target.key: rng.uniform(0.1, 1, target.shape).astype("<f4") for target in targets}
 
 
@@ -142,7 +142,7 @@ def test_other_number_formats(recipe, state, tmp_path, kind):
 @pytest.mark.parametrize("name", ["a.keras", "a.weights.h5", "a.h5", "a.npz", "torch.npz"])
 def test_keras_and_numpy_files(recipe, state, tmp_path, name):
     network = build.network(recipe, 3)
-    match = to_keras.match(network, {key: array.shape for key, array in state.items()}, fitting.torch_name(recipe))
+    match = to_keras.match(network, {key: array.shape for key, array in state.items()}, guessing.torch_name(recipe))
     for target, keys in match.keys:
         target.weight.assign(target.convert([state[key] for key in keys]))
     named = {f"{layer.name}/{weight.name}": weight.numpy() for layer in network.layers for weight in layer.weights}

@@ -10,10 +10,11 @@ from checkpoints import torch_format
 
 from asc_tf import build
 from asc_tf.checkpoints import public, to_keras
+from asc_tf.data.datasets import tau
 from asc_tf.errors import UserError
 from asc_tf.import_weights import main as program
-from asc_tf.importing import download, fitting
-from asc_tf.recipe import resolve
+from asc_tf.importing import download, guessing
+from asc_tf.recipe import labels, resolve
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def published(tmp_path, server, monkeypatch):
     """Bytes of public weights "test" on the server, with a recipe and its overrides."""
     overrides = ("model.width=8", "model.growth=1.8")
     recipe = resolve.load("cpjku2023_cp_mobile", overrides)
-    targets = to_keras.match(build.network(recipe, 10), {}, fitting.torch_name(recipe)).missing
+    targets = to_keras.match(build.network(recipe, 10), {}, guessing.torch_name(recipe)).missing
     state = {target.key: np.ones(target.shape, "<f4") for target in targets}
     file = torch_format.write_zip(tmp_path / "served/test.ckpt", *torch_format.simple(**state))
     content = file.read_bytes()
@@ -110,3 +111,7 @@ def test_sums_of_files_that_were_imported(shared):
         content = (shared / "checkpoints" / file).read_bytes()
         weights = public.PUBLIC[name]
         assert (len(content), hashlib.sha256(content).hexdigest()) == (weights.size_bytes, weights.sha256)
+
+
+def test_the_list_of_tau_is_that_of_its_dataset():
+    assert labels.read("tau") == tau.SCENES
