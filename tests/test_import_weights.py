@@ -31,6 +31,7 @@ def small(tiny):
     return recipe.load(tiny.parent / "tiny_teacher.toml")
 
 
+@pytest.mark.slow
 def test_the_published_checkpoint_gives_the_originals_logits(imported, shared):
     logits = _logits(imported, np.moveaxis(np.load(shared / "golden/real_cpmobile23_logmel.npz")["x"], 1, -1))
     np.testing.assert_allclose(logits, _golden(shared)["logits"], atol=1e-3)
@@ -69,6 +70,7 @@ def test_training_into_an_imported_run_raises(imported):
         run_folder.create(imported.path, imported.recipe, resume=False)
 
 
+@pytest.mark.slow
 def test_any_wrapper_and_format_gives_the_same_weights(small, tmp_path):
     state = _state(small)
     wrapped = {"state_dict": {f"model.{key}": tensor for key, tensor in torch_format.simple(**state)[0].items()}}
@@ -84,6 +86,7 @@ def test_any_wrapper_and_format_gives_the_same_weights(small, tmp_path):
         assert run.labels == LABELS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -108,6 +111,7 @@ def test_a_checkpoint_of_another_network_raises_and_nothing_is_written(small, tm
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.slow
 def test_errors_of_the_program_are_one_line(small, tiny, tmp_path, capsys):
     file = torch_format.write_zip(tmp_path / "network.pt", *torch_format.simple(**_state(small)))
     out, taken = str(tmp_path / "run"), tmp_path / "taken"

@@ -13,6 +13,7 @@ IDENTITY = "inter/layers.0.exp_conv"
 
 
 # sheets/mn_dymn.md: counted on the originals, trainable.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "classes", "parameters"),
     [(1.0, 10, 9_886_202), (1.0, 527, 10_548_479), (2.0, 10, 38_642_106)],
@@ -23,6 +24,7 @@ def test_has_as_many_parameters_as_the_originals(width, classes, parameters):
     assert measure.measure(network).parameters == parameters
 
 
+@pytest.mark.slow
 def test_equals_dymn04(shared):
     golden = np.load(shared / "golden/model_dymn04.npz")
     network = dymn.build((128, 100, 1), 10, width=0.4, temperature=30.0)
@@ -58,6 +60,7 @@ def test_contexts_are_as_wide_as_the_originals():
     assert sizes == [32] * 6 + [64, 48, 48, 48, 120, 128, 128, 128, 128]
 
 
+@pytest.mark.slow
 def test_every_trainable_weight_has_a_gradient():
     keras.utils.set_random_seed(0)
     network = dymn.build((9, 7, 1), 3, width=0.1, temperature=30.0)

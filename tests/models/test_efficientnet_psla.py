@@ -49,6 +49,7 @@ def test_static_padding_is_that_of_the_image(image, kernel, stride, zeros):
     assert _efficientnet.static_padding(image, kernel, stride) == zeros
 
 
+@pytest.mark.slow
 def test_a_second_of_sound_has_the_published_number_of_steps():
     for frames, steps in ((98, 3), (100, 4), (1056, 33)):
         network = efficientnet_psla.build((128, frames, 1), 10, **B2)
@@ -113,6 +114,7 @@ def test_settings_out_of_range_are_refused(shape, changed, message):
         efficientnet_psla.build(shape, 10, **(B2 | changed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", ["b0", "b2"])
 def test_the_smallest_input_leaves_one_step(size):
     least = _efficientnet.smallest_input(size)

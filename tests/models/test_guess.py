@@ -41,6 +41,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "settings", "other"), CASES)
 def test_a_network_of_the_guess_has_the_same_shapes(model, settings, other):
     shapes = shapes_of(model, settings, 7)

@@ -9,6 +9,7 @@ from asc_tf.models import mobilenet_audio
 
 
 # sheets/mn_dymn.md: counted on the originals.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("width", "classes", "parameters"),
     [(0.5, 10, 1_099_842), (1.0, 10, 4_214_554), (1.0, 527, 4_876_831), (2.0, 10, 16_585_250)],

@@ -30,6 +30,7 @@ def test_costs_what_the_original_costs(shape, settings, rule, parameters, macs, 
     assert measure.measure(network, rule) == (parameters, macs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "shape", "settings"),
     [("real_tan_cnn_gru25", (256, 33, 1), PUBLISHED), ("model_tan_othersize", (250, 41, 1), OTHER)],

@@ -12,6 +12,7 @@ OTHER = PUBLISHED | {"width": 40, "depth": 16, "kernel": 5}
 
 
 # sheets/tf_sepnet.md: the submission's complexity.json, and the original's other sizes.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "width", "rule", "parameters", "macs"),
     [
