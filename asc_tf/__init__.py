@@ -31,7 +31,7 @@ __version__ = "0.1.0"
 _FUNCTIONS = {
     "load_recipe": "asc_tf.recipe.resolve:load",
     "train": "asc_tf.chain.train:train",
-    "load_run": "asc_tf.inference.run:load_run",
+    "load_run": "asc_tf.inference.system:load_run",
     "evaluate": "asc_tf.evaluation.evaluate:evaluate",
     "import_weights": "asc_tf.importing.weights:import_weights",
     "list_models": "asc_tf.recipe.names:list_models",

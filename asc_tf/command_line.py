@@ -33,15 +33,30 @@ def parser(program: str, documentation: str, usage: str | None = None) -> argpar
 
 
 def add_overrides(arguments: argparse.ArgumentParser) -> None:
-    """Adds the option `--set KEY=VALUE` of programs that take a recipe; its values are in `options.overrides`."""
+    """Adds the options of programs that take a recipe: --set, --data and --small."""
     arguments.add_argument(
         "--set",
         dest="overrides",
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="override a key of the recipe, for example --set train.epochs=3 (may be repeated)",
+        help="override a key of the recipe, for example --set train.epochs=3 (may be repeated); "
+        "PATTERN:KEY=VALUE in all recipes of that name which it depends on, such as 'jku2024_*:train.epochs=3'",
     )
+    arguments.add_argument(
+        "--data",
+        metavar="FOLDER",
+        help="where the folders lie that recipes name by relative paths (tau2022, audioset, micirp), or the dataset's "
+        "own folder",
+    )
+    arguments.add_argument(
+        "--small", action="store_true", help="the settings of small.toml beside the recipe: minutes on two processors"
+    )
+
+
+def recipe_options(options: argparse.Namespace) -> dict[str, object]:
+    """The options that `add_overrides` adds, as recipe.resolve.load takes them."""
+    return {"overrides": options.overrides, "data": options.data, "small": options.small}
 
 
 def run(program: str, action: Callable[[], int | None], *, traceback: bool = False, hint: str = "") -> int:

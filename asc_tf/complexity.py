@@ -51,7 +51,7 @@ def _network(options: argparse.Namespace) -> object:
     from asc_tf.runs import folder
 
     if not Path(options.what).is_dir():
-        recipe = resolve.load(options.what, options.overrides)
+        recipe = resolve.load(options.what, **command_line.recipe_options(options))
         return build.checked_network(recipe, options.classes or TAU_CLASSES)
     if options.overrides or options.classes:
         raise UserError(f"{options.what}: a run has its own recipe and classes; leave --set and --classes out.")

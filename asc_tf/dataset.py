@@ -26,6 +26,23 @@ def segment_samples(recipe: Recipe) -> int:
     return round(sample_rate_hz(recipe) * recipe.data.segment_s)
 
 
+def whole_steps(recipe: Recipe, segments: int) -> int:
+    """Steps of an epoch: whole batches of the training split.
+
+    Args:
+        recipe: The recipe.
+        segments: Number of training segments.
+
+    Raises:
+        UserError: They do not fill one batch.
+    """
+    steps = segments // recipe.train.batch_size
+    if not steps:
+        size = recipe.train.batch_size
+        raise UserError(f"{recipe.file}: train.batch_size = {size} is more than the {segments} training clips.")
+    return steps
+
+
 @dataclass(frozen=True, eq=False)
 class LoadedDataset:
     """A recipe's clips, prepared and split.

@@ -23,13 +23,15 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.evalu
 
 def _evaluate(options: argparse.Namespace) -> None:
     from asc_tf.evaluation import evaluate
-    from asc_tf.inference.run import load_run
+    from asc_tf.inference.run import TrainedRun
+    from asc_tf.inference.system import load_run
+    from asc_tf.runs import folder
 
     if len(options.run) == 1 and not (options.fuse or options.out):
         evaluate.evaluate(load_run(options.run[0]))
         return
     evaluate.check_fusion(options.run, options.fuse, options.out)
-    evaluate.fuse([load_run(run) for run in options.run], options.fuse, options.out)
+    evaluate.fuse([TrainedRun(folder.load(run)) for run in options.run], options.fuse, options.out)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,9 @@ def _import(options: argparse.Namespace) -> None:
         name, out = name or weights.recipe, out or f"runs/{options.file}"
     if not name or not out:
         raise UserError("name the network's --recipe and the --out folder.")
-    recipe = resolve.load(name, [*(weights.overrides if weights else ()), *options.overrides])
+    changes = command_line.recipe_options(options)
+    changes["overrides"] = [*(weights.overrides if weights else ()), *options.overrides]
+    recipe = resolve.load(name, **changes)
     file = download.fetch(options.file, options.to) if weights else options.file
     names = labels.read(options.labels) if options.labels else ()
     ways = {"prefix": options.prefix, "guess": options.guess, "new_head": options.new_head}

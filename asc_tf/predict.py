@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.predi
 def _predict(options: argparse.Namespace) -> None:
     from asc_tf.errors import UserError
     from asc_tf.evaluation import predict, tables
-    from asc_tf.inference.run import load_run
+    from asc_tf.inference.system import load_run
 
     run = load_run(options.run)
     predictions, errors = predict.predict(run, options.files, form="tflite" if options.tflite else "float")

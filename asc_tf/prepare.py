@@ -45,7 +45,7 @@ def _prepare(options: argparse.Namespace) -> None:
         raise UserError(
             f"'{name}' is a dataset, not a recipe: fetch it with --download; prepare it by a recipe that reads it."
         )
-    recipe = resolve.load(name, options.overrides)
+    recipe = resolve.load(name, **command_line.recipe_options(options))
     clips = dataset.listing(recipe)
     prepared = dataset.prepare(recipe, clips)
     counts = f"{len(clips):,} files, {len(prepared):,} segments"

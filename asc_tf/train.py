@@ -38,7 +38,7 @@ def _train(options: argparse.Namespace) -> None:
     from asc_tf.recipe import resolve
     from asc_tf.training import distribution
 
-    recipe = resolve.load(options.recipe, options.overrides)
+    recipe = resolve.load(options.recipe, **command_line.recipe_options(options))
     workers = distribution.connect() if options.distribute else distribution.SINGLE_PROCESS
     with workers.running():
         train(recipe, Path(options.out or f"runs/{recipe.name}"), resume=options.resume, distribution=workers)

@@ -117,7 +117,7 @@ def describe_teachers(folder: Path, alone: float) -> str:
     """
     from asc_tf import dataset, metrics
     from asc_tf.evaluation import evaluate
-    from asc_tf.inference.run import load_run
+    from asc_tf.inference.system import load_run
 
     runs = [load_run(file.parent) for file in sorted(folder.glob("teacher-*/metrics.json"))]
     data = dataset.load(runs[0].recipe, quiet=True)

@@ -53,14 +53,14 @@ def write_recipe(name: str, file: Path, epochs: int) -> None:
         file: The file to write.
         epochs: Epochs of the float training.
     """
-    from asc_tf.recipe import resolve
+    from asc_tf.recipe import checks, resolve
 
     model, feature = STUDENTS[name]
     tree = tomllib.loads(QUICKSTART.read_text())
     tree = {key: value for key, value in tree.items() if key not in ("teacher", "distill", "quantise")}
     tree["model"], tree["feature"], tree["train"]["epochs"] = model, tree["feature"] | feature, epochs
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(resolve.to_toml(resolve.from_tree(tree, str(file))))
+    file.write_text(resolve.to_toml(checks.from_tree(tree, str(file))))
 
 
 def quantised(folder: Path, method: str) -> dict[str, dict[str, float]]:

@@ -22,11 +22,12 @@ def main(arguments: list[str] | None = None, prog: str = "python -m export.parit
 
 def _compare(options: argparse.Namespace) -> None:
     from asc_tf import dataset
-    from asc_tf.inference.run import load_run
+    from asc_tf.inference.run import TrainedRun
+    from asc_tf.runs import folder
     from export.device import comparison
     from export.quantisation.run import quantised_run
 
-    run = quantised_run(load_run(options.run))
+    run = quantised_run(TrainedRun(folder.load(options.run)))
     comparison.write_report(run, dataset.load(run.recipe))
 
 

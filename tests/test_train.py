@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from asc_tf.evaluate import main as evaluate
-from asc_tf.inference.run import load_run
+from asc_tf.inference.system import load_run
 from asc_tf.predict import main as predict
 from asc_tf.runs import folder as run_folder
 from asc_tf.train import main as train

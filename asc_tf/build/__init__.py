@@ -23,7 +23,6 @@ from asc_tf.build.networks import (
     network,
     seeded,
     student,
-    teacher_recipe,
     weight_shapes,
 )
 
@@ -47,7 +46,6 @@ __all__ = [
     "source",
     "student",
     "targets",
-    "teacher_recipe",
     "training_batches",
     "weight_shapes",
 ]

@@ -1,7 +1,6 @@
 """Networks of recipes and runs: untrained, with best weights, and in a Student."""
 
 import contextlib
-import dataclasses
 import inspect
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -146,11 +145,6 @@ def forward(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
         return keras.tree.map_structure(lambda y: tf.cast(y, tf.float32), network(x, training=False))
 
     return tf.function(outputs, input_signature=signature)
-
-
-def teacher_recipe(recipe: Recipe, teacher: Recipe) -> Recipe:
-    """A teacher's recipe on its student's data: `teacher` with the sections dataset and data of `recipe`."""
-    return dataclasses.replace(teacher, dataset=recipe.dataset, data=recipe.data)
 
 
 def _network(recipe, classes, foldable=False):

@@ -1,49 +1,47 @@
-"""Check of a recipe and of all that it depends on, before any hour is spent."""
+"""Check of a chain of recipes, before any hour is spent."""
 
-from dataclasses import dataclass
+import dataclasses
+from pathlib import Path
 
-from asc_tf import build
-from asc_tf.recipe import resolve
-from asc_tf.recipe.schema import Recipe
+from asc_tf.chain.stages import Stage, in_order
 from asc_tf.training import dry_run, initial_weights
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
 from asc_tf.training.network_cache import NetworkCache
 from export.quantisation import qat
 
 
-@dataclass(frozen=True)
-class Checked:
-    """What the check of a recipe finds out.
+def check(last: Stage, distribution: Distribution = SINGLE_PROCESS) -> dict[Path, list[int]]:
+    """Checks all stages that are still to be trained, each kind once, the first to be trained first.
 
     Args:
-        teachers: Recipes of recipe.teacher, on the recipe's data.
-        embedding_sizes: Size of the embedding of every teacher run that has one, in order.
-    """
-
-    teachers: list[Recipe]
-    embedding_sizes: list[int]
-
-
-def check(recipe: Recipe, distribution: Distribution = SINGLE_PROCESS, networks: NetworkCache | None = None) -> Checked:
-    """Checks a recipe and all that it depends on.
-
-    Args:
-        recipe: The recipe.
+        last: The last stage.
         distribution: The processes and devices that train together.
-        networks: The networks built so far.
+
+    Returns:
+        Sizes of the embeddings of every stage's teachers, in order, by the path of the stage.
 
     Raises:
         UserError: Something is wrong in one of the recipes.
     """
-    networks = networks or NetworkCache()
-    teachers = [build.teacher_recipe(recipe, resolve.referenced(recipe, teacher.recipe)) for teacher in recipe.teacher]
-    for teacher in teachers:
-        check(teacher, distribution, networks)
+    networks, sizes, checked = NetworkCache(), {}, {}
+    for stage in in_order(last, to_do=True):
+        if stage.recipe.member:
+            continue
+        kind = repr([dataclasses.replace(one.recipe, seed=0) for one in (stage, *stage.before)])
+        if kind not in checked:
+            checked[kind] = _check(stage, distribution, networks)
+        sizes[stage.path] = checked[kind]
+    return sizes
+
+
+def _check(stage, distribution, networks):
+    recipe, initial = stage.recipe, stage.initial
     distribution.check(recipe)
+    teachers = [runs[0].recipe for runs in stage.teachers]
     embedding_sizes = dry_run.check(recipe, teachers, networks)
     if recipe.quantise:
         classes = len(dry_run.classes_without_data(recipe))
         qat.check(networks.network(recipe, classes, foldable=True), recipe.quantise.float_layers)
-    if recipe.init:
-        check(initial_weights.check(recipe, networks), distribution, networks)
-    return Checked(teachers, embedding_sizes)
+    if initial:
+        initial_weights.check(recipe, initial.recipe, networks)
+    return embedding_sizes

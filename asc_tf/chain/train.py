@@ -1,19 +1,24 @@
 """Training of a recipe with all that it depends on, from audio files to an evaluated int8 file."""
 
-import functools
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import keras
+
 from asc_tf import build, dataset
+from asc_tf.chain import plan, system
 from asc_tf.chain.check import check
+from asc_tf.chain.stages import Stage, in_order, stages
 from asc_tf.data import batches
 from asc_tf.dataset import LoadedDataset
 from asc_tf.evaluation import evaluate
 from asc_tf.inference.run import TrainedRun
+from asc_tf.inference.system import TrainedSystem, load_run
 from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import folder as run_folder
-from asc_tf.runs import layout
+from asc_tf.runs import layout, times
 from asc_tf.runs.folder import RunFolder
 from asc_tf.training import initial_weights, teacher_runs
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
@@ -29,11 +34,11 @@ def train(
     *,
     resume: bool = False,
     distribution: Distribution = SINGLE_PROCESS,
-) -> TrainedRun:
+) -> TrainedRun | TrainedSystem:
     """Trains a recipe: data, initial weights, teachers, network, quantisation, evaluation.
 
     Runs that it depends on are trained first, or reused, in folders beside `out`. What is wrong in any of the recipes
-    is found before training starts.
+    or their data is found before training starts.
 
     Args:
         recipe: A recipe, the name of a shipped one, or a TOML file.
@@ -48,55 +53,149 @@ def train(
         UserError: A recipe, its data or the folder is wrong, or the loss is not a number.
     """
     recipe = recipe if isinstance(recipe, Recipe) else resolve.load(recipe)
-    resolve.dependencies(recipe)  # raises UserError for a circle
-    out = Path(out or f"runs/{recipe.name}")
-    return TrainedRun(_train(recipe, out, resume=resume, title="student", distribution=distribution))
+    last = stages(recipe, Path(out or f"runs/{recipe.name}"))
+    Chain(last, distribution).train(resume=resume)
+    return load_run(last.path)
 
 
-def _train(
-    recipe: Recipe, out: Path, *, resume: bool, title: str, distribution: Distribution = SINGLE_PROCESS
-) -> RunFolder:
-    checked = check(recipe, distribution)
-    run, data = distribution.on_chief(
-        lambda: _start(recipe, out, resume=resume),
-        then=lambda: (run_folder.open_shared(out, recipe), dataset.load(recipe, quiet=True)),
-    )
-    train_first = functools.partial(_train, distribution=distribution)
-    initial = initial_weights.initial_run(run, data.classes, train_first)
-    teachers = teacher_runs.reuse_or_train(run, checked.teachers, data, train_first)
-    columns = teacher_runs.stored_targets(run, teachers, data, distribution)
-    source = build.source(recipe, data, data.train, columns)
-    fit(
-        run,
-        source,
-        data,
-        title=title,
-        distribution=distribution,
-        initial=initial,
-        teachers=teachers,
-        embedding_sizes=checked.embedding_sizes,
-    )
-    distribution.on_chief(lambda: _finish(run, source, data, teachers))
-    return run
+class Chain:
+    """The stages of a recipe, checked, and how they are carried out.
 
+    Args:
+        last: The last stage.
+        distribution: The processes and devices that train together.
 
-def _start(recipe: Recipe, out: Path, *, resume: bool) -> tuple[RunFolder, LoadedDataset]:
-    """The run folder and the dataset, with all files written that training needs."""
-    run = run_folder.create(out, recipe, resume=resume)
-    data = dataset.load(recipe)
-    run.write(layout.LABELS, "\n".join(data.classes) + "\n")
-    counts = ", ".join(f"{len(getattr(data, split)):,} {split}" for split in ("train", "validation", "test"))
-    print(f"{recipe.name}: {counts} clips of {recipe.data.segment_s:g} s, {len(data.classes)} classes", flush=True)
-    build.measure_normalisation(run, data)
-    return run, data
+    Raises:
+        UserError: Something is wrong in one of the recipes.
+    """
 
+    def __init__(self, last: Stage, distribution: Distribution = SINGLE_PROCESS):
+        self.last, self.distribution = last, distribution
+        self.embedding_sizes = check(last, distribution)
 
-def _finish(run: RunFolder, source: batches.Source, data: LoadedDataset, teachers: Sequence[TeacherRun]) -> None:
-    """Quantises the network where the recipe has [quantise], and evaluates it."""
-    trained = TrainedRun(run)
-    if run.recipe.quantise and not run.has(layout.PARITY):
-        from_teachers = run.recipe.quantise.distil_from == "teachers"
-        online = teacher_runs.online(run, teachers) if from_teachers else None
-        quantisation.quantise(trained, source, data, online)
-        comparison.write_report(trained, data, thorough=False)
-    evaluate.evaluate(trained, data)
+    def train(self, *, resume: bool) -> None:
+        """Trains all stages that are not finished, the first first; prints the plan before and the times after.
+
+        Args:
+            resume: Whether an unfinished run of the last stage is resumed.
+
+        Raises:
+            UserError: The data or the folder is wrong, or the loss is not a number.
+        """
+        trained = in_order(self.last, to_do=True)
+        self.distribution.on_chief(lambda: self._prepare(resume=resume))
+        self._train(self.last, resume=resume)
+        print(times.table([stage.run for stage in trained]), flush=True)
+
+    def load(self, recipe: Recipe, *, quiet: bool = False) -> LoadedDataset:
+        """Loads the dataset of a stage.
+
+        Args:
+            recipe: Recipe of the stage.
+            quiet: Whether nothing is printed.
+        """
+        return dataset.load(recipe, quiet=quiet)
+
+    def classes(self, recipe: Recipe) -> Sequence[str]:
+        """Names of the classes of a stage that is not trained yet."""
+        return dataset.classes(recipe)
+
+    def callbacks(self) -> list[keras.callbacks.Callback]:
+        """Further callbacks of the training of a network."""
+        return []
+
+    def phase(self, run: RunFolder, name: str) -> contextlib.AbstractContextManager:
+        """Context of a phase of a stage, "teachers", "training", "quantisation" or "evaluation"."""
+        return times.phase(run, name) if self.distribution.is_chief else contextlib.nullcontext()
+
+    def quantisation_source(self, run: RunFolder, source: batches.Source) -> batches.Source:
+        """Segments of quantisation-aware training.
+
+        Args:
+            run: The run.
+            source: Segments of the float training.
+        """
+        return source
+
+    def _prepare(self, *, resume: bool) -> None:
+        """Creates the folder of the last run, prepares all data, and prints the plan."""
+        run_folder.create(self.last.path, self.last.recipe, resume=resume)
+        sizes = plan.load_sizes(self.last, self.load)
+        print(plan.table(self.last, sizes), flush=True)
+
+    def _train(self, stage: Stage, *, resume: bool) -> RunFolder:
+        if stage.recipe.member:
+            members = [self._finished(member) for member in stage.members]
+            return system.finish(stage.run, members, self.load)
+        run, data = self._start(stage, resume=resume)
+        initial = self._initial_run(stage, run, data)
+        folders = [[self._finished(one) for one in runs] for runs in stage.teachers]
+        teachers, columns = teacher_runs.of_run(run, folders, data, self.load), {}
+        if teachers:
+            with self.phase(run, "teachers"):
+                columns = teacher_runs.stored_targets(run, teachers, data, self.distribution)
+        source = build.source(stage.recipe, data, data.train, columns)
+        with self.phase(run, "training"):
+            fit(
+                run,
+                source,
+                data,
+                title=stage.title,
+                distribution=self.distribution,
+                initial=initial,
+                teachers=teachers,
+                embedding_sizes=self.embedding_sizes[stage.path],
+                callbacks=self.callbacks(),
+            )
+        self.distribution.on_chief(lambda: self._finish(run, source, data, teachers))
+        return run
+
+    def _finished(self, stage: Stage) -> RunFolder:
+        """The run of an earlier stage, trained to its end where it is not yet."""
+        if stage.done:
+            print(f"{stage.title} {stage.path.name}: reused")
+            return stage.run
+        print(f"{stage.title} {stage.path.name}:", flush=True)
+        return self._train(stage, resume=True)
+
+    def _start(self, stage: Stage, *, resume: bool) -> tuple[RunFolder, LoadedDataset]:
+        """The run folder and the dataset, with all files written that training needs."""
+        recipe, path = stage.recipe, stage.path
+        return self.distribution.on_chief(
+            lambda: self._create(recipe, path, resume=resume),
+            then=lambda: (run_folder.open_shared(path, recipe), self.load(recipe, quiet=True)),
+        )
+
+    def _create(self, recipe, path, *, resume):
+        run = run_folder.create(path, recipe, resume=resume)
+        with self.phase(run, "data"):
+            data = self.load(recipe, quiet=True)
+            run.write(layout.LABELS, "\n".join(data.classes) + "\n")
+            counts = ", ".join(f"{len(getattr(data, split)):,} {split}" for split in ("train", "validation", "test"))
+            of = f"{recipe.data.segment_s:g} s, {len(data.classes)} classes"
+            print(f"{recipe.name}: {counts} clips of {of}", flush=True)
+            build.measure_normalisation(run, data)
+        return run, data
+
+    def _initial_run(self, stage, run, data):
+        """The run whose weights a run starts from; None without [init], and for a run that is resumed."""
+        if not stage.initial or run.started:
+            return None
+        before = stage.initial
+        known = before.run.labels if before.done else self.classes(before.recipe)
+        initial_weights.check_head(stage.recipe, data.classes, known, before.run if before.done else None)
+        return TrainedRun(self._finished(before))
+
+    def _finish(
+        self, run: RunFolder, source: batches.Source, data: LoadedDataset, teachers: Sequence[TeacherRun]
+    ) -> None:
+        """Quantises the network where the recipe has [quantise], and evaluates it."""
+        trained = TrainedRun(run)
+        if run.recipe.quantise and not run.has(layout.PARITY):
+            from_teachers = run.recipe.quantise.distil_from == "teachers"
+            online = teacher_runs.online(run, teachers) if from_teachers else None
+            with self.phase(run, "quantisation"):
+                quantisation.quantise(trained, self.quantisation_source(run, source), data, online)
+                comparison.write_report(trained, data, thorough=False)
+        with self.phase(run, "evaluation"):
+            evaluate.evaluate(trained, data)

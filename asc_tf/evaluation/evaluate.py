@@ -1,6 +1,6 @@
 """Evaluation of runs on their test splits: scores, costs, confusion matrices."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
 from asc_tf.evaluation import confusion, tables
 from asc_tf.inference.run import TrainedRun
+from asc_tf.inference.system import TrainedSystem
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite
@@ -23,27 +24,36 @@ NETWORKS = {"float": "float", "int8": "tflite"}  # name in the report -> form of
 Predictions = Mapping[str, tuple[dict[str, int], np.ndarray]]
 
 
-def evaluate(run: TrainedRun, data: LoadedDataset | None = None) -> dict[str, Any]:
+def evaluate(run: TrainedRun | TrainedSystem, data: LoadedDataset | None = None) -> dict[str, Any]:
     """Evaluates a run: prints the table, writes metrics.json and the confusion matrices.
 
     Args:
-        run: The run.
-        data: Its dataset; loaded where it is not given.
+        run: The run, or a system of several.
+        data: The run's dataset; loaded where it is not given. Of a system those of its members are loaded.
 
     Returns:
         The content of metrics.json.
     """
+    if isinstance(run, TrainedSystem):
+        return fuse(run.members, run.recipe.fuse.method, run.path)
     data = data or dataset.load(run.recipe)
     return write_report(run.folder, data, predictions(run, data))
 
 
-def fuse(runs: Sequence[TrainedRun], method: str, out: str | Path) -> dict[str, Any]:
+def fuse(
+    runs: Sequence[TrainedRun],
+    method: str,
+    out: str | Path,
+    *,
+    load: Callable[..., LoadedDataset] = dataset.load,
+) -> dict[str, Any]:
     """Evaluates several runs as one; the int8 files are fused where every run has one.
 
     Args:
         runs: The runs.
         method: "mean" or "prod", the product of their probabilities.
         out: Folder that gets metrics.json, with the scores of each member too, and the confusion matrices.
+        load: Function (recipe) that loads a run's dataset.
 
     Returns:
         The content of metrics.json.
@@ -54,7 +64,7 @@ def fuse(runs: Sequence[TrainedRun], method: str, out: str | Path) -> dict[str, 
     for run in runs:
         if dataset.multi_label(run.recipe):
             raise UserError(f"{run.path}: its clips have several classes, whose probabilities are not fused here.")
-    data = [dataset.load(run.recipe) for run in runs]
+    data = [load(run.recipe) for run in runs]
     for run, run_data in zip(runs, data, strict=True):
         check_same_test(runs[0], data[0], run, run_data)
     labels, fused, members = data[0].labels(data[0].test), {}, {}

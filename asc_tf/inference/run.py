@@ -14,20 +14,7 @@ from asc_tf.distillation import embedding
 from asc_tf.errors import UserError
 from asc_tf.inference import forms as run_forms
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import folder as run_folder
 from asc_tf.runs.folder import RunFolder
-
-
-def load_run(path: str | Path) -> "TrainedRun":
-    """Loads a trained or imported run.
-
-    Args:
-        path: Its folder.
-
-    Raises:
-        UserError: There is no run.
-    """
-    return TrainedRun(run_folder.load(path))
 
 
 class TrainedRun:

@@ -95,15 +95,18 @@ class Init:
     Only weights are copied: [normalise] by = "bands" is measured anew on the data of this recipe.
 
     Args:
-        recipe: Another recipe. Its run, with this recipe's seed and the other's dataset, is trained first where it
-            does not exist.
+        recipe: Another recipe. Its run, with this recipe's seed, is trained first where it does not exist. An imported
+            run of the same network and front end, beside this run, is taken instead.
         run: Instead of a recipe, the folder of a finished or imported run, the same for all seeds.
         keep_head: Whether the head, which computes the logits, is copied too; the classes must be the same then.
+        same_data: Whether the other recipe is trained on [dataset] and [data] of this one, as teachers are, instead of
+            on its own.
     """
 
     recipe: str | None = None
     run: str | None = None
     keep_head: bool = False
+    same_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,64 @@ class Quantise:
 
 
 @dataclass(frozen=True)
+class Member:
+    """Section [[member]]: a recipe or a run that is a part of a system of several networks.
+
+    Args:
+        recipe: Recipe of the member. It is trained on [dataset] and [data] of the system, with the system's seed.
+        run: Instead of a recipe, the folder of a finished or imported run.
+        runs: Number of runs of the recipe, with seeds from the system's on.
+    """
+
+    recipe: str | None = None
+    run: str | None = None
+    runs: int = limits(1, least=1)
+
+
+@dataclass(frozen=True)
+class Fuse:
+    """Section [fuse]: how the members' probabilities become those of the system.
+
+    Args:
+        method: "prod", the product of the members' probabilities, or "mean"; both are scaled to a sum of 1.
+    """
+
+    method: Literal["prod", "mean"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A value that is set in every recipe of a chain whose name matches a pattern.
+
+    Args:
+        pattern: Pattern of the names, as of fnmatch.
+        path: Key, "section.key" or "section".
+        value: Value as tomllib parses it.
+        source: What the value comes from, for messages.
+        must_match: Whether a pattern that no recipe matches is an error.
+    """
+
+    pattern: str
+    path: str
+    value: Any
+    source: str
+    must_match: bool
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What applies to a recipe and to all recipes that it depends on.
+
+    Args:
+        values: Values to set, in order.
+        data: Folder of the data, which relative folders of recipes are looked for in; None for the working folder.
+    """
+
+    values: tuple[Change, ...] = ()
+    data: str | None = None
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A resolved recipe: every key with its value, defaults included.
 
@@ -235,9 +296,12 @@ class Recipe:
             recipes/labels. Training takes the classes of its dataset.
         dataset, feature, model, augmentation: Parts and their settings.
         data, train, normalise, init, hierarchy, teacher, distill, quantise: Fixed sections.
+        member, fuse: Fixed sections of a system of several networks, which has no feature, model and train.
+        changes: What was set for it and for all that it depends on; not compared and not written.
     """
 
     file: str = field(compare=False)
+    changes: Changes = field(default=Changes(), compare=False, kw_only=True)
     seed: int = limits(least=0)
     labels: tuple[str, ...] = ()
     dataset: Part = None
@@ -252,6 +316,8 @@ class Recipe:
     teacher: tuple[Teacher, ...] = ()
     distill: Distill | None = None
     quantise: Quantise | None = None
+    member: tuple[Member, ...] = ()
+    fuse: Fuse | None = None
 
     @property
     def name(self) -> str:
@@ -260,6 +326,8 @@ class Recipe:
 
 
 REQUIRED = ("seed", "dataset", "feature", "model", "train")
+OF_SYSTEM = ("seed", "labels", "dataset", "data", "member", "fuse")  # all that a system of several networks has
+UNWRITTEN = ("file", "changes")  # fields of a Recipe that are no keys
 PARTS = ("dataset", "feature", "model")
 FIXED = {
     "data": Data,
@@ -269,10 +337,11 @@ FIXED = {
     "hierarchy": Hierarchy,
     "distill": Distill,
     "quantise": Quantise,
+    "fuse": Fuse,
 }
-LISTS = {"augmentation": "name", "teacher": "recipe"}  # section -> the key that names its entries
+LISTS = {"augmentation": "name", "teacher": "recipe", "member": "recipe"}  # section -> the key that names its entries
 
 
 def entry_name(entry: Mapping[str, Any]) -> str:
-    """The name of an entry of a list of sections: its `name` or its `recipe`."""
-    return str(entry.get("name", entry.get("recipe", "")))
+    """The name of an entry of a list of sections: its `name`, its `recipe` or its `run`."""
+    return str(entry.get("name") or entry.get("recipe") or entry.get("run") or "")

@@ -138,8 +138,8 @@ def create(path: str | Path, recipe: Recipe, *, resume: bool) -> RunFolder:
         raise UserError(f"{path}: holds imported weights, which training would replace; choose another --out.")
     exists = run.has(layout.RECIPE)
     atomic.remove_unfinished(run.path)
-    if exists and run.started:
-        _check_same(run, load(path).recipe)
+    if exists and (run.started or run.finished):
+        _check_same(run, load(path, systems=True).recipe)
         if run.finished:
             raise UserError(f"{path}: this run is finished. Look at metrics.json, or choose another --out.")
         if not resume:
@@ -162,20 +162,28 @@ def open_shared(path: str | Path, recipe: Recipe) -> RunFolder:
     run = RunFolder(path, recipe)
     if not run.has(layout.RECIPE):
         raise UserError(f"{path}: is not here; --out must lie on a disk that all workers share.")
-    _check_same(run, load(path).recipe)
+    _check_same(run, load(path, systems=True).recipe)
     return run
 
 
-def load(path: str | Path) -> RunFolder:
+def load(path: str | Path, *, systems: bool = False) -> RunFolder:
     """Opens an existing run folder.
 
+    Args:
+        path: The folder.
+        systems: Whether it may be that of a system of several networks.
+
     Raises:
-        UserError: There is none.
+        UserError: There is none, or it is that of a system.
     """
     recipe = Path(path) / layout.RECIPE
     if not recipe.is_file():
         raise UserError(f"{path}: is not a run folder (it has no recipe.toml).")
-    return RunFolder(path, resolve.load(recipe))
+    run = RunFolder(path, resolve.load(recipe))
+    if run.recipe.member and not systems:
+        members = ", ".join(run.read_json(layout.MEMBERS)) if run.has(layout.MEMBERS) else "not trained yet"
+        raise UserError(f"{path}: is a system of several networks; name one of its members, beside it: {members}.")
+    return run
 
 
 def copy(run: RunFolder, path: str | Path) -> RunFolder:

@@ -12,6 +12,8 @@ quantise/              the same for quantisation-aware training; recipe.toml whe
 teacher_outputs/       outputs of this run for its students, stored clip by clip
 ensemble.json          fitted weights of its own teachers, where the recipe has them fitted
 export/                model.tflite and model.json that describes its use, calibration.csv, parity.json and .txt
+times.json             seconds and memory of the phases of the run
+members.json           folders of the members of a system of several networks, whose files are in export/ too
 metrics.json           written last: a run that has it is finished
 """
 
@@ -25,6 +27,8 @@ IMPORT_REPORT = "import.txt"
 UNTRAINED = "untrained.txt"
 TEACHER_OUTPUTS = "teacher_outputs"
 ENSEMBLE = "ensemble.json"
+TIMES = "times.json"
+MEMBERS = "members.json"
 METRICS = "metrics.json"
 
 QAT_STATE = "quantise/state.npz"  # of quantisation-aware training, after every epoch
@@ -35,6 +39,7 @@ INT8 = "export/model.tflite"
 FLOAT16 = "export/model_float16.tflite"
 WAVE = "export/wave_to_scene.tflite"
 METADATA = "export/model.json"
+SYSTEM = "export/system.json"  # of a system: its members' files and how their outputs are fused
 PARITY, PARITY_TABLE, PARITY_PLOT = "export/parity.json", "export/parity.txt", "export/parity.png"
 
 # Files that belong to the int8 file and are removed when another is made.

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 
 import keras
 
-from asc_tf import build
+from asc_tf import build, dataset
 from asc_tf.data import batches
 from asc_tf.dataset import LoadedDataset
 from asc_tf.distillation.student import Student
-from asc_tf.errors import UserError
 from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import layout
@@ -30,6 +29,7 @@ def fit(
     initial: TrainedRun | None = None,
     teachers: Sequence[TeacherRun] = (),
     embedding_sizes: Sequence[int] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> None:
     """Trains the run's network to its last epoch, from the epoch where it stopped if it did.
 
@@ -42,9 +42,10 @@ def fit(
         initial: Run whose weights are copied first.
         teachers: Its teachers, which are computed in every step where the recipe has them online.
         embedding_sizes: Size of the embedding of every teacher that has one.
+        callbacks: Further callbacks, called after those of every training.
     """
     recipe = run.recipe
-    steps = whole_steps(recipe, source)
+    steps = dataset.whole_steps(recipe, len(source))
     with distribution.scope():
         student = compiled_student(
             recipe,
@@ -72,7 +73,7 @@ def fit(
         epochs=recipe.train.epochs,
         initial_epoch=done,
         steps_per_epoch=steps,
-        callbacks=[checkpoint, board] if distribution.is_chief else [checkpoint],
+        callbacks=[checkpoint, *([board] if distribution.is_chief else []), *callbacks],
         shuffle=False,  # the batches are shuffled already
         verbose=0,
     )
@@ -130,16 +131,3 @@ def warmup_cosine(
         warmup_target=learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
-
-
-def whole_steps(recipe: Recipe, source: batches.Source) -> int:
-    """Steps of an epoch: whole batches of the training split.
-
-    Raises:
-        UserError: The split does not fill one batch.
-    """
-    steps = batches.steps_per_epoch(source, recipe.train.batch_size)
-    if not steps:
-        size = recipe.train.batch_size
-        raise UserError(f"{recipe.file}: train.batch_size = {size} is more than the {len(source)} training clips.")
-    return steps

@@ -4,18 +4,17 @@ The head is what depends on the number of classes: every layer whose weights cha
 convolution with its batch norm, or a dense layer.  All other layers must be the same in both networks.
 """
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 
-from asc_tf import build, dataset
+from asc_tf import build
 from asc_tf.errors import UserError
-from asc_tf.inference.run import TrainedRun, load_run
-from asc_tf.recipe import resolve
+from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import layout, reuse
+from asc_tf.runs import folder as run_folder
+from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.training.network_cache import NetworkCache
 
@@ -23,20 +22,17 @@ SHOWN = 3  # of the layers or classes that do not fit, in the error
 CLASSES = 10  # with which networks are compared: their heads alone depend on it
 
 
-def check(recipe: Recipe, networks: NetworkCache) -> Recipe:
+def check(recipe: Recipe, before: Recipe, networks: NetworkCache) -> None:
     """Checks, before any training, that the network of [init] fits.
 
     Args:
         recipe: A recipe with [init].
+        before: The recipe of the run that training starts from.
         networks: The networks built so far.
-
-    Returns:
-        The recipe of the run that training starts from.
 
     Raises:
         UserError: Its layers differ.
     """
-    before = _imported(recipe).recipe if recipe.init.run else resolve.referenced(recipe, recipe.init.recipe)
     ours, theirs = (build.weight_shapes(networks.network(one, CLASSES)) for one in (recipe, before))
     wrong = [
         f"{name} ({ours.get(name, 'absent')} here, {theirs.get(name, 'absent')} there)"
@@ -49,33 +45,41 @@ def check(recipe: Recipe, networks: NetworkCache) -> Recipe:
             f"{recipe.file}: init: {len(wrong)} layers are not the same as in {before.file}: {shown}. [model] and the "
             "channels of [feature] must be the same in both."
         )
-    return dataclasses.replace(before, init=None) if recipe.init.run else before  # what a finished run needed is done
 
 
-def initial_run(run: RunFolder, classes: Sequence[str], train: Callable[..., RunFolder]) -> TrainedRun | None:
-    """The finished run whose weights a run starts from; None without [init], and for a run that is resumed.
-
-    It is trained on its own dataset with the seed of this run, in a folder beside this run's, where it is not yet.
-
-    Args:
-        run: The run.
-        classes: Names of its classes.
-        train: Function (recipe, path, resume=, title=) that trains a run.
+def named_run(recipe: Recipe) -> RunFolder:
+    """The run of init.run, which training or an import has completed.
 
     Raises:
-        UserError: The head is copied but the classes differ.
+        UserError: There is none, it is not finished, or its head is to be copied and is not trained.
     """
-    recipe = run.recipe
-    if not recipe.init or run.started:
-        return None
-    imported = _imported(recipe) if recipe.init.run else None
-    before = imported.recipe if imported else resolve.referenced(recipe, recipe.init.recipe)
-    if recipe.init.keep_head:
-        _check_classes(recipe, classes, imported.labels if imported else dataset.classes(before))
-    if imported:
-        return imported
-    seeded = dataclasses.replace(before, seed=recipe.seed)
-    return TrainedRun(reuse.reuse_or_train(run.path.parent, seeded, train, title="init"))
+    run = run_folder.load(Path(recipe.init.run).expanduser())
+    if not (run.finished or run.imported):
+        raise UserError(f"{recipe.file}: init.run = '{recipe.init.run}' is not finished; train it to its end first.")
+    return run
+
+
+def check_head(recipe: Recipe, classes: Sequence[str], before: Sequence[str], run: RunFolder | None = None) -> None:
+    """Checks that the head can be copied, where the recipe says so.
+
+    Args:
+        recipe: A recipe with [init].
+        classes: Names of its classes.
+        before: Names of the classes of the run that training starts from.
+        run: That run, where it exists already.
+
+    Raises:
+        UserError: The classes differ, or the head is not trained.
+    """
+    if not recipe.init.keep_head:
+        return
+    if run and run.has(layout.UNTRAINED):
+        raise UserError(f"{recipe.file}: init.keep_head = true, but the head of {run.path} is not trained.")
+    if tuple(classes) == tuple(before):
+        return
+    different = sorted(set(classes) ^ set(before))
+    reason = f"only one side has {', '.join(different[:SHOWN])}" if different else "they are in another order"
+    raise UserError(f"{recipe.file}: init.keep_head = true, but the classes differ: {reason}. Write keep_head = false.")
 
 
 def copy_weights(network: keras.Model, recipe: Recipe, initial: TrainedRun) -> None:
@@ -91,21 +95,3 @@ def copy_weights(network: keras.Model, recipe: Recipe, initial: TrainedRun) -> N
     for name in copied:
         network.get_layer(name).set_weights(initial.network.get_layer(name).get_weights())
     print(f"starts from {initial.path.name}: {len(copied)} layers copied, new: {', '.join(head) or 'none'}", flush=True)
-
-
-def _imported(recipe):
-    """The run of init.run, which training or an import has completed."""
-    run = load_run(Path(recipe.init.run).expanduser())
-    if not (run.folder.finished or run.folder.imported):
-        raise UserError(f"{recipe.file}: init.run = '{recipe.init.run}' is not finished; train it to its end first.")
-    if recipe.init.keep_head and run.folder.has(layout.UNTRAINED):
-        raise UserError(f"{recipe.file}: init.keep_head = true, but the head of {recipe.init.run} is not trained.")
-    return run
-
-
-def _check_classes(recipe, ours, theirs):
-    if tuple(ours) == tuple(theirs):
-        return
-    different = sorted(set(ours) ^ set(theirs))
-    reason = f"only one side has {', '.join(different[:SHOWN])}" if different else "they are in another order"
-    raise UserError(f"{recipe.file}: init.keep_head = true, but the classes differ: {reason}. Write keep_head = false.")

@@ -1,4 +1,4 @@
-"""The teachers of a run: trained or reused, their outputs as targets of the student."""
+"""The teachers of a run: their outputs as targets of the student."""
 
 import dataclasses
 import functools
@@ -12,8 +12,7 @@ from asc_tf.data.crops import shifts
 from asc_tf.dataset import LoadedDataset
 from asc_tf.distillation import embedding, ensembles
 from asc_tf.inference.run import TrainedRun
-from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import layout, reuse
+from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.training import teacher_outputs
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
@@ -35,24 +34,25 @@ class TeacherRun:
     data: LoadedDataset
 
 
-def reuse_or_train(
-    run: RunFolder, recipes: Sequence[Recipe], data: LoadedDataset, train: Callable[..., RunFolder]
+def of_run(
+    run: RunFolder,
+    folders: Sequence[Sequence[RunFolder]],
+    data: LoadedDataset,
+    load: Callable[..., LoadedDataset] = dataset.load,
 ) -> list[TeacherRun]:
-    """All teacher runs of a student, in the order of its recipe, trained where they are not finished yet.
+    """All teacher runs of a student, in the order of its recipe.
 
     Args:
-        run: The student's run; its teachers' folders lie beside it.
-        recipes: Recipes of run.recipe.teacher, on the student's data.
+        run: The student's run.
+        folders: The finished runs of every [[teacher]].
         data: The student's dataset.
-        train: Function (recipe, path, resume=, title=) that trains a run.
+        load: Function (recipe, quiet=) that loads a dataset, for teachers of another sample rate.
     """
     teachers = []
-    for recipe, entry in zip(recipes, run.recipe.teacher, strict=True):
-        seeds = [dataclasses.replace(recipe, seed=seed) for seed in range(1, entry.runs + 1)]
-        folders = [reuse.reuse_or_train(run.path.parent, one, train, title="teacher") for one in seeds]
-        same_rate = dataset.sample_rate_hz(recipe) == dataset.sample_rate_hz(run.recipe)
-        teacher_data = data if same_rate else dataset.load(recipe, quiet=True)
-        teachers += [TeacherRun(TrainedRun(folder), entry.layer, teacher_data) for folder in folders]
+    for entry, runs in zip(run.recipe.teacher, folders, strict=True):
+        same_rate = dataset.sample_rate_hz(runs[0].recipe) == dataset.sample_rate_hz(run.recipe)
+        teacher_data = data if same_rate else load(runs[0].recipe, quiet=True)
+        teachers += [TeacherRun(TrainedRun(folder), entry.layer, teacher_data) for folder in runs]
     return teachers
 
 

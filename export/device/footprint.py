@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from asc_tf.inference.run import TrainedRun, load_run
+from asc_tf.inference.run import TrainedRun
+from asc_tf.inference.system import load_run
 from asc_tf.runs import layout
 from asc_tf.tflite.file import TFLiteModel
 

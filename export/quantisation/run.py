@@ -22,7 +22,7 @@ from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
-from asc_tf.training.fit import warmup_cosine, whole_steps
+from asc_tf.training.fit import warmup_cosine
 from export.quantisation import calibration, convert, metadata, qat
 from export.quantisation.to_tf_keras import to_tf_keras
 
@@ -144,7 +144,7 @@ def _train(
 ) -> None:
     """Quantisation-aware training to its last epoch, from the epoch where it stopped if it did."""
     recipe, settings = run.recipe, run.recipe.quantise
-    steps = whole_steps(recipe, source)
+    steps = dataset.whole_steps(recipe, len(source))
     float_steps = recipe.train.epochs * steps  # its batches follow those of the float training
     adam, rows = qat.optimizer(quantised), []
     if run.has(layout.QAT_STATE):

@@ -20,7 +20,7 @@ from asc_tf.cost import measure
 from asc_tf.data.download import archives
 from asc_tf.inference import forms
 from asc_tf.inference.run import TrainedRun
-from asc_tf.recipe import registry, resolve
+from asc_tf.recipe import checks, registry, resolve
 from asc_tf.runs import layout
 from asc_tf.training import tf_config
 
@@ -100,7 +100,7 @@ def test_command_is_accepted_by_its_program(where, command, parsed):
 @pytest.mark.parametrize("block", TOML, ids=[block.id for block in TOML])
 def test_toml_block_is_part_of_a_valid_recipe(block):
     shipped = tomllib.loads((resolve.SHIPPED / "quickstart.toml").read_text())
-    resolve.from_tree(shipped | tomllib.loads(block.text), block.id)
+    checks.from_tree(shipped | tomllib.loads(block.text), block.id)
 
 
 def test_blocks_are_of_known_languages():

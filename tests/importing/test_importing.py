@@ -14,7 +14,7 @@ from asc_tf.errors import UserError
 from asc_tf.import_weights import main as program
 from asc_tf.importing import guessing
 from asc_tf.importing.weights import import_weights
-from asc_tf.inference.run import load_run
+from asc_tf.inference.system import load_run
 from asc_tf.recipe import resolve
 
 LABELS = ("low", "middle", "high")

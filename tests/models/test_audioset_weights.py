@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from asc_tf.importing.weights import import_weights
-from asc_tf.inference.run import load_run
+from asc_tf.inference.system import load_run
 from asc_tf.recipe import resolve
 
 CLASSES = {

@@ -8,7 +8,8 @@ import pytest
 
 from asc_tf import build
 from asc_tf.errors import UserError
-from asc_tf.inference.run import TrainedRun, load_run
+from asc_tf.inference.run import TrainedRun
+from asc_tf.inference.system import load_run
 from asc_tf.predict import main as predict
 from asc_tf.recipe import resolve as recipe
 from asc_tf.runs import folder as run_folder

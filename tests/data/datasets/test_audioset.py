@@ -8,7 +8,7 @@ from asc_tf.data.datasets import audioset
 from asc_tf.data.datasets.listing import validation_part
 from asc_tf.data.prepared import shards
 from asc_tf.errors import UserError
-from asc_tf.recipe import resolve as recipe
+from asc_tf.recipe import checks
 
 # The head and the first rows of the official files, but for IDs that were chosen to be awkward.
 LABELS = """index,mid,display_name
@@ -167,4 +167,4 @@ def test_a_wrong_choice_of_train_in_a_recipe_is_an_error(root):
     tree = {"seed": 1, "dataset": {"name": "audioset", "root": str(root), "train": "balance"}}
     message = "data/datasets/audioset: train = 'balance' is not a choice. Did you mean 'balanced'"
     with pytest.raises(UserError, match=message):
-        recipe.from_tree(tree | dict.fromkeys(("feature", "model", "train"), {}), "a.toml")
+        checks.from_tree(tree | dict.fromkeys(("feature", "model", "train"), {}), "a.toml")

@@ -1,0 +1,87 @@
+"""Plan of a chain: what is reused and what is still to be trained, in how many epochs and steps."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from asc_tf import dataset
+from asc_tf.chain.stages import Stage, in_order
+from asc_tf.runs import layout
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Number of segments of every split of a dataset.
+
+    Args:
+        train: Segments that are trained on.
+        validation: Segments held out.
+        test: Segments that are tested.
+    """
+
+    train: int
+    validation: int
+    test: int
+
+
+def table(last: Stage, sizes: Mapping[Stage, Sizes]) -> str:
+    """The plan as text, a line a stage, in the order of training.
+
+    Args:
+        last: The last stage.
+        sizes: Of the stages that are still to be trained; those of others are not looked at.
+    """
+    lines = [_line("stage", "run", "what", "epochs", "steps")]
+    for stage in in_order(last):
+        lines.append(_line(stage.title, stage.path.name, _state(stage), *_work(stage, sizes)))
+    return "\n".join(lines)
+
+
+def load_sizes(last: Stage, load: Callable[..., dataset.LoadedDataset]) -> dict[Stage, Sizes]:
+    """Loads the datasets of all stages that are still to be trained, which prepares them, and counts their segments.
+
+    Args:
+        last: The last stage.
+        load: Function (recipe, quiet=) that loads a dataset.
+
+    Raises:
+        UserError: Something is wrong with a dataset, or a split does not fill a batch.
+    """
+    known, sizes = {}, {}
+    for stage in in_order(last, to_do=True):
+        recipe = stage.recipe
+        if recipe.member:
+            continue
+        key = repr((recipe.dataset, recipe.data, dataset.sample_rate_hz(recipe)))
+        if key not in known:
+            data = load(recipe, quiet=stage is not last)
+            known[key] = Sizes(len(data.train), len(data.validation), len(data.test))
+        sizes[stage] = known[key]
+        dataset.whole_steps(recipe, sizes[stage].train)
+    return sizes
+
+
+def _line(title, name, state, epochs, steps):
+    return f"{title:8s}  {name:44s}  {state:28s}  {epochs:>7s}  {steps:>11s}".rstrip()
+
+
+def _state(stage):
+    run = stage.run
+    if run.imported:
+        return "imported weights, reused"
+    if run.finished:
+        return "finished, reused"
+    if run.started:
+        log = run.read_text(layout.LOG).splitlines()
+        return f"to do, from epoch {len(log)} on"
+    return "to do"
+
+
+def _work(stage, sizes):
+    """(epochs, steps) as text, those of quantisation-aware training after a plus."""
+    recipe = stage.recipe
+    if stage.done or stage not in sizes:
+        return "", ""
+    tuned = recipe.quantise.epochs if recipe.quantise and recipe.quantise.epochs else 0
+    steps = dataset.whole_steps(recipe, sizes[stage].train)
+    both = [recipe.train.epochs, *([tuned] if tuned else [])]
+    return "+".join(map(str, both)), "+".join(f"{epochs * steps:,}" for epochs in both)
