@@ -25,7 +25,7 @@ from asc_tf.runs import layout
 from asc_tf.training import tf_config
 
 COMMANDS = [command for page in PAGES for command in commands(page)]
-COMMANDS += [command for file in sorted(resolve.SHIPPED.glob("*.toml")) for command in commands_of_head(file)]
+COMMANDS += [command for file in sorted(resolve.SHIPPED.rglob("*.toml")) for command in commands_of_head(file)]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 TOML = [block for block in BLOCKS if block.language == "toml"]
 PYTHON = {

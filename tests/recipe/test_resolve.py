@@ -3,7 +3,7 @@ import pytest
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve as recipe
 
-SHIPPED = sorted(file.stem for file in recipe.SHIPPED.glob("*.toml"))
+SHIPPED = recipe.names()
 
 
 def written(tmp_path, change=lambda text: text, name="mine.toml"):
