@@ -3,7 +3,7 @@
 A split has whole recordings and about the same shares of scenes, cities and devices as the whole training split.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,7 +12,6 @@ import numpy as np
 from asc_tf.data.synthetic.places import Location
 
 SHARES = {"split5": 0.05, "split10": 0.1, "split25": 0.25, "split50": 0.5, "split100": 1.0}  # of the training clips
-_CANDIDATES = 64  # recordings among which the next one is chosen
 
 
 class Take(NamedTuple):
@@ -70,26 +69,22 @@ def balanced(takes: Sequence[Take], *, seed: int) -> list[Take]:
         takes: The takes.
         seed: The same takes and the same seed give the same order.
     """
-    left = [takes[index] for index in np.random.default_rng(seed).permutation(len(takes))]
-    strata, shares = _strata(left)
-    clips = np.array([take.clips for take in left], float)
-    pool, ahead, reached, total, order = (
-        list(range(len(left)))[:_CANDIDATES],
-        _CANDIDATES,
-        np.zeros(len(shares)),
-        0.0,
-        [],
-    )
-    while pool:
+    shuffled = [takes[index] for index in np.random.default_rng(seed).permutation(len(takes))]
+    strata, shares = _strata(shuffled)
+    clips = np.array([take.clips for take in shuffled], float)
+    queues = defaultdict(deque)  # takes that differ in neither scene, city nor device
+    for index, take in enumerate(shuffled):
+        queues[take[:3]].append(index)
+    candidates, reached, order = [queue.popleft() for queue in queues.values()], np.zeros(len(shares)), []
+    while candidates:
         # Squared distance of the counts from their shares, were the candidate next, relative to the shares.
-        counts = reached + strata[pool] * clips[pool, None]
-        distance = ((counts - shares * (total + clips[pool, None])) ** 2 / shares).sum(axis=1)
-        index = pool.pop(int(np.argmin(distance)))
-        reached, total = reached + strata[index] * clips[index], total + clips[index]
-        order.append(left[index])
-        if ahead < len(left):
-            pool.append(ahead)
-            ahead += 1
+        counts = reached + strata[candidates] * clips[candidates, None]
+        goals = shares * counts.sum(axis=1, keepdims=True) / 3  # a take is of three strata
+        index = candidates.pop(int(np.argmin(((counts - goals) ** 2 / shares).sum(axis=1))))
+        reached = reached + strata[index] * clips[index]
+        order.append(shuffled[index])
+        if queue := queues[shuffled[index][:3]]:
+            candidates.append(queue.popleft())
     return order
 
 

@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from asc_tf.data.datasets import tau
+from asc_tf.data.datasets.csv_table import read_table
 from asc_tf.data.datasets.listing import validation_part
 from asc_tf.data.prepared import shards
 from asc_tf.errors import UserError
@@ -217,3 +218,20 @@ def test_the_official_lists_make_a_tree_that_is_prepared(tmp_path, shared):
     listing = tau.listing(root=str(small), split="fold1")
     prepared = shards.prepare(listing, folder=tmp_path / "out", sample_rate_hz=32000, quiet=True)
     assert prepared.clip.tolist() == list(range(40)) and prepared.read([39]).shape == (1, 32000)
+
+
+def test_expected_clips_are_those_of_the_official_lists(shared):
+    # DCASE 2024 Task 1: 139,620 training clips, of which the splits have 5 to 50 %; 29,680 test clips.
+    for split in ("split5", "split10", "split25", "split50"):
+        rows = len(read_table(shared / f"data/dcase2024/{split}.csv.gz", ("filename",))[1])
+        test = len(read_table(shared / "data/dcase2024/test.csv.gz", ("filename",))[1])
+        assert tau.expected_clips(root="tau2022", split=split, splits_folder="") == {"train": rows, "test": test}
+
+
+@pytest.mark.parametrize("split", ["fold1", "split100"])
+def test_expected_clips_of_the_whole_training_split(split):
+    assert tau.expected_clips(root="tau2022", split=split) == {"train": 139_620, "test": 29_680}
+
+
+def test_it_is_recognised_by_a_table(tmp_path):
+    assert all((tree(tmp_path / "tau") / name).is_file() for name in tau.TABLES)
