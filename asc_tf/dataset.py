@@ -5,6 +5,7 @@ import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -115,6 +116,12 @@ class LoadedDataset:
 def listing(recipe: Recipe) -> Listing:
     """The recipe's dataset, its tables checked, no audio read."""
     return registry.entry("dataset", recipe.dataset.name)(**recipe.dataset.settings)
+
+
+def data_folder(recipe: Recipe) -> Path | None:
+    """The folder that `--data` takes to train other recipes on a made-up dataset; None for other datasets."""
+    made = getattr(registry.module("dataset", recipe.dataset.name), "data_folder", None)
+    return made(**recipe.dataset.settings) if made else None
 
 
 def known_classes(recipe: Recipe) -> tuple[str, ...]:

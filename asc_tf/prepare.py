@@ -50,6 +50,8 @@ def _prepare(options: argparse.Namespace) -> None:
     prepared = dataset.prepare(recipe, clips)
     counts = f"{len(clips):,} files, {len(prepared):,} segments"
     print(f"{recipe.name}: {counts} at {dataset.sample_rate_hz(recipe)} Hz")
+    if folder := dataset.data_folder(recipe):
+        print(f"the clips are in {folder}\nuse them by:  asc-tf train RECIPE --data {folder}")
 
 
 if __name__ == "__main__":

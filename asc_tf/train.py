@@ -23,6 +23,11 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.train
         action="store_true",
         help="share every batch between all devices, or all workers of TF_CONFIG (start the same command on each)",
     )
+    parser.add_argument(
+        "--rehearse",
+        action="store_true",
+        help="go the whole way for a few steps, leave nothing behind, and print what the real run will take",
+    )
     command_line.add_overrides(parser)
     options = parser.parse_args(arguments)
     return command_line.run(
@@ -34,14 +39,19 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.train
 
 
 def _train(options: argparse.Namespace) -> None:
+    from asc_tf.chain import rehearse
     from asc_tf.chain.train import train
     from asc_tf.recipe import resolve
     from asc_tf.training import distribution
 
     recipe = resolve.load(options.recipe, **command_line.recipe_options(options))
+    out = Path(options.out or f"runs/{recipe.name}")
+    if options.rehearse:
+        rehearse.rehearse(recipe, out)
+        return
     workers = distribution.connect() if options.distribute else distribution.SINGLE_PROCESS
     with workers.running():
-        train(recipe, Path(options.out or f"runs/{recipe.name}"), resume=options.resume, distribution=workers)
+        train(recipe, out, resume=options.resume, distribution=workers)
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def write(file, header, rows):
 
 def test_it_trains_and_is_judged_by_device_and_city(tree, tiny, tmp_path, capsys):
     recipe = tiny.parent / "tiny_teacher.toml"
-    options = [f'dataset={{name="tau", root="{tree}", split="5"}}', f"data.prepared_folder={tmp_path}/prepared"]
+    options = [f'dataset={{name="tau", root="{tree}", split="split5"}}', f"data.prepared_folder={tmp_path}/prepared"]
     sets = [word for option in [*options, "train.epochs=2"] for word in ("--set", option)]
     assert train([str(recipe), "--out", str(tmp_path / "run"), *sets]) == 0
     report = json.loads((tmp_path / "run/metrics.json").read_text())["float"]

@@ -108,14 +108,35 @@ class Chain:
         """Context of a phase of a stage, "teachers", "training", "quantisation" or "evaluation"."""
         return times.phase(run, name) if self.distribution.is_chief else contextlib.nullcontext()
 
+    def training_source(self, run: RunFolder, source: batches.Source) -> batches.Source:
+        """Segments that a network is trained on.
+
+        Args:
+            run: The run.
+            source: The training segments.
+        """
+        return source
+
     def quantisation_source(self, run: RunFolder, source: batches.Source) -> batches.Source:
         """Segments of quantisation-aware training.
 
         Args:
             run: The run.
-            source: Segments of the float training.
+            source: The training segments.
         """
         return source
+
+    def quantisation_data(self, run: RunFolder, data: LoadedDataset) -> LoadedDataset:
+        """Dataset whose training segments quantisation is calibrated with.
+
+        Args:
+            run: The run.
+            data: Its dataset.
+        """
+        return data
+
+    def on_quantisation_step(self) -> None:
+        """Called after every step of quantisation-aware training."""
 
     def _prepare(self, *, resume: bool) -> None:
         """Creates the folder of the last run, prepares all data, and prints the plan."""
@@ -138,7 +159,7 @@ class Chain:
         with self.phase(run, "training"):
             fit(
                 run,
-                source,
+                self.training_source(run, source),
                 data,
                 title=stage.title,
                 distribution=self.distribution,
@@ -195,7 +216,13 @@ class Chain:
             from_teachers = run.recipe.quantise.distil_from == "teachers"
             online = teacher_runs.online(run, teachers) if from_teachers else None
             with self.phase(run, "quantisation"):
-                quantisation.quantise(trained, self.quantisation_source(run, source), data, online)
+                quantisation.quantise(
+                    trained,
+                    self.quantisation_source(run, source),
+                    self.quantisation_data(run, data),
+                    online,
+                    on_step=self.on_quantisation_step,
+                )
                 comparison.write_report(trained, data, thorough=False)
         with self.phase(run, "evaluation"):
             evaluate.evaluate(trained, data)

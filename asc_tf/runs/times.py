@@ -71,17 +71,18 @@ def reset_peak_memory() -> None:
 
 def peak_memory_bytes() -> int:
     """Peak of this process's resident memory since `reset_peak_memory`; 0 where it is not known."""
-    return _status_bytes("VmHWM")
+    return _bytes(STATUS, "VmHWM")
 
 
-def memory_bytes() -> int:
-    """This process's resident memory; 0 where it is not known."""
-    return _status_bytes("VmRSS")
+def machine_bytes() -> int:
+    """Memory of this machine; 0 where it is not known."""
+    return _bytes(Path("/proc/meminfo"), "MemTotal")
 
 
-def _status_bytes(key):
+def _bytes(file, key):
+    """A line `key: N kB` of a file of the system, in bytes; 0 where there is none."""
     try:
-        lines = STATUS.read_text().splitlines()
+        lines = file.read_text().splitlines()
     except OSError:
         return 0
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith(f"{key}:")), 0)

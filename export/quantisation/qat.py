@@ -110,6 +110,7 @@ def train(
     label_weight: float,
     temperature: float,
     on_epoch: Callable[[int, float], None],
+    on_step: Callable[[], None] = lambda: None,
     form: str = "textbook",
     online: Callable[[tf.Tensor], Targets] | None = None,
 ) -> None:
@@ -132,6 +133,7 @@ def train(
         label_weight: Share of the cross entropy in the loss, 0 to 1.
         temperature: Temperature of student and teacher.
         on_epoch: Called with the epoch and its mean loss after each; `state` then holds all that the next depends on.
+        on_step: Called after every step.
         form: Form of the distance from the teacher, see distillation.soft_targets.
         online: Function from spectrograms to further targets, {"teacher": logits}, computed in every step.
 
@@ -151,6 +153,7 @@ def train(
                 losses.append(float(steps[frozen](*next(batches))))
             if not np.isfinite(losses[-1]):
                 raise UserError(f"quantise: the loss is {losses[-1]} in epoch {epoch + 1}; lower the learning rate.")
+            on_step()
         # Weights were updated after their ranges were set, and are not limited by ranges that are frozen.
         _ranges.set_weight_ranges(quantised)
         on_epoch(epoch, float(np.mean(losses)))

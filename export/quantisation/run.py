@@ -27,7 +27,14 @@ from export.quantisation import calibration, convert, metadata, qat
 from export.quantisation.to_tf_keras import to_tf_keras
 
 
-def quantise(run: TrainedRun, source: batches.Source, data: LoadedDataset, online: Callable | None = None) -> None:
+def quantise(
+    run: TrainedRun,
+    source: batches.Source,
+    data: LoadedDataset,
+    online: Callable | None = None,
+    *,
+    on_step: Callable[[], None] = lambda: None,
+) -> None:
     """Makes the int8 file and its metadata, by the [quantise] of the run's recipe; interrupted training is resumed.
 
     Args:
@@ -35,12 +42,13 @@ def quantise(run: TrainedRun, source: batches.Source, data: LoadedDataset, onlin
         source: Segments of quantisation-aware training, with the stored outputs of teachers.
         data: The run's dataset.
         online: Function of online teachers, as Student takes it, or None.
+        on_step: Called after every step of the training.
     """
     network, settings = build.load_network(run.folder, foldable=True), run.recipe.quantise
     clips = calibration.calibration_batches(run.folder, data)
     quantised = qat.quantise(to_tf_keras(network), clips, settings.float_layers)
     if settings.method == "qat":
-        _train(run.folder, quantised, source, build.forward(network), online)
+        _train(run.folder, quantised, source, build.forward(network), online, on_step)
     content = convert.convert(quantised)
     run.folder.write(layout.INT8, content)
     float_layers = convert.layers_in_float(content, convert.unquantised_layers(quantised))
@@ -141,6 +149,7 @@ def _train(
     source: batches.Source,
     float_logits: Callable[[tf.Tensor], tf.Tensor],
     online: Callable | None = None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> None:
     """Quantisation-aware training to its last epoch, from the epoch where it stopped if it did."""
     recipe, settings = run.recipe, run.recipe.quantise
@@ -177,6 +186,7 @@ def _train(
         temperature=distillation_temperature(recipe),
         form=recipe.distill.form if settings.distil_from == "teachers" else "textbook",
         on_epoch=on_epoch,
+        on_step=on_step,
     )
 
 

@@ -13,7 +13,7 @@ Many videos are no longer available: clips without a file are counted on stderr 
 import os
 import re
 import sys
-from typing import Literal
+from typing import Any, Literal
 
 from asc_tf.data.audio import EXTENSIONS
 from asc_tf.data.datasets.csv_table import read_table
@@ -21,11 +21,13 @@ from asc_tf.data.datasets.listing import Listing, check_listing, existing_folder
 from asc_tf.errors import UserError
 
 MULTI_LABEL = True
+TABLES = ("class_labels_indices.csv",)  # by which a folder is recognised as this dataset
 TRAIN = {
     "balanced": ("balanced_train",),
     "unbalanced": ("unbalanced_train",),
     "both": ("balanced_train", "unbalanced_train"),
 }
+_ROWS = {"balanced_train": 22_160, "unbalanced_train": 2_041_789, "eval": 20_371}  # of the official tables
 _VIDEO, _SECONDS = r"([\w-]{11})", r"\d+(?:\.\d+)?"
 _ROW = re.compile(rf'{_VIDEO}, *{_SECONDS}, *{_SECONDS}, *"([^"]+)"\s*', re.ASCII)
 _NAME = re.compile(rf"Y?{_VIDEO}(?:_{_SECONDS}(?:[_-]{_SECONDS})?)?(\.\w+)", re.ASCII)
@@ -65,6 +67,18 @@ def listing(
     unknown = ("",) * len(files)
     columns = tuple(files), tuple(labels), tuple(splits), *[unknown] * 3
     return check_listing(Listing(audio, tuple(names.values()), *columns), folder)
+
+
+def expected_clips(**settings: Any) -> dict[str, int]:
+    """Number of rows of the official tables; about this many clips less those that are no longer available.
+
+    Args:
+        settings: Those of `listing`; the tables of the training split decide.
+
+    Returns:
+        {"train": clips, "test": clips}, before validation clips are taken from the training split.
+    """
+    return {"train": sum(_ROWS[name] for name in TRAIN[settings["train"]]), "test": _ROWS["eval"]}
 
 
 def _classes(table):

@@ -7,9 +7,15 @@ Input:  the official layout, meta/esc50.csv (filename, fold, category, esc10, sr
 The folds share no source recording; that is checked.
 """
 
+from typing import Any
+
 from asc_tf.data.datasets.csv_table import read_table
 from asc_tf.data.datasets.listing import Clip, Listing, check_classes, check_listing, existing_folder
 from asc_tf.errors import UserError
+
+TABLES = ("meta/esc50.csv", "meta.csv")  # by one of which a folder is recognised as this dataset
+_FOLDS = 5
+_CLIPS_A_FOLD = {False: 400, True: 80}  # of ESC-50, of ESC-10
 
 
 def listing(*, root: str, test_fold: int, only_esc10: bool = False, left_out_folds: list[int] = ()) -> Listing:
@@ -35,6 +41,20 @@ def listing(*, root: str, test_fold: int, only_esc10: bool = False, left_out_fol
     ]
     classes = tuple(sorted({clip.label for clip in clips}))
     return check_classes(check_listing(Listing.from_clips(folder, classes, clips), table), table)
+
+
+def expected_clips(**settings: Any) -> dict[str, int]:
+    """Number of clips of the official ESC-50, or of ESC-10 with `only_esc10`.
+
+    Args:
+        settings: Those of `listing`.
+
+    Returns:
+        {"train": clips, "test": clips}, before validation clips are taken from the training split.
+    """
+    clips = _CLIPS_A_FOLD[settings.get("only_esc10", False)]
+    left_out = set(settings.get("left_out_folds", ()))
+    return {"train": (_FOLDS - 1 - len(left_out)) * clips, "test": clips}
 
 
 def _below_root(file):

@@ -10,7 +10,7 @@ Names:  2022: audio/airport-lisbon-1000-40000-0-a.wav = scene, city, location, r
 
 import re
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from asc_tf.data.datasets.csv_table import read_table
 from asc_tf.data.datasets.listing import Listing, check_listing, existing_folder
@@ -20,6 +20,12 @@ SCENES = (
     "airport", "bus", "metro", "metro_station", "park",
     "public_square", "shopping_mall", "street_pedestrian", "street_traffic", "tram",
 )  # fmt: skip
+TABLES = ("meta.csv",)  # by which a folder is recognised as this dataset
+Split = Literal["fold1", "split5", "split10", "split25", "split50", "split100"]
+_TEST_CLIPS = 29_680
+_TRAIN_CLIPS = {
+    "fold1": 139_620, "split5": 6_980, "split10": 13_960, "split25": 34_900, "split50": 69_800, "split100": 139_620,
+}  # fmt: skip
 # Groups: the file, scene-city-location, scene, city-location, city, device.
 _NAME = re.compile(
     r"^((?:audio/|.*/|)(([a-z_]+)-(([a-z]+)-[0-9]+))-[0-9]+(?:-[0-9]+)?-([a-z][0-9]*)\.[a-z0-9]+)$", re.MULTILINE
@@ -38,12 +44,12 @@ class _Names(NamedTuple):
     devices: tuple
 
 
-def listing(*, root: str, split: Literal["fold1", "5", "10", "25", "50", "100"], splits_folder: str = "") -> Listing:
+def listing(*, root: str, split: Split, splits_folder: str = "") -> Listing:
     """Lists the clips of a split; device, city and group (scene, city and location) are read from the names.
 
     Args:
         root: Folder that holds meta.csv and audio.
-        split: "fold1", or the share of the training clips in per cent as of DCASE 2024.
+        split: "fold1", or "split5" to "split100": the share of the training clips in per cent as of DCASE 2024.
         splits_folder: Folder of split5.csv and the like, if it is neither evaluation_setup nor root.
 
     Raises:
@@ -58,6 +64,18 @@ def listing(*, root: str, split: Literal["fold1", "5", "10", "25", "50", "100"],
     return check_listing(Listing(folder, SCENES, *columns), tables["train"].parent)
 
 
+def expected_clips(**settings: Any) -> dict[str, int]:
+    """Number of clips of the official set of 2022, before validation clips are taken from the training split.
+
+    Args:
+        settings: Those of `listing`; the split decides.
+
+    Returns:
+        {"train": clips, "test": clips}.
+    """
+    return {"train": _TRAIN_CLIPS[settings["split"]], "test": _TEST_CLIPS}
+
+
 def _tables(folder, split, splits_folder):
     """{"train": file, "test": file}."""
     folders = [folder / "evaluation_setup", folder]
@@ -66,7 +84,7 @@ def _tables(folder, split, splits_folder):
         folders.insert(0, existing_folder(splits_folder, "dataset.splits_folder", fix))
     if split == "fold1":
         return {"train": _find(folders, "fold1_train"), "test": _find(folders, "fold1_evaluate", "fold1_test")}
-    return {"train": _find(folders, f"split{split}"), "test": _find(folders, "test")}
+    return {"train": _find(folders, split), "test": _find(folders, "test")}
 
 
 def _find(folders, *names):

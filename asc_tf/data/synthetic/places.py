@@ -26,6 +26,8 @@ class Location:
         city: Its city.
         split: "train" or "test".
         takes: (device, seconds of its recording) of each device.
+        place: Its name within the city, as in TAU's file names.
+        recording: Name of the recording.
     """
 
     number: int
@@ -33,15 +35,17 @@ class Location:
     city: str
     split: str
     takes: tuple[tuple[str, int], ...]
+    place: str
+    recording: str
 
     @property
     def identifier(self) -> str:
-        """City and number, as in TAU's meta.csv."""
-        return f"{self.city}-{1000 + self.number}"
+        """City and place, as in TAU's meta.csv."""
+        return f"{self.city}-{self.place}"
 
     def names(self) -> list[tuple[str, int, str]]:
         """(device, second, file name) of every clip."""
-        start = f"{self.scene}-{self.identifier}-{40_000 + self.number}"
+        start = f"{self.scene}-{self.identifier}-{self.recording}"
         return [
             (device, second, f"{start}-{second}-{device}.wav")
             for device, seconds in self.takes
@@ -65,7 +69,9 @@ def plan(*, train_clips: int, test_clips: int) -> list[Location]:
             for row, takes in enumerate(_takes(quota)):
                 # 7 shares no factor with 10 or 12: the rows of a scene walk through all cities.
                 city = cities[(column + 7 * row) % len(cities)]
-                locations.append(Location(len(locations), scene, city, split, tuple(takes)))
+                number = len(locations)
+                named = str(1000 + number), str(40_000 + number)
+                locations.append(Location(number, scene, city, split, tuple(takes), *named))
     return locations
 
 

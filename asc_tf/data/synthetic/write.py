@@ -3,8 +3,7 @@
 The bytes follow from the seed alone, whatever the number of workers: every location has a random generator.
 """
 
-import wave
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from asc_tf.data.progress import progress_bar
 from asc_tf.data.synthetic import devices, scenes
 from asc_tf.data.synthetic.places import Location
 from asc_tf.data.synthetic.synthesis import RATE_HZ
+from asc_tf.data.synthetic.wav import write_wav
 from asc_tf.data.worker_pool import run_jobs
 
 _FEW_LOCATIONS = 24  # so few are written before workers would have started
@@ -49,15 +49,8 @@ def _record_location(job):
         for device, _ in location.takes
     }
     for device, second, name in location.names():
-        _write_wav(audio / name, takes[device][second * RATE_HZ : (second + 1) * RATE_HZ])
-
-
-def _write_wav(file, samples):
-    """Writes 24-bit PCM by plain file writes, so that a full disk is an OSError."""
-    whole = np.rint(samples * 2**23).astype("<i4")
-    with wave.open(str(file), "wb") as out:
-        out.setparams((1, 3, RATE_HZ, len(samples), "NONE", ""))
-        out.writeframes(whole.view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
+        samples = takes[device][second * RATE_HZ : (second + 1) * RATE_HZ]
+        write_wav(audio / name, samples, rate_hz=RATE_HZ, sample_bytes=3)
 
 
 def _write_tables(folder, locations):
@@ -65,11 +58,12 @@ def _write_tables(folder, locations):
     meta = [(file, location.scene, location.identifier, device) for location, file, device in rows]
     parts = {split: [(file, at.scene) for at, file, _ in rows if at.split == split] for split in ("train", "test")}
     setup, header = folder / "evaluation_setup", ("filename", "scene_label")
-    _write_table(folder / "meta.csv", [(*header, "identifier", "source_label"), *meta])
-    _write_table(setup / "fold1_train.csv", [header, *parts["train"]])
-    _write_table(setup / "fold1_evaluate.csv", [header, *parts["test"]])
-    _write_table(setup / "fold1_test.csv", [row[:1] for row in (header, *parts["test"])])
+    write_table(folder / "meta.csv", [(*header, "identifier", "source_label"), *meta])
+    write_table(setup / "fold1_train.csv", [header, *parts["train"]])
+    write_table(setup / "fold1_evaluate.csv", [header, *parts["test"]])
+    write_table(setup / "fold1_test.csv", [row[:1] for row in (header, *parts["test"])])
 
 
-def _write_table(file, rows):
+def write_table(file: Path, rows: Iterable[Sequence[str]]) -> None:
+    """Writes a table of TAU, tab separated, its header being the first row."""
     file.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")

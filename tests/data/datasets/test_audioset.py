@@ -168,3 +168,8 @@ def test_a_wrong_choice_of_train_in_a_recipe_is_an_error(root):
     message = "data/datasets/audioset: train = 'balance' is not a choice. Did you mean 'balanced'"
     with pytest.raises(UserError, match=message):
         checks.from_tree(tree | dict.fromkeys(("feature", "model", "train"), {}), "a.toml")
+
+
+@pytest.mark.parametrize(("train", "clips"), [("balanced", 22_160), ("unbalanced", 2_041_789), ("both", 2_063_949)])
+def test_expected_clips_are_the_rows_of_the_official_tables(train, clips):
+    assert audioset.expected_clips(root="audioset", train=train) == {"train": clips, "test": 20_371}

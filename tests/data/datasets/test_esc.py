@@ -107,3 +107,16 @@ def test_the_recordings_of_esc10_have_their_published_numbers_and_lengths(tmp_pa
     )
     prepared = shards.prepare(tested, folder=tmp_path, sample_rate_hz=32000, quiet=True)
     assert Counter(Counter(prepared.clip.tolist()).values()) == {5: 79, 4: 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "train", "test"),
+    [
+        ({}, 1600, 400),
+        ({"left_out_folds": [5]}, 1200, 400),
+        ({"only_esc10": True}, 320, 80),
+        ({"only_esc10": True, "left_out_folds": [4, 5]}, 160, 80),
+    ],
+)
+def test_expected_clips_are_those_of_the_folds(settings, train, test):
+    assert esc.expected_clips(root="esc", test_fold=1, **settings) == {"train": train, "test": test}

@@ -133,3 +133,7 @@ def test_a_setting_out_of_range_is_an_error(tmp_path, wrong):
     with pytest.raises(UserError, match=rf"dataset\.{next(iter(wrong))} = .* must be at least"):
         made_up.listing(root=str(tmp_path), **(SIZES | wrong))
     assert not any(tmp_path.iterdir())
+
+
+def test_expected_clips_are_those_of_the_settings():
+    assert made_up.expected_clips(root="made_up", seed=1, **SIZES) == {"train": 60, "test": 60}

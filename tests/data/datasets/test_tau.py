@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from asc_tf.data.datasets import tau
+from asc_tf.data.datasets.csv_table import read_table
 from asc_tf.data.datasets.listing import validation_part
 from asc_tf.data.prepared import shards
 from asc_tf.errors import UserError
@@ -75,7 +76,7 @@ def test_the_subsets_of_2024_are_read_from_any_of_three_folders(tmp_path, where,
     table(folder / f"split5.{extension}", [meta_row(file) for file in TRAIN[:3]], ["scene_label", "filename"])
     table(folder / f"test.{extension}", [meta_row(file) for file in TEST], ["filename", "scene_label"])
     options = {"splits_folder": str(folder)} if where == "elsewhere" else {}
-    listing = tau.listing(root=str(root), split="5", **options)
+    listing = tau.listing(root=str(root), split="split5", **options)
     assert [clip.file for clip in listing.clips] == TRAIN[:3] + TEST
 
 
@@ -149,9 +150,9 @@ def test_an_absent_file_or_folder_is_an_error_with_the_fix(tmp_path):
         tau.listing(root=str(tmp_path / "none"), split="fold1")
     root = tree(tmp_path / "tau")
     with pytest.raises(UserError, match="split25.csv: there is no such file.*dataset.splits_folder"):
-        tau.listing(root=str(root), split="25")
+        tau.listing(root=str(root), split="split25")
     with pytest.raises(UserError, match="dataset.splits_folder .* there is no such folder"):
-        tau.listing(root=str(root), split="25", splits_folder=str(tmp_path / "none"))
+        tau.listing(root=str(root), split="split25", splits_folder=str(tmp_path / "none"))
     with pytest.raises(UserError, match=f"no meta.csv. Did you mean '{root}'"):
         tau.listing(root=str(tmp_path), split="fold1", splits_folder=str(root / "evaluation_setup"))
     (root / TEST[0]).unlink()
@@ -198,7 +199,7 @@ def test_the_official_lists_make_a_tree_that_is_prepared(tmp_path, shared):
         with gzip.open(lists / f"{name}.csv.gz", "rt") as lines:
             names[name] = [line.split("\t")[0] for line in lines.read().splitlines()[1:]]
     root = tree(tmp_path / "tau", train=names["split5"], test=names["test"])
-    whole = tau.listing(root=str(root), split="5", splits_folder=str(lists))
+    whole = tau.listing(root=str(root), split="split5", splits_folder=str(lists))
     # DCASE 2024 Task 1: 5 % of 139,620 training clips, 29,680 test clips.
     assert (len(whole.positions("train")), len(whole.positions("test"))) == (6980, 29680)
     clips = [whole.clips[position] for position in whole.positions("test")]
@@ -217,3 +218,20 @@ def test_the_official_lists_make_a_tree_that_is_prepared(tmp_path, shared):
     listing = tau.listing(root=str(small), split="fold1")
     prepared = shards.prepare(listing, folder=tmp_path / "out", sample_rate_hz=32000, quiet=True)
     assert prepared.clip.tolist() == list(range(40)) and prepared.read([39]).shape == (1, 32000)
+
+
+def test_expected_clips_are_those_of_the_official_lists(shared):
+    # DCASE 2024 Task 1: 139,620 training clips, of which the splits have 5 to 50 %; 29,680 test clips.
+    for split in ("split5", "split10", "split25", "split50"):
+        rows = len(read_table(shared / f"data/dcase2024/{split}.csv.gz", ("filename",))[1])
+        test = len(read_table(shared / "data/dcase2024/test.csv.gz", ("filename",))[1])
+        assert tau.expected_clips(root="tau2022", split=split, splits_folder="") == {"train": rows, "test": test}
+
+
+@pytest.mark.parametrize("split", ["fold1", "split100"])
+def test_expected_clips_of_the_whole_training_split(split):
+    assert tau.expected_clips(root="tau2022", split=split) == {"train": 139_620, "test": 29_680}
+
+
+def test_it_is_recognised_by_a_table(tmp_path):
+    assert all((tree(tmp_path / "tau") / name).is_file() for name in tau.TABLES)
