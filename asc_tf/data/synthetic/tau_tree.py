@@ -157,9 +157,9 @@ def _first_clips(name, takes, clips, seed):
             "of a recording; lower dataset.train_clips or dataset.test_clips."
         )
     chosen = set()
-    for take in splits.balanced(takes, seed=seed):
-        if clips <= 0:
-            break
+    order = splits.balanced(takes, seed=seed)
+    while clips > 0:
+        take = next(order)
         chosen.add(take._replace(clips=min(take.clips, clips)))
         clips -= take.clips
     return chosen
