@@ -67,10 +67,10 @@ def format_lines(tree: Mapping[str, Any]) -> list[str]:
     ends = [f"{end}: {_words(tree[end])}" for end in ("input", "output")]
     lines = [*ends, f"        {TO_INPUT}", f"        {FROM_OUTPUT}"]
     lines += [
-        f"size as the DCASE challenge counts: {counted['parameters']:,} parameters, {counted['bytes']:,} bytes, "
-        f"{counted['macs']:,} MACs (rule {counted['rule']}); {verdict} of {MAX_BYTES:,} bytes and {MAX_MACS:,} MACs",
-        f"the file: {size['file']:,} bytes, {size['parameters']:,} of them parameters as stored (biases in 32 bits); "
-        f"it computes {tree['macs']:,} MACs with batch norms folded (rule F)",
+        f"size: {counted['parameters']:,} parameters, {counted['bytes']:,} bytes, {counted['macs']:,} MACs (rule "
+        f"{counted['rule']}); {verdict} of the DCASE challenge, {MAX_BYTES:,} bytes and {MAX_MACS:,} MACs",
+        f"file: {size['file']:,} bytes, {size['parameters']:,} of them parameters as stored (biases in 32 bits); "
+        f"{tree['macs']:,} MACs as it computes, with batch norms folded (rule F)",
     ]
     return [*lines, *in_float]
 
