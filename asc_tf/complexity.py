@@ -7,8 +7,9 @@ Rules:  T  the challenge's counter with PyTorch: weights and biases at every out
            convolution, everything else once; running statistics are no parameters.
         F  the same with batch norms folded into convolutions, as in an int8 file.
         K  its counter with Keras: all weights, and half of the float operations of TensorFlow's profiler.
-Limits are held against the chosen rule's MACs and one byte a parameter, as the challenge's reports count;
-of a .tflite file against rule F and the bytes as stored, biases in 32 bits.
+Limits are held against the chosen rule's MACs and one byte a parameter, four where the recipe's [quantise] leaves it
+in float; of a .tflite file against rule T where model.json beside it describes it, else against what the file shows:
+rule F, and one byte for a bias as for a weight.
 """
 
 import argparse
@@ -36,27 +37,86 @@ def _complexity(options: argparse.Namespace) -> int:
     from asc_tf.cost import measure
 
     if Path(options.what).suffix == ".tflite":
-        lines, fits = measure.tflite_report(options.what)
+        lines, fits = measure.tflite_report(options.what, _counted(Path(options.what)))
     else:
-        lines, fits = measure.network_report(_network(options), options.rule)
+        counted = _members(options)
+        networks, float_layers = ({name: pair[at] for name, pair in counted.items()} for at in (0, 1))
+        if len(networks) > 1:
+            lines, fits = measure.system_report(networks, options.rule, float_layers)
+        else:
+            lines, fits = measure.network_report(*networks.values(), options.rule, *float_layers.values())
     print("\n".join(lines))
     return command_line.OK if fits else command_line.OVER_LIMITS
 
 
-def _network(options: argparse.Namespace) -> object:
-    """The untrained network of a recipe, or of the recipe and classes of a run folder."""
-    from asc_tf import build
+def _members(options: argparse.Namespace) -> dict[str, tuple[object, list[str]]]:
+    """(untrained network, its layers in float) of a recipe or a run folder by name; of a system those of all members."""
     from asc_tf.errors import UserError
+    from asc_tf.inference.system import TrainedSystem, load_run
     from asc_tf.recipe import resolve
-    from asc_tf.runs import folder
 
     if not Path(options.what).is_dir():
         recipe = resolve.load(options.what, **command_line.recipe_options(options))
-        return build.checked_network(recipe, options.classes or TAU_CLASSES)
-    if options.overrides or options.classes:
-        raise UserError(f"{options.what}: a run has its own recipe and classes; leave --set and --classes out.")
-    run = folder.load(options.what)
-    return build.checked_network(run.recipe, len(run.labels))
+        return _of_recipe(recipe, options.classes or TAU_CLASSES)
+    if options.overrides or options.classes or options.data or options.small:
+        raise UserError(f"{options.what}: a run has its own recipe and classes; leave the other options out.")
+    run = load_run(options.what)
+    if isinstance(run, TrainedSystem):
+        return {member.path.name: _of_run(member.folder) for member in run.members}
+    return {run.path.name: _of_run(run.folder)}
+
+
+def _of_recipe(recipe, classes):
+    from asc_tf import build
+    from asc_tf.recipe import resolve
+    from asc_tf.runs import folder
+
+    if not recipe.member:
+        return {recipe.name: (build.checked_network(recipe, classes), _float_layers(recipe, classes))}
+    networks = {}
+    for entry, recipes in zip(recipe.member, resolve.members(recipe), strict=True):
+        if entry.run:
+            networks[entry.run] = _of_run(folder.load(entry.run))
+        for one in recipes:
+            name = one.name if len(recipes) == 1 else f"{one.name} {one.seed}"
+            networks[name] = build.checked_network(one, classes), _float_layers(one, classes)
+    return networks
+
+
+def _of_run(run):
+    from asc_tf import build
+    from asc_tf.runs import layout
+
+    network = build.checked_network(run.recipe, len(run.labels))
+    if run.has(layout.METADATA):
+        return network, run.read_json(layout.METADATA)["float_layers"]
+    return network, _float_layers(run.recipe, len(run.labels))
+
+
+def _float_layers(recipe, classes):
+    """Names of the layers that the recipe's int8 file has in float; none without [quantise]."""
+    if not recipe.quantise:
+        return []
+    from asc_tf import build
+    from export.quantisation import qat
+
+    return qat.check(build.network(recipe, classes, foldable=True), recipe.quantise.float_layers)
+
+
+def _counted(file):
+    """The challenge's counts in the JSON file beside a .tflite file, where that describes it; otherwise None."""
+    import hashlib
+    import json
+
+    description = file.with_suffix(".json")
+    if not (file.is_file() and description.is_file()):
+        return None
+    try:
+        tree = json.loads(description.read_text())
+    except ValueError:
+        return None
+    belongs = isinstance(tree, dict) and tree.get("sha256") == hashlib.sha256(file.read_bytes()).hexdigest()
+    return tree.get("challenge") if belongs else None
 
 
 if __name__ == "__main__":

@@ -1,3 +1,6 @@
+import hashlib
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -96,12 +99,15 @@ def test_the_program_prints_every_rule_and_the_limits(capsys):
     assert program(["esc10_cp_mobile"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "T 61,148 29,419,156" in printed and "F 59,794 30,216,768" in printed
-    assert "61,148 of 128,000 bytes: fits" in printed and "MACs 29,419,156 of 30,000,000: fits" in printed
+    assert "61,148 of 128,000 bytes: fits" in printed and "MACs, rule T 29,419,156 of 30,000,000: fits" in printed
 
 
 def test_a_network_over_a_limit_is_marked_and_gives_its_exit_status(capsys):
-    assert program(["quickstart", "--set", "model.width=64"]) == 1
-    assert capsys.readouterr().out.count("OVER") == 2  # 228,340 parameters and 30,949,844 MACs
+    assert program(["quickstart", "--set", "model.width=64", "--set", "model.grn=true"]) == 1
+    printed = capsys.readouterr().out
+    assert printed.count("OVER") == 2 and "30,949,844 of" in printed
+    # Its [quantise] leaves the scale and shift of six response norms in float.
+    assert "(12 in float)" in printed and f"{228_340 + 12 + 3 * 12:,} of" in printed
 
 
 def test_a_run_is_counted_with_its_classes(tmp_path, capsys):
@@ -113,15 +119,49 @@ def test_a_run_is_counted_with_its_classes(tmp_path, capsys):
     assert program([str(run.path), "--set", "model.width=64"]) == 2
 
 
-def test_the_program_counts_tflite_files(tmp_path, capsys):
+def test_a_runs_layers_in_float_are_those_of_its_int8_file(tmp_path, capsys):
+    run = run_folder.create(tmp_path / "run", recipe.load("esc10_cp_mobile", ["model.grn=true"]), resume=False)
+    run.write("labels.txt", "".join(f"class {number}\n" for number in range(10)))
+    run.write("export/model.json", json.dumps({"float_layers": ["b1_grn", "b2_grn"]}))
+    assert program([str(run.path)]) == 0
+    assert f"{61_160 + 3 * 4:,} of 128,000" in capsys.readouterr().out
+
+
+def test_the_program_counts_tflite_files(tflite_file, capsys):
+    assert program([str(tflite_file)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    # 3 weights and 3 biases at 8 positions, in floats; 8 values in and 24 out.
+    assert "total 6 48" in printed and "24 of 128,000 bytes" in printed and "activations at least 128 bytes" in printed
+    assert "MACs, rule F 48 of" in printed and "Counted after fusion" in printed
+
+
+@pytest.mark.parametrize(("macs", "status"), [(29_419_156, 0), (30_000_001, 1)])
+def test_a_tflite_file_is_judged_by_the_description_that_belongs_to_it(tflite_file, capsys, macs, status):
+    counted = {"parameters": 61_148, "bytes": 61_148, "macs": macs, "rule": "T"}
+    digest = hashlib.sha256(tflite_file.read_bytes()).hexdigest()
+    tflite_file.with_suffix(".json").write_text(json.dumps({"sha256": digest, "challenge": counted}))
+    assert program([str(tflite_file)]) == status
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "parameters of the network 61,148" in printed and "61,148 of 128,000 bytes: fits" in printed
+    assert f"MACs, rule T {macs:,} of 30,000,000" in printed and "computed by the file, rule F 48," in printed
+    assert "parameters as stored 24 bytes" in printed and "Counted after fusion" not in printed
+
+
+@pytest.mark.parametrize("text", ["no JSON", "[]", '{"labels": []}', '{"sha256": "of another file", "challenge": 1}'])
+def test_a_description_of_something_else_is_not_read(tflite_file, capsys, text):
+    tflite_file.with_suffix(".json").write_text(text)
+    assert program([str(tflite_file)]) == 0
+    assert "Counted after fusion" in capsys.readouterr().out
+
+
+@pytest.fixture
+def tflite_file(tmp_path):
+    """A float convolution of 3 channels, 1 x 1, on inputs of 4 x 2 x 1."""
     function = tf.function(lambda x: tf.nn.conv2d(x, tf.ones((1, 1, 1, 3)), 1, "SAME"))
     concrete = function.get_concrete_function(tf.TensorSpec((1, 4, 2, 1), tf.float32))
     file = tmp_path / "network.tflite"
     file.write_bytes(tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module()).convert())
-    assert program([str(file)]) == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    # 3 weights and 3 biases at 8 positions, in floats; 8 values in and 24 out.
-    assert "total 6 48" in printed and "24 of 128,000 bytes" in printed and "activations at least 128 bytes" in printed
+    return file
 
 
 @pytest.mark.parametrize("what", ["absent.tflite", "no_recipe", "."])

@@ -5,8 +5,9 @@ import zipfile
 
 import pytest
 
-from asc_tf import prepare
+from asc_tf import dataset, prepare
 from asc_tf.data.download import archives
+from asc_tf.data.synthetic import audioset_tree, tau_tree, write
 
 
 @pytest.fixture
@@ -68,3 +69,19 @@ def test_the_table_of_tau_2022_is_complete():
     assert len({part.name for part in parts}) == len({part.md5 for part in parts}) == 18
     assert all(len(part.md5) == 32 and set(part.md5) <= set("0123456789abcdef") for part in parts)
     assert sum(part.confirmed for part in parts) == 4
+
+
+def test_a_made_up_set_laid_out_as_tau_is_followed_by_its_folder(tmp_path, monkeypatch, capsys):
+    def write_tables(folder, locations, **_):
+        (folder / "evaluation_setup").mkdir(parents=True)
+        write._write_tables(folder, locations)
+
+    monkeypatch.setattr(tau_tree, "write_scenes", write_tables)
+    monkeypatch.setattr(audioset_tree, "write", lambda folder, **_: folder.mkdir())
+    monkeypatch.setattr(dataset, "prepare", lambda *_: [])
+    settings = ("layout=tau2022", "train_clips=1200", "test_clips=60", f"root={tmp_path}")
+    sets = [word for setting in settings for word in ("--set", f"dataset.{setting}")]
+    assert prepare.main(["quickstart", *sets]) == 0
+    folder = tmp_path / "seed1-train1200-test60-tau2022-v1"
+    assert f"use them by:  asc-tf train RECIPE --data {folder}\n" in capsys.readouterr().out
+    assert (folder / "tau2022/meta.csv").is_file()

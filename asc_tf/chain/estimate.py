@@ -21,6 +21,7 @@ from asc_tf.inference.run import TrainedRun
 from asc_tf.runs import layout, times
 from asc_tf.runs.folder import RunFolder
 from export.device import tflm
+from export.quantisation import metadata
 
 EVALUATED = ("float", "quantised", "tflite")  # forms that are computed on the test split
 WARM_UP = 8  # steps of which the clips were prepared while the first was traced
@@ -206,7 +207,7 @@ def _device_warnings(name, run):
     """Limits of the challenge and operations without a kernel, of the rehearsed int8 file."""
     lines = []
     if run.has(layout.METADATA):
-        lines += [f"WARNING: {name}: {text}" for text in run.read_json(layout.METADATA).get("warnings", [])]
+        lines += [f"WARNING: {name}: {text}" for text in metadata.limit_warnings(run.read_json(layout.METADATA))]
     if run.has(layout.INT8):
         try:
             tflm.count_operations((run.path / layout.INT8).read_bytes())

@@ -257,9 +257,8 @@ class Rehearsal(Chain):
             raise UserError(f"rehearsal: {where}: {error}") from error
         except (tf.errors.ResourceExhaustedError, MemoryError) as error:
             size = self._stage.recipe.train.batch_size
-            raise UserError(
-                f"rehearsal: {where}, phase {self._phase}: out of memory: train.batch_size = {size} does not fit; lower it."
-            ) from error
+            reason = f"out of memory: train.batch_size = {size} does not fit; lower it"
+            raise UserError(f"rehearsal: {where}, phase {self._phase}: {reason}.") from error
         except (tf.errors.OpError, ValueError, NotImplementedError) as error:
             reason = str(error).strip().splitlines()[0]
             raise UserError(

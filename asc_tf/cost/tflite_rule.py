@@ -13,6 +13,7 @@ from asc_tf.tflite import _compat
 from asc_tf.tflite import file as tflite_file
 
 PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL")
+BIASES = ("int32", "int64")  # types that only the biases of quantised operations have
 ITEM_BITS = {"int4": 4, "int8": 8, "uint8": 8, "bool": 8, "int16": 16, "float16": 16, "int64": 64, "float64": 64}
 
 
@@ -36,6 +37,19 @@ def rows(content: bytes) -> list[Row]:
         if parameters or macs:
             result.append(Row((output.name or b"").decode(), name, tuple(output.shape[1:]), parameters, macs))
     return result
+
+
+def challenge_bytes(content: bytes) -> int:
+    """Bytes of the parameters as the challenge counts them: one for a bias of 32 or 64 bits, others as stored.
+
+    Args:
+        content: Bytes of a .tflite file.
+    """
+    model, graph = tflite_file.graph(content)
+    used = {index for operator in graph.operators for index in tflite_file.parameters(model, graph, operator)}
+    biases = {index for index in used if tflite_file.TYPES[graph.tensors[index].type] in BIASES}
+    weights = sum(tensor_bytes(graph.tensors[index]) for index in used - biases)
+    return weights + sum(_elements(graph.tensors[index]) for index in biases)
 
 
 def peak_bytes(content: bytes) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from asc_tf import build, dataset, metrics
-from asc_tf.cost import measure
+from asc_tf.cost import challenge
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
 from asc_tf.evaluation import confusion, tables
@@ -16,7 +16,6 @@ from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import TrainedSystem
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
-from asc_tf.tflite import file as tflite
 
 NETWORKS = {"float": "float", "int8": "tflite"}  # name in the report -> form of the run
 
@@ -191,7 +190,9 @@ def scores(data: LoadedDataset, rows: np.ndarray, labels: np.ndarray, probabilit
 
 
 def _cost(run, name):
-    """{"parameters", "bytes" of parameters, "macs"}."""
-    parameters, macs = measure.measure(run.network)
-    parameter_bytes = 4 * parameters if name == "float" else tflite.parameter_bytes(tflite.read(run.path / layout.INT8))
-    return {"parameters": parameters, "bytes": parameter_bytes, "macs": macs}
+    """{"parameters", "bytes" of parameters, "macs"} as the challenge counts; the float network has all in float."""
+    counted = challenge.count(
+        run.network, run.folder.read_json(layout.METADATA)["float_layers"] if name == "int8" else ()
+    )
+    all_in_float = {"bytes": challenge.parameter_bytes(counted.parameters, in_float=counted.parameters)}
+    return counted._asdict() | (all_in_float if name == "float" else {})

@@ -40,7 +40,19 @@ def evaluation(report: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) 
         _row(f"parameter bytes (limit {MAX_BYTES:,})", [_limited(report[n]["cost"]["bytes"], MAX_BYTES) for n in names])
     ]
     lines += [_row(f"MACs (limit {MAX_MACS:,})", [_limited(report[n]["cost"]["macs"], MAX_MACS) for n in names])]
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *_counting_lines(report)])
+
+
+def _counting_lines(report):
+    """What the costs in a report are."""
+    counts = {
+        "float": "four bytes a parameter, the limit holds for a network submitted in float32",
+        "int8": "one byte a parameter, four in layers that stay in float",
+    }
+    kinds = [f"{name}: {text}" for name, text in counts.items() if name in report]
+    lines = ["costs as the DCASE challenge counts, MACs before batch norms are folded (rule T)", *kinds]
+    members = next(iter(report.values())).get("members", {})
+    return [*lines, f"costs and limits are those of all {len(members)} members together"] if members else lines
 
 
 def counts(listing: Listing) -> str:

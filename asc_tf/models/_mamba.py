@@ -147,7 +147,16 @@ class ParallelMamba(layers.Layer):
         name: Of the layer.
         trainable: Whether the weights are trained.
         dtype: Of the projections and the convolution.
+
+    Attributes:
+        weights_of_parts: Names of the weights of those parts that are in float in its int8 form, by the part's name.
     """
+
+    weights_of_parts = {
+        "norm": ("norm_weight", "norm_bias"),
+        "scan": ("mamba_dt_proj_bias", "mamba_A_log", "mamba_D"),
+        "norm_again": ("skip_scale", "norm_weight", "norm_bias"),
+    }
 
     def __init__(
         self,

@@ -1,13 +1,15 @@
 """Description of a model file for the program that runs it on a device, beside the file as JSON."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from asc_tf import build
-from asc_tf.cost import tflite_rule
+from asc_tf.cost import challenge, tflite_rule
 from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 from asc_tf.cost.rows import total
 from asc_tf.runs.folder import RunFolder
@@ -17,11 +19,15 @@ TO_INPUT = "q = clip(round(x / scale) + zero_point, -128, 127) of every value x 
 FROM_OUTPUT = "logit = (q - zero_point) * scale; the scene is the label of the largest"
 
 
-def tree(run: RunFolder, content: bytes, float_layers: Sequence[str]) -> dict[str, Any]:
+def tree(run: RunFolder, network: keras.Model, content: bytes, float_layers: Sequence[str]) -> dict[str, Any]:
     """Labels, settings of the front end, quantisation of input and output, and cost of an int8 file.
+
+    "challenge" is the cost of the network as the DCASE challenge counts it, before batch norms are folded; "bytes" and
+    "macs" are those of the file.
 
     Args:
         run: Run of the network.
+        network: Its Keras 3 network.
         content: Bytes of its int8 file.
         float_layers: Names of its layers in float.
 
@@ -39,6 +45,8 @@ def tree(run: RunFolder, content: bytes, float_layers: Sequence[str]) -> dict[st
         "input": _tensor(input_details) | {"axes": "1, bands, frames, channels", "quantise": TO_INPUT},
         "output": _tensor(output_details) | {"axes": "1, classes", "dequantise": FROM_OUTPUT},
         "float_layers": list(float_layers),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "challenge": challenge.count(network, float_layers)._asdict() | {"rule": challenge.RULE},
         "bytes": {
             "file": len(content),
             "parameters": tflite_file.parameter_bytes(content),
@@ -54,13 +62,17 @@ def format_lines(tree: Mapping[str, Any]) -> list[str]:
     Args:
         tree: As the function `tree` returns it.
     """
-    size, limits = tree["bytes"], f"of {MAX_BYTES:,} bytes and {MAX_MACS:,} MACs of the DCASE challenge"
+    size, counted, in_float = tree["bytes"], tree["challenge"], float_layer_lines(tree["float_layers"])
+    verdict = "over the limits" if limit_warnings(tree) else "within the limits"
     ends = [f"{end}: {_words(tree[end])}" for end in ("input", "output")]
     lines = [*ends, f"        {TO_INPUT}", f"        {FROM_OUTPUT}"]
     lines += [
-        f"size: {size['file']:,} bytes of file, {size['parameters']:,} of parameters, {tree['macs']:,} MACs; {limits}"
+        f"size: {counted['parameters']:,} parameters, {counted['bytes']:,} bytes, {counted['macs']:,} MACs (rule "
+        f"{counted['rule']}); {verdict} of the DCASE challenge, {MAX_BYTES:,} bytes and {MAX_MACS:,} MACs",
+        f"file: {size['file']:,} bytes, {size['parameters']:,} of them parameters as stored (biases in 32 bits); "
+        f"{tree['macs']:,} MACs as it computes, with batch norms folded (rule F)",
     ]
-    return [*lines, *float_layer_lines(tree["float_layers"])]
+    return [*lines, *in_float]
 
 
 def float_layer_lines(names: Sequence[str]) -> list[str]:
@@ -83,11 +95,9 @@ def limit_warnings(tree: Mapping[str, Any]) -> list[str]:
     Args:
         tree: As the function `tree` returns it.
     """
-    costs = ((tree["bytes"]["parameters"], MAX_BYTES, "bytes of parameters"), (tree["macs"], MAX_MACS, "MACs"))
+    over = challenge.over_limits(tree["challenge"]["bytes"], tree["challenge"]["macs"])
     return [
-        f"{cost:,} {unit} are more than the DCASE challenge's {most:,}: not to be submitted; make the network smaller."
-        for cost, most, unit in costs
-        if cost > most
+        f"{text}, the limit of the DCASE challenge: not to be submitted; make the network smaller." for text in over
     ]
 
 

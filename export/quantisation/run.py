@@ -52,7 +52,7 @@ def quantise(
     content = convert.convert(quantised)
     run.folder.write(layout.INT8, content)
     float_layers = convert.layers_in_float(content, convert.unquantised_layers(quantised))
-    tree = metadata.tree(run.folder, content, float_layers)
+    tree = metadata.tree(run.folder, run.network, content, float_layers)
     run.folder.write_json(layout.METADATA, tree)
     warnings = [f"WARNING: {text}" for text in metadata.limit_warnings(tree)]
     print("\n".join([*metadata.format_lines(tree), *warnings]), flush=True)

@@ -3,8 +3,8 @@
 A split has whole recordings and about the same shares of scenes, cities and devices as the whole training split.
 """
 
-from collections import Counter, defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,46 +55,45 @@ def nested(takes: Sequence[Take], *, shares: Mapping[str, float], seed: int) -> 
     Returns:
         {split: its takes}; each is the shortest beginning of one balanced order that has its share of the clips.
     """
-    order = balanced(takes, seed=seed)
+    order = list(balanced(takes, seed=seed))
     ends = np.cumsum([take.clips for take in order])
     return {
         name: set(order[: 1 + int(np.searchsorted(ends, share * ends[-1] - 0.5))]) for name, share in shares.items()
     }
 
 
-def balanced(takes: Sequence[Take], *, seed: int) -> list[Take]:
-    """An order of which every beginning has about the shares of scenes, cities and devices of the whole.
+def balanced(takes: Sequence[Take], *, seed: int) -> Iterator[Take]:
+    """Yields takes in an order of which every beginning has about the whole's shares of scenes, cities and devices.
 
     Args:
         takes: The takes.
         seed: The same takes and the same seed give the same order.
+
+    Yields:
+        Each take once.
     """
     shuffled = [takes[index] for index in np.random.default_rng(seed).permutation(len(takes))]
-    strata, shares = _strata(shuffled)
-    clips = np.array([take.clips for take in shuffled], float)
+    counts, shares = _counts(shuffled)
     queues = defaultdict(deque)  # takes that differ in neither scene, city nor device
     for index, take in enumerate(shuffled):
         queues[take[:3]].append(index)
-    candidates, reached, order = [queue.popleft() for queue in queues.values()], np.zeros(len(shares)), []
+    candidates, total = [queue.popleft() for queue in queues.values()], np.zeros(len(shares))
     while candidates:
-        # Squared distance of the counts from their shares, were the candidate next, relative to the shares.
-        counts = reached + strata[candidates] * clips[candidates, None]
-        goals = shares * counts.sum(axis=1, keepdims=True) / 3  # a take is of three strata
-        index = candidates.pop(int(np.argmin(((counts - goals) ** 2 / shares).sum(axis=1))))
-        reached = reached + strata[index] * clips[index]
-        order.append(shuffled[index])
+        index = candidates.pop(_nearest(total + counts[candidates], shares))
+        total = total + counts[index]
+        yield shuffled[index]
         if queue := queues[shuffled[index][:3]]:
             candidates.append(queue.popleft())
-    return order
 
 
-def _strata(takes):
-    """((takes, strata) whether a take is of a scene, city or device; (strata,) their shares of the clips)."""
-    shares = Counter()
-    for take in takes:
-        shares.update(dict.fromkeys(take[:3], take.clips))
-    names = sorted(shares)
-    whole = sum(take.clips for take in takes)
-    return np.array([[name in take[:3] for name in names] for take in takes]), np.array(
-        [shares[name] / whole for name in names]
-    )
+def _counts(takes):
+    """((takes, strata) clips of each scene, city and device; (strata,) their shares of all clips)."""
+    names = sorted({name for take in takes for name in take[:3]})
+    counts = np.array([[take.clips * (name in take[:3]) for name in names] for take in takes], float)
+    return counts, counts.sum(axis=0) / sum(take.clips for take in takes)
+
+
+def _nearest(totals, shares):
+    """Index of the totals (candidates, strata) with the least squared distance from the shares, relative to them."""
+    goals = shares * totals.sum(axis=1, keepdims=True) / 3  # a clip is of three strata
+    return int(np.argmin(((totals - goals) ** 2 / shares).sum(axis=1)))

@@ -1,12 +1,15 @@
 """Synthetic scenes as a tree of TAU Urban Acoustic Scenes 2022 Mobile with the training splits of DCASE 2024 Task 1."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from asc_tf.data.synthetic import places, splits
+from asc_tf.data.synthetic.devices import DEVICES
 from asc_tf.data.synthetic.places import Location
+from asc_tf.data.synthetic.scenes import SCENES
 from asc_tf.data.synthetic.splits import Take
 from asc_tf.data.synthetic.synthesis import SECONDS
 from asc_tf.data.synthetic.write import write as write_scenes
@@ -108,7 +111,7 @@ def _rows(chosen, takes):
 def _check(train_clips, shares):
     name, share = min(shares.items(), key=lambda item: item[1])
     if train_clips * share < FEWEST_CLIPS:
-        least = -int(-FEWEST_CLIPS // share)
+        least = math.ceil(FEWEST_CLIPS / share)
         raise UserError(
             f'dataset.train_clips = {train_clips} must be at least {least} with layout "tau2022", '
             f"so that {name} ({share:.0%}) has every scene."
@@ -137,7 +140,7 @@ def _takes(name, files):
     segments = defaultdict(set)
     for file in files:
         parts = file.removeprefix("audio/").removesuffix(".wav").split("-")
-        if len(parts) != 6 or not (parts[3] + parts[4]).isdecimal():
+        if len(parts) != 6 or not (parts[3] + parts[4]).isdecimal() or not _known(parts[0], parts[5]):
             rule = "audio/scene-city-location-recording-segment-device.wav"
             raise UserError(f"dataset.splits_folder: {name}: '{file}' is not {rule}; take the official list.")
         scene, city, place, recording, segment, device = parts
@@ -146,6 +149,10 @@ def _takes(name, files):
         Take(*key, next(n for n in range(SECONDS + 1) if n == SECONDS or n not in has)) for key, has in segments.items()
     )
     return [take for take in counted if take.clips]
+
+
+def _known(scene, device):
+    return scene in SCENES and device in DEVICES
 
 
 def _first_clips(name, takes, clips, seed):
@@ -157,9 +164,9 @@ def _first_clips(name, takes, clips, seed):
             "of a recording; lower dataset.train_clips or dataset.test_clips."
         )
     chosen = set()
-    for take in splits.balanced(takes, seed=seed):
-        if clips <= 0:
-            break
+    order = splits.balanced(takes, seed=seed)
+    while clips > 0:
+        take = next(order)
         chosen.add(take._replace(clips=min(take.clips, clips)))
         clips -= take.clips
     return chosen
