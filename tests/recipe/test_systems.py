@@ -5,6 +5,7 @@ import re
 import tomllib
 from fnmatch import fnmatch
 
+import keras
 import pytest
 
 from asc_tf import build
@@ -89,7 +90,10 @@ def test_a_split_of_the_command_reaches_the_whole_chain(name):
 
 @pytest.mark.parametrize(("name", "rule", "parameters", "macs"), COSTS)
 def test_costs_are_those_of_the_sources_to_the_digit(name, rule, parameters, macs):
-    cost = measure.measure(build.checked_network(chain(name)[0], 10), rule)
+    network = build.checked_network(chain(name)[0], 10)
+    if rule == "K":  # the report counts the softmax too
+        network = keras.Model(network.inputs, keras.layers.Softmax()(network.output))
+    cost = measure.measure(network, rule)
     assert (cost.parameters, cost.macs) == (parameters, macs)
 
 
