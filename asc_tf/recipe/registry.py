@@ -6,6 +6,7 @@ a part.
 """
 
 import ast
+import functools
 import importlib
 import inspect
 import types
@@ -35,7 +36,7 @@ def names(kind: str) -> list[str]:
     """
     package, entry_function = KINDS[kind]
     files = sorted((Path(__file__).parents[1] / package.replace(".", "/")).glob("[!_]*.py"))
-    return [file.stem for file in files if entry_function in _functions(file)]
+    return [file.stem for file in files if entry_function in _functions(file.read_text())]
 
 
 def module(kind: str, name: str) -> types.ModuleType:
@@ -94,8 +95,9 @@ def check_settings(
     return {key: _typed(f"{where}: {key}", value, types_of.get(key)) for key, value in (defaults | settings).items()}
 
 
-def _functions(file):
-    return {node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)}
+@functools.cache  # the sources of all models are parsed for every part of every recipe of a chain
+def _functions(source):
+    return {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
 
 
 def _typed(where, value, hint):
