@@ -50,7 +50,7 @@ def _complexity(options: argparse.Namespace) -> int:
 
 
 def _members(options: argparse.Namespace) -> dict[str, tuple[object, list[str]]]:
-    """(untrained network, its layers in float) of a recipe or a run folder by name; of a system those of all members."""
+    """(untrained network, its layers in float) by name: of a recipe or a run folder, or of all members of a system."""
     from asc_tf.errors import UserError
     from asc_tf.inference.system import TrainedSystem, load_run
     from asc_tf.recipe import resolve

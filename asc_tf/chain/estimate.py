@@ -25,7 +25,7 @@ from export.quantisation import metadata
 
 EVALUATED = ("float", "quantised", "tflite")  # forms that are computed on the test split
 WARM_UP = 8  # steps of which the clips were prepared while the first was traced
-MEASURED_S, CLIPS = 1.5, (32, 1024)  # time for which, and number of clips on which, a form is measured
+BATCH = 32  # clips of a batch in which a form is measured
 MOST_MEMORY = 0.8  # share of the machine's
 WORKERS_S = 4.0  # until worker processes have started
 
@@ -130,29 +130,31 @@ def steady(steps_s: Sequence[float]) -> float:
     return float(np.mean(later[skipped:]))
 
 
-def seconds_a_clip(folder: RunFolder, data: LoadedDataset) -> dict[str, float]:
+def seconds_a_clip(folder: RunFolder, data: LoadedDataset, budget_s: float) -> dict[str, float]:
     """Measures the seconds that a run takes for a clip, from wave to logits, in every form that is evaluated.
 
     Args:
         folder: The run.
-        data: A dataset whose test split, repeated as needed, is computed.
+        data: A dataset whose test split, repeated, is computed.
+        budget_s: Seconds for which a form is measured; one batch may take longer.
     """
     run = TrainedRun(folder)
+    source = build.source(run.recipe, data, np.resize(data.test, BATCH))
+    inputs = build.evaluation_batches(folder, source, BATCH).repeat()
+    functions = {form: run.form(form) for form in EVALUATED if form in run.forms} | {"front end": tf.identity}
+    return {name: _seconds_a_batch(function, inputs, budget_s) / BATCH for name, function in functions.items()}
 
-    def measure(function):
-        def seconds(count):
-            source = build.source(run.recipe, data, np.resize(data.test, count))
-            start_s = time.monotonic()
-            for inputs in build.evaluation_batches(folder, source):
-                function(inputs)
-            return time.monotonic() - start_s
 
-        seconds(CLIPS[0])  # traces
-        count = int(np.clip(MEASURED_S * CLIPS[0] / seconds(CLIPS[0]), *CLIPS))
-        return seconds(count) / count
-
-    forms = {form: measure(run.form(form)) for form in EVALUATED if form in run.forms}
-    return forms | {"front end": measure(tf.identity)}
+def _seconds_a_batch(function, inputs, budget_s):
+    """Mean seconds of a batch after the first ones, of which the first traces and the others are prefetched."""
+    ends_s = []
+    for x in inputs:
+        function(x)
+        ends_s.append(time.monotonic())
+        if len(ends_s) > 1 and ends_s[-1] - ends_s[0] > budget_s:
+            break
+    skipped = min(WARM_UP, (len(ends_s) - 1) // 2)
+    return (ends_s[-1] - ends_s[skipped]) / (len(ends_s) - 1 - skipped)
 
 
 def table(estimates: Sequence[Estimate]) -> str:

@@ -236,7 +236,7 @@ class Rehearsal(Chain):
             steps_s=self._clock.steps_s,
             epoch_s=self._clock.epoch_s,
             quantisation_steps_s=np.diff(self._quantisation_ends_s).tolist(),
-            clip_s=estimate.seconds_a_clip(run, data),
+            clip_s=estimate.seconds_a_clip(run, data, self.budget_s / 5),
             bytes=sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file()),
         )
 
@@ -244,7 +244,7 @@ class Rehearsal(Chain):
         """Seconds that a stage takes for a clip, measured where it was not rehearsed."""
         if short.path not in self.measured:
             data = self.load(short.recipe)
-            self.measured[short.path] = Measured(clip_s=estimate.seconds_a_clip(short.run, data))
+            self.measured[short.path] = Measured(clip_s=estimate.seconds_a_clip(short.run, data, self.budget_s / 5))
         return self.measured[short.path].clip_s[form]
 
     @contextlib.contextmanager
