@@ -35,10 +35,11 @@ class RehearsalData:
 
     Attributes:
         notes: What is absent and was made up, a line each.
+        measured: What was measured of the rehearsed stages, by the paths of their runs.
     """
 
     def __init__(self, scratch: Path):
-        self.scratch, self.notes = scratch, []
+        self.scratch, self.notes, self.measured = scratch, [], {}
         self._listings, self._loaded, self._sizes = {}, {}, {}
 
     def sizes(self, recipe: Recipe) -> Sizes:

@@ -33,13 +33,17 @@ BUDGET_S = 10.0  # for which the steps of a stage are measured
 STEPS = (3, 60)  # of a stage, at least and at most
 
 
-def rehearse(recipe: Recipe, out: Path, *, budget_s: float = BUDGET_S) -> list[Estimate]:
+def rehearse(
+    recipe: Recipe, out: Path, *, budget_s: float = BUDGET_S, data: RehearsalData | None = None
+) -> list[Estimate]:
     """Rehearses a recipe and prints what its real run will take.
 
     Args:
         recipe: The recipe.
         out: The run folder of the real run, which is not touched; runs beside it are reused as in the real run.
         budget_s: Seconds for which the steps of a stage are measured; the least number of steps may take longer.
+        data: Small datasets and rehearsed stages of other rehearsals, which are reused; by default a folder that is
+            removed at the end.
 
     Returns:
         The estimates of all stages that are still to be trained, in order.
@@ -48,7 +52,7 @@ def rehearse(recipe: Recipe, out: Path, *, budget_s: float = BUDGET_S) -> list[E
         UserError: Something is wrong in a stage, which the message names.
     """
     with tempfile.TemporaryDirectory(prefix="asc_tf_rehearsal_") as scratch:
-        data = RehearsalData(Path(scratch))
+        data = data or RehearsalData(Path(scratch))
         last = stages(recipe, out)
         sizes = {stage: data.sizes(stage.recipe) for stage in in_order(last, to_do=True) if not stage.recipe.member}
         print(plan.table(last, sizes), flush=True)
@@ -106,7 +110,7 @@ class Rehearsal(Chain):
     """
 
     def __init__(self, last: Stage, data: RehearsalData, budget_s: float):
-        self.data, self.budget_s, self.measured = data, budget_s, {}
+        self.data, self.budget_s, self.measured = data, budget_s, data.measured
         self._short, self._by_kind = {}, {}
         super().__init__(self._shortened(last))
 

@@ -87,8 +87,8 @@ def _check_sections(tree):
 def _check_init(section):
     if (section.recipe is None) == (section.run is None):
         raise UserError("init: give either the recipe whose run training starts from, or the run; one of the two.")
-    if section.run and section.same_data:
-        raise UserError("init: same_data is for a recipe that is trained; a run was trained on its own: leave it out.")
+    if section.run and (section.same_data or section.seed is not None):
+        raise UserError("init: same_data and seed are for a recipe that is trained; a run has its own: leave them out.")
 
 
 def _check_members(members):

@@ -88,10 +88,11 @@ def referenced(recipe: Recipe, name: str) -> Recipe:
 
 
 def initial(recipe: Recipe) -> Recipe | None:
-    """The recipe of [init] with the recipe's seed, on its data where same_data is set; None without init.recipe."""
+    """The recipe of [init], with its seed, or the recipe's, and its own data, or the recipe's; None without one."""
     if not (recipe.init and recipe.init.recipe):
         return None
-    before = dataclasses.replace(referenced(recipe, recipe.init.recipe), seed=recipe.seed)
+    seed = recipe.seed if recipe.init.seed is None else recipe.init.seed
+    before = dataclasses.replace(referenced(recipe, recipe.init.recipe), seed=seed)
     return _on_data_of(recipe, before) if recipe.init.same_data else before
 
 

@@ -95,18 +95,20 @@ class Init:
     Only weights are copied: [normalise] by = "bands" is measured anew on the data of this recipe.
 
     Args:
-        recipe: Another recipe. Its run, with this recipe's seed, is trained first where it does not exist. An imported
-            run of the same network and front end, beside this run, is taken instead.
+        recipe: Another recipe. Its run is trained first where it does not exist. An imported run of the same network
+            and front end, beside this run, is taken instead.
         run: Instead of a recipe, the folder of a finished or imported run, the same for all seeds.
         keep_head: Whether the head, which computes the logits, is copied too; the classes must be the same then.
         same_data: Whether the other recipe is trained on [dataset] and [data] of this one, as teachers are, instead of
             on its own.
+        seed: Seed of the other recipe's run, so that runs of all seeds start from one; this recipe's by default.
     """
 
     recipe: str | None = None
     run: str | None = None
     keep_head: bool = False
     same_data: bool = False
+    seed: int | None = limits(None, least=0)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,158 @@
+"""The five published systems, whole and small, on made-up scenes: each beside its student alone, in one table.
+
+Run:     python benchmarks/systems.py [--systems jku2024_s1 ...] [--splits split100 split5] [--seeds 1] [--runs FOLDER]
+Output:  benchmarks/systems.md: macro accuracy on the test split, float and int8, on seen and unseen devices, of the
+         system and of its student alone (no teachers, no earlier stages, no groups of classes), and the difference.
+Needs:   nothing: the scenes are synthesised first, in the layout of TAU 2022, 2,400 training and 1,200 test clips.
+
+The settings are those of small.toml beside the recipes. Figures do not carry over to real scenes. Finished runs are
+reused and unfinished ones resumed, so the same command continues after an interruption; after a change of the recipes
+name another folder by --runs. The rows of former commands that are in that folder stay in the table.
+"""
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SYSTEMS = ("jku2024_s1", "irmamba2024_s1", "hierarchical2024_s1", "tencent2023_s3", "ait2023")
+SPLITS = ("split100", "split5")
+PAGE = Path(__file__).parent / "systems.md"
+MADE_UP = {"seed": 1, "train_clips": 2400, "test_clips": 1200, "layout": "tau2022"}
+
+
+def made_up_data(folder: Path) -> Path:
+    """The folder of the made-up data, which is synthesised first where it is absent."""
+    from asc_tf.data.datasets import made_up
+
+    settings = {"root": str(folder), **MADE_UP}
+    made_up.listing(**settings)
+    return made_up.tree_folder(**settings)
+
+
+def train(name: str, split: str, seed: int, data: Path, folder: Path) -> dict[str, dict[str, Any]]:
+    """Trains a system and its student alone where their runs are not finished.
+
+    Args:
+        name: Recipe of the system.
+        split: Split of the training clips.
+        seed: Seed of the system.
+        data: Folder of the data.
+        folder: Folder of the runs.
+
+    Returns:
+        {"system", "alone"}: the contents of their metrics.json.
+    """
+    from asc_tf.recipe import resolve
+
+    recipe = resolve.load(name, [f"dataset.split={split}", f"seed={seed}"], data=data, small=True)
+    recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, prepared_folder=str(data / "prepared")))
+    out = folder / f"{name}-{split}-{seed}"
+    whole = finished(recipe, out / "system")
+    if not recipe.member:
+        return {"system": whole, "alone": finished(alone(recipe), out / "alone")}
+    return {"system": whole, "alone": fused_alone(recipe, out)}
+
+
+def finished(recipe: Any, out: Path) -> dict[str, Any]:
+    """The content of a run's metrics.json; the run is trained, or resumed, where it is not finished."""
+    from asc_tf.chain.train import train as train_chain
+
+    if not (out / "metrics.json").is_file():
+        train_chain(recipe, out, resume=True)
+    return json.loads((out / "metrics.json").read_text())
+
+
+def alone(recipe: Any) -> Any:
+    """A student's recipe without teachers, earlier stages and groups of classes."""
+    quantise = recipe.quantise
+    if quantise and quantise.distil_from == "teachers":
+        quantise = dataclasses.replace(quantise, distil_from="float")
+    return dataclasses.replace(recipe, init=None, teacher=(), distill=None, hierarchy=None, quantise=quantise)
+
+
+def fused_alone(recipe: Any, out: Path) -> dict[str, Any]:
+    """The report of a system's members, each trained alone, fused as the system fuses them."""
+    from asc_tf.evaluation import evaluate
+    from asc_tf.inference.run import TrainedRun
+    from asc_tf.recipe import resolve
+    from asc_tf.runs import folder
+
+    paths = []
+    for one in (one for recipes in resolve.members(recipe) for one in recipes):
+        paths.append(out / f"alone-{one.name}-{one.seed}")
+        finished(alone(one), paths[-1])
+    if not (out / "alone/metrics.json").is_file():
+        runs = [TrainedRun(folder.load(path)) for path in paths]
+        evaluate.fuse(runs, recipe.fuse.method, out / "alone")
+    return json.loads((out / "alone/metrics.json").read_text())
+
+
+def accuracy(metrics: Mapping[str, Any], form: str, group: str = "") -> float:
+    """Macro accuracy in percent of a form, "float" or "int8", on all clips or on a group of them; NaN without it."""
+    scores = metrics.get(form, {})
+    scores = scores.get(group, {}) if group else scores
+    return 100 * scores.get("macro_accuracy", np.nan)
+
+
+def row(name: str, split: str, runs: Sequence[Mapping[str, Mapping[str, Any]]]) -> str:
+    """A line of the table: means over the seeds, and their standard deviation where there are several."""
+    cells = [name, split]
+    for kind in ("alone", "system"):
+        for form, group in (("float", ""), ("int8", ""), ("int8", "seen devices"), ("int8", "unseen devices")):
+            cells.append(_spread([accuracy(run[kind], form, group) for run in runs]))
+    gains = [accuracy(run["system"], "float") - accuracy(run["alone"], "float") for run in runs]
+    return f"| {' | '.join([*cells, _spread(gains, '+'), str(len(runs))])} |"
+
+
+def _spread(values, sign=""):
+    if np.isnan(values).any():
+        return "-"
+    std = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
+    return f"{np.mean(values):{sign}.1f}{std}"
+
+
+def report(rows: Sequence[str]) -> str:
+    """The text of systems.md."""
+    head = "system | split | alone, float | int8 | int8, seen | int8, unseen | system, float | int8 | int8, seen"
+    head = f"| {head} | int8, unseen | gain, float | seeds |"
+    table = "\n".join([head, "|---" * 12 + "|", *rows])
+    return f"""# The published systems, small, on made-up scenes
+
+Written by `python benchmarks/systems.py`: macro accuracy in % on 1,200 made-up test clips, after training on 2,400
+(split100) or 5 % of them (split5) with the settings of `small.toml`. "alone" is the student without teachers, earlier
+stages and groups of classes; of ait2023 its three students, fused. "seen" and "unseen" are devices of the training.
+Figures on made-up scenes do not carry over to real ones.
+
+{table}
+"""
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--systems", nargs="+", default=SYSTEMS)
+    parser.add_argument("--splits", nargs="+", default=SPLITS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--runs", type=Path, default=Path("runs/systems"))
+    options = parser.parse_args()
+    data = made_up_data(options.runs.resolve() / "made_up")
+    known = options.runs / "results.json"
+    results = json.loads(known.read_text()) if known.is_file() else {}
+    for split in options.splits:
+        for name in options.systems:
+            for seed in options.seeds:
+                runs = train(name, split, seed, data, options.runs.resolve())
+                results.setdefault(f"{name} {split}", {})[str(seed)] = runs
+                known.write_text(json.dumps(results))
+                rows = [row(*key.split(), list(of_key.values())) for key, of_key in results.items()]
+                PAGE.write_text(report(rows), encoding="utf-8")
+                print(rows[-1], flush=True)
+
+
+if __name__ == "__main__":
+    main()
