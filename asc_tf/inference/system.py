@@ -1,5 +1,6 @@
 """Systems of several trained runs whose probabilities are fused."""
 
+import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -48,7 +49,7 @@ class TrainedSystem:
         Raises:
             UserError: One of them is not where it was.
         """
-        paths = [self.path / path for path in self.folder.read_json(layout.MEMBERS)]
+        paths = [Path(os.path.normpath(self.path / path)) for path in self.folder.read_json(layout.MEMBERS)]
         absent = [path for path in paths if not (path / layout.RECIPE).is_file()]
         if absent:
             raise UserError(

@@ -46,6 +46,11 @@ def from_tree(tree: Mapping[str, Any], file: str | Path, changes: Changes | None
         raise UserError(f"{file}: {error}") from error
 
 
+def expanded(value: Any) -> Any:
+    """A value, `~` and variables of the environment expanded where it is a text."""
+    return os.path.expanduser(os.path.expandvars(value)) if isinstance(value, str) else value
+
+
 def _checked(tree, file, changes):
     sections = [f.name for f in dataclasses.fields(Recipe) if f.name not in UNWRITTEN]
     for key in tree:
@@ -79,9 +84,10 @@ def _check_sections(tree):
                 f"a recipe with [[member]] is a system of several networks, each with its own recipe: leave "
                 f"{', '.join(others)} out; it has {', '.join(OF_SYSTEM)}."
             )
-    for key in ("seed", "dataset") if tree.get("member") else REQUIRED:
+    required = ("seed", "dataset") if tree.get("member") else REQUIRED
+    for key in required:
         if key not in tree:
-            raise UserError(f"'{key}' is missing; every recipe needs {', '.join(REQUIRED)}.")
+            raise UserError(f"'{key}' is missing; every such recipe needs {', '.join(required)}.")
 
 
 def _check_init(section):
@@ -172,7 +178,7 @@ def _part(kind, section):
     if "name" not in section:
         raise UserError(f"{kind}: 'name' is missing. Known: {', '.join(registry.names(kind))}.")
     name = section["name"]
-    settings = {key: _expanded(value) for key, value in section.items() if key != "name"}
+    settings = {key: expanded(value) for key, value in section.items() if key != "name"}
     registry.module(kind, name)
     return Part(name, registry.check(kind, name, settings))
 
@@ -206,7 +212,3 @@ def _ranged(where, value, least=None, most=None):
         bounds = [f"{word} {bound}" for word, bound in (("at least", least), ("at most", most)) if bound is not None]
         raise UserError(f"{where} = {value} must be {' and '.join(bounds)}.")
     return value
-
-
-def _expanded(value):
-    return os.path.expanduser(os.path.expandvars(value)) if isinstance(value, str) else value

@@ -17,7 +17,7 @@ import tomli_w
 from asc_tf.errors import UserError, nearest
 from asc_tf.recipe import overrides as recipe_overrides
 from asc_tf.recipe import registry
-from asc_tf.recipe.checks import from_tree
+from asc_tf.recipe.checks import expanded, from_tree
 from asc_tf.recipe.schema import LISTS, UNWRITTEN, Changes, Part, Recipe, entry_name
 
 SHIPPED = Path(__file__).parents[1] / "recipes"
@@ -199,6 +199,8 @@ def _look_in(folder, tree):
 def _root_in(folder, dataset):
     """Folder of a dataset: that of its name below `folder` or, where its tables lie in it, `folder` itself."""
     name, root = dataset.get("name"), dataset["root"]
+    if Path(expanded(root)).is_absolute():
+        return root
     tables = getattr(registry.module("dataset", name), "TABLES", None) if name in registry.names("dataset") else None
     if tables is None:  # no published dataset: its folder is the user's own, or made where it is not
         return folder / root if (folder / root).is_dir() else root

@@ -100,7 +100,8 @@ def test_command_is_accepted_by_its_program(where, command, parsed):
 @pytest.mark.parametrize("block", TOML, ids=[block.id for block in TOML])
 def test_toml_block_is_part_of_a_valid_recipe(block):
     shipped = tomllib.loads((resolve.SHIPPED / "quickstart.toml").read_text())
-    checks.from_tree(shipped | tomllib.loads(block.text), block.id)
+    part = tomllib.loads(block.text)
+    checks.from_tree(part if "member" in part else shipped | part, block.id)
 
 
 def test_blocks_are_of_known_languages():

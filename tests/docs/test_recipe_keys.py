@@ -12,7 +12,7 @@ from asc_tf.recipe import registry, schema
 
 TABLES = tables(ROOT / "docs/recipes-and-keys.md")
 FIXED = {f"[{name}]": section for name, section in schema.FIXED.items()}
-FIXED |= {"[[teacher]]": schema.Teacher, "Ramp": schema.Ramp}
+FIXED |= {"[[teacher]]": schema.Teacher, "[[member]]": schema.Member, "Ramp": schema.Ramp}
 PARTS = [(kind, name) for kind in registry.KINDS for name in registry.names(kind)]
 WORDS = {float: "number", int: "whole number", str: "text", bool: "true or false", dict: "table", schema.Ramp: "ramp"}
 REQUIRED = (inspect.Parameter.empty, dataclasses.MISSING)
@@ -78,5 +78,5 @@ def test_every_row_has_a_meaning():
 
 def test_every_section_of_a_recipe_is_a_heading():
     page = (ROOT / "docs/recipes-and-keys.md").read_text()
-    sections = {field.name for field in dataclasses.fields(schema.Recipe)} - {"file", "seed", "labels"}
+    sections = {field.name for field in dataclasses.fields(schema.Recipe)} - {*schema.UNWRITTEN, "seed", "labels"}
     assert all(f"[{name}]" in page for name in sections) and "`seed`" in page and "`labels`" in page

@@ -2,11 +2,14 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from asc_tf import build
+from asc_tf.chain import train as chain_train
+from asc_tf.chain.stages import stages
 from asc_tf.errors import UserError
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import load_run
@@ -41,8 +44,16 @@ def finished(stage, tmp_path):
     return run
 
 
-def check(recipe):
-    return starting.check(recipe, NetworkCache())
+@pytest.fixture
+def initial_run(tmp_path, monkeypatch):
+    """The run that a recipe's run in `own` starts from, as its chain finds it; its dataset has the classes given."""
+    monkeypatch.setattr(chain_train, "check", lambda *_: {})
+
+    def found(loaded, classes=()):
+        last = stages(loaded, tmp_path / "own")
+        return chain_train.Chain(last)._initial_run(last, last.run, SimpleNamespace(classes=classes))
+
+    return found
 
 
 def kernels(network, *names):
@@ -74,43 +85,59 @@ def _of(run):
 
 
 def test_another_network_is_refused_before_training(stage):
-    assert check(stage()).name == "before"
+    networks, before = NetworkCache(), recipe.initial(stage())
+    assert before.name == "before"
+    starting.check(stage(), before, networks)
     with pytest.raises(UserError, match=r"init: \d+ layers .* stem1 \(3 x 3 x 1 x 4 here, .* 2 there\), ") as error:
-        check(stage("model.width=16", "model.grn=true"))
+        starting.check(stage("model.width=16", "model.grn=true"), before, networks)
     assert "[model]" in str(error.value) and str(error.value).count(" here, ") == 3
 
 
-def test_a_run_can_be_named_instead_of_a_recipe(stage, finished, tmp_path):
-    named = f'init={{run="{finished.path}", keep_head=true}}'
-    assert check(stage(named)).init is None
-    run = run_folder.RunFolder(tmp_path / "own", stage(named))
-    assert starting.initial_run(run, LABELS, train=None).path == finished.path
+def test_a_run_can_be_named_instead_of_a_recipe(stage, finished, initial_run):
+    named = stage(f'init={{run="{finished.path}", keep_head=true}}')
+    assert recipe.initial(named) is None and recipe.dependencies(named) == []
+    assert initial_run(named, LABELS).path == finished.path
     with pytest.raises(UserError, match="keep_head = true, but the classes differ: only one side has Any. Write"):
-        starting.initial_run(run, LABELS[:3], train=None)
+        initial_run(named, LABELS[:3])
     with pytest.raises(UserError, match="keep_head = true, but the classes differ: they are in another order"):
-        starting.initial_run(run, LABELS[::-1], train=None)
+        initial_run(named, LABELS[::-1])
     (finished.path / "metrics.json").unlink()
     with pytest.raises(UserError, match="init.run = .* is not finished; train it"):
-        check(stage(named))
+        initial_run(named, LABELS)
     (finished.path / "import.txt").touch()
-    assert starting.initial_run(run, LABELS, train=None).path == finished.path
+    assert initial_run(named, LABELS).path == finished.path
+    (finished.path / "untrained.txt").touch()
+    with pytest.raises(UserError, match="keep_head = true, but the head of .*finished is not trained"):
+        initial_run(named, LABELS)
 
 
-def test_a_run_that_goes_on_starts_from_nothing(stage, tmp_path):
-    run = run_folder.RunFolder(tmp_path / "own", stage())
-    run.write("state.npz", b"an epoch was saved")
-    assert starting.initial_run(run, (), train=None) is None
+def test_a_head_that_does_not_fit_is_refused_before_the_former_run_is_trained(stage, initial_run):
+    with pytest.raises(UserError, match="keep_head = true, but the classes differ: only one side has Any, Low hum"):
+        initial_run(stage("init.keep_head=true"), LABELS)
 
 
-def test_a_former_run_is_trained_with_the_same_seed_on_its_own_data_or_reused(stage, tmp_path, capsys):
+def test_a_run_that_goes_on_starts_from_nothing(stage, initial_run, tmp_path):
+    run_folder.RunFolder(tmp_path / "own", stage()).write("state.npz", b"an epoch was saved")
+    assert initial_run(stage()) is None
+
+
+def test_a_former_run_is_trained_with_the_same_seed_on_its_own_data_or_reused(
+    stage, initial_run, tmp_path, monkeypatch, capsys
+):
+    def train_one(self, stage, *, resume):
+        seen.append((stage.recipe, stage.path))
+        return stage.run
+
     seen = []
-    run = run_folder.RunFolder(tmp_path / "runs/own", stage("seed=5", "dataset.test_share=0.5"))
-    starting.initial_run(run, (), train=lambda recipe, out, **_: seen.append((recipe, out)))
+    monkeypatch.setattr(chain_train.Chain, "_train", train_one)
+    student = stage("seed=5", "dataset.test_share=0.5")
+    initial_run(student)
     ((before, out),) = seen
     assert before.seed == 5 and before.dataset.settings["test_share"] == 0.3 and before.name == "before"
-    assert out.parent == tmp_path / "runs" and out.name.startswith("before-5-")
+    assert out.parent == tmp_path and out.name.startswith("before-5-")
+    run_folder.RunFolder(out, before).write("labels.txt", "high\n")
     run_folder.RunFolder(out, before).write("metrics.json", "{}")
-    assert starting.initial_run(run, (), train=None).path == out
+    assert initial_run(student).path == out and len(seen) == 1
     assert capsys.readouterr().out.endswith(f"init {out.name}: reused\n")
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from asc_tf import build, dataset
+from asc_tf.chain.stages import stages
 from asc_tf.data import crops
 from asc_tf.distillation import ensembles
 from asc_tf.errors import UserError
@@ -38,16 +39,16 @@ def taught_by(tiny_in, tmp_path_factory):
 
     def make(name, *overrides):
         loaded = recipe.load(file, overrides)
-        teacher = build.teacher_recipe(loaded, recipe.load(loaded.teacher[0].recipe, beside=file.parent))
-        run, data = run_folder.RunFolder(file.parent / "runs" / name, loaded), dataset.load(loaded, quiet=True)
-        return run, teaching.reuse_or_train(run, [teacher], data, untrained), data
+        student, data = stages(loaded, file.parent / "runs" / name), dataset.load(loaded, quiet=True)
+        folders = [[one.run if one.done else untrained(one) for one in runs] for runs in student.teachers]
+        return student.run, teaching.of_run(student.run, folders, data), data
 
     return make
 
 
-def untrained(recipe, out, *, resume, title):
-    run = run_folder.create(out, recipe, resume=resume)
-    run.write("weights/best.weights.h5", build.network(recipe, 3).save_weights)
+def untrained(stage):
+    run = run_folder.create(stage.path, stage.recipe, resume=False)
+    run.write("weights/best.weights.h5", build.network(stage.recipe, 3).save_weights)
     run.write("labels.txt", "high\nlow\nmiddle\n")
     run.write("metrics.json", "{}")
     return run

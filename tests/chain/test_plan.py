@@ -1,0 +1,103 @@
+"""The plan of a chain: what is reused, what is to do, in how many epochs and steps."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from asc_tf.chain import plan
+from asc_tf.chain.plan import Sizes
+from asc_tf.chain.stages import in_order, stages
+from asc_tf.errors import UserError
+from asc_tf.recipe import resolve
+from asc_tf.train import main as train
+
+
+@pytest.fixture
+def student(tiny, tmp_path):
+    """The stages of the tiny recipe that starts from one like its teacher: init, teacher, student."""
+    (tiny.parent / "before.toml").write_text((tiny.parent / "tiny_teacher.toml").read_text())
+    start = "init={recipe='before'}"
+    return lambda *overrides: stages(resolve.load(tiny, [start, *overrides]), tmp_path / "runs/own")
+
+
+def rows(last, sizes):
+    """The plan's lines, each its columns, but for the names of the runs."""
+    _, *lines = plan.table(last, sizes).splitlines()
+    return [(line[:8].strip(), line[56:86].strip(), line[86:].split()) for line in lines]
+
+
+def test_what_is_to_do_has_epochs_and_steps(student):
+    last = student()
+    sizes = {stage: Sizes(100, 10, 10) for stage in in_order(last)}
+    assert rows(last, sizes) == [
+        ("init", "to do", ["30", "180"]),  # 30 epochs of 100 // 16 steps
+        ("teacher", "to do", ["30", "180"]),
+        ("student", "to do", ["30+2", "180+12"]),
+    ]
+    text = plan.table(last, sizes)
+    assert text.splitlines()[0].split() == ["stage", "run", "what", "epochs", "steps"]
+    assert all(stage.path.name in text for stage in in_order(last))
+
+
+def test_what_is_there_is_reused_and_what_was_begun_goes_on(student):
+    last = student()
+    last.initial.run.write("import.txt", "weights")
+    last.teachers[0][0].run.write("metrics.json", "{}")
+    last.run.write("state.npz", b"")
+    last.run.write("log.csv", "epoch,loss\n0,2\n1,1\n")
+    assert rows(last, {last: Sizes(1600, 10, 10)}) == [
+        ("init", "imported weights, reused", []),
+        ("teacher", "finished, reused", []),
+        ("student", "to do, from epoch 3 on", ["30+2", "3,000+200"]),
+    ]
+
+
+def test_post_training_quantisation_has_no_steps_and_a_system_none_at_all(student, tiny):
+    last = student("quantise={method='ptq'}")
+    assert rows(last, {stage: Sizes(100, 1, 1) for stage in in_order(last)})[-1][2] == ["30", "180"]
+    text = '[[member]]\nrecipe = "tiny_teacher"\nruns = 2\n[fuse]\nmethod = "mean"\n'
+    (tiny.parent / "system.toml").write_text(f'seed = 1\n[dataset]\nname = "folder"\nroot = "sounds"\n{text}')
+    system = stages(resolve.load(tiny.parent / "system.toml"), tiny.parent / "runs/system")
+    found = rows(system, {stage: Sizes(100, 1, 1) for stage in system.members})
+    assert [(title, work) for title, _, work in found] == [("member", ["30", "180"])] * 2 + [("system", [])]
+
+
+@pytest.fixture
+def load():
+    """A function that loads a dataset of 40 training clips; `load.recipes` are those it was called with."""
+
+    def load(recipe, *, quiet):
+        load.recipes.append((recipe.name, quiet))
+        return SimpleNamespace(train=range(40), validation=range(5), test=range(10))
+
+    load.recipes = []
+    return load
+
+
+def test_every_dataset_is_loaded_once(student, load):
+    last = student("dataset.test_share=0.5")
+    sizes = plan.load_sizes(last, load)
+    assert set(sizes.values()) == {Sizes(40, 5, 10)} and len(sizes) == 3
+    assert load.recipes == [("before", True), ("tiny_teacher", True)]  # the student has its teacher's clips
+    last.initial.run.write("metrics.json", "{}")
+    assert len(plan.load_sizes(last, load)) == 2
+
+
+def test_clips_of_another_rate_are_another_dataset(student, load):
+    plan.load_sizes(student(), load)
+    assert load.recipes == [("before", True)]
+    plan.load_sizes(student("tiny_teacher:feature.sample_rate_hz=16000"), load)
+    assert load.recipes[1:] == [("before", True), ("tiny_teacher", True)]
+
+
+def test_a_batch_larger_than_the_split_is_an_error(student, load):
+    with pytest.raises(UserError, match=r"tiny_teacher.toml: train.batch_size = 41 is more than the 40 training clips"):
+        plan.load_sizes(student("tiny_teacher:train.batch_size=41"), load)
+
+
+def test_nothing_is_trained_where_a_later_stage_has_too_large_a_batch(tiny, tmp_path, capsys):
+    command = [str(tiny), "--out", str(tmp_path / "runs/own"), "--set", "train.batch_size=500"]
+    assert train(command) == 2
+    output = capsys.readouterr()
+    assert "tiny.toml: train.batch_size = 500 is more than the" in output.err and "epoch" not in output.out
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["own"]
