@@ -120,6 +120,7 @@ class Rehearsal(Chain):
         Raises:
             UserError: A stage failed.
         """
+        self.check_heads()
         for stage in in_order(self.last):
             if stage.done or stage.recipe.member and stage is not self.last:
                 continue

@@ -87,6 +87,20 @@ class Chain:
         self._train(self.last, resume=resume)
         print(times.table([stage.run for stage in trained]), flush=True)
 
+    def check_heads(self) -> None:
+        """Checks that the heads which stages copy from earlier ones are of the same classes.
+
+        Raises:
+            UserError: They are not, or a head is not trained.
+        """
+        for stage in in_order(self.last, to_do=True):
+            before = stage.initial
+            if not before or not stage.recipe.init.keep_head:
+                continue
+            known = before.run.labels if before.done else self.classes(before.recipe)
+            run = before.run if before.done else None
+            initial_weights.check_head(stage.recipe, self.classes(stage.recipe), known, run)
+
     def load(self, recipe: Recipe, *, quiet: bool = False) -> LoadedDataset:
         """Loads the dataset of a stage.
 
@@ -142,6 +156,7 @@ class Chain:
         """Creates the folder of the last run, prepares all data, and prints the plan."""
         run_folder.create(self.last.path, self.last.recipe, resume=resume)
         sizes = plan.load_sizes(self.last, self.load)
+        self.check_heads()
         print(plan.table(self.last, sizes), flush=True)
 
     def _train(self, stage: Stage, *, resume: bool) -> RunFolder:
@@ -149,7 +164,7 @@ class Chain:
             members = [self._finished(member) for member in stage.members]
             return system.finish(stage.run, members, self.load)
         run, data = self._start(stage, resume=resume)
-        initial = self._initial_run(stage, run, data)
+        initial = self._initial_run(stage, run)
         folders = [[self._finished(one) for one in runs] for runs in stage.teachers]
         teachers, columns = teacher_runs.of_run(run, folders, data, self.load), {}
         if teachers:
@@ -198,14 +213,11 @@ class Chain:
             build.measure_normalisation(run, data)
         return run, data
 
-    def _initial_run(self, stage, run, data):
+    def _initial_run(self, stage, run):
         """The run whose weights a run starts from; None without [init], and for a run that is resumed."""
         if not stage.initial or run.started:
             return None
-        before = stage.initial
-        known = before.run.labels if before.done else self.classes(before.recipe)
-        initial_weights.check_head(stage.recipe, data.classes, known, before.run if before.done else None)
-        return TrainedRun(self._finished(before))
+        return TrainedRun(self._finished(stage.initial))
 
     def _finish(
         self, run: RunFolder, source: batches.Source, data: LoadedDataset, teachers: Sequence[TeacherRun]

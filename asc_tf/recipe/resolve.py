@@ -190,7 +190,8 @@ def _look_in(folder, tree):
     dataset = tree.get("dataset")
     if isinstance(dataset, dict) and isinstance(dataset.get("root"), str):
         dataset["root"] = str(_root_in(folder, dataset))
-    for section in [dataset, *tree.get("augmentation", ())]:
+    augmentations = tree.get("augmentation")
+    for section in [dataset, *(augmentations if isinstance(augmentations, list) else ())]:
         for key in ("folder", "splits_folder"):
             if isinstance(section, dict) and section.get(key) and (folder / str(section[key])).is_dir():
                 section[key] = str(folder / str(section[key]))

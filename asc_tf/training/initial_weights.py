@@ -60,10 +60,10 @@ def named_run(recipe: Recipe) -> RunFolder:
 
 
 def check_head(recipe: Recipe, classes: Sequence[str], before: Sequence[str], run: RunFolder | None = None) -> None:
-    """Checks that the head can be copied, where the recipe says so.
+    """Checks that the head can be copied.
 
     Args:
-        recipe: A recipe with [init].
+        recipe: A recipe with [init] whose keep_head is set.
         classes: Names of its classes.
         before: Names of the classes of the run that training starts from.
         run: That run, where it exists already.
@@ -71,8 +71,6 @@ def check_head(recipe: Recipe, classes: Sequence[str], before: Sequence[str], ru
     Raises:
         UserError: The classes differ, or the head is not trained.
     """
-    if not recipe.init.keep_head:
-        return
     if run and run.has(layout.UNTRAINED):
         raise UserError(f"{recipe.file}: init.keep_head = true, but the head of {run.path} is not trained.")
     if tuple(classes) == tuple(before):

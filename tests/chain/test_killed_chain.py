@@ -12,7 +12,7 @@ import pytest
 from asc_tf.runs import folder as run_folder
 from asc_tf.train import main as train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 ROOT = Path(__file__).parents[2]
 CHAIN = """
 [init]

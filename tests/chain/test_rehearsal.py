@@ -14,7 +14,7 @@ from asc_tf.chain.rehearse import rehearse
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve
 
-pytestmark = [pytest.mark.slow, pytest.mark.rehearsal]
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 SMALL_BATCH = ["*_audioset:train.batch_size=2"]
 FULL_SIZE = ["*:train.batch_size=2", "*:data.validation_share=0.02"]
 
