@@ -61,7 +61,7 @@ def _import(options: argparse.Namespace) -> None:
         raise UserError("name the network's --recipe and the --out folder.")
     changes = command_line.recipe_options(options)
     changes["overrides"] = [*(weights.overrides if weights else ()), *options.overrides]
-    recipe = resolve.load(name, **changes)
+    recipe = resolve.load_single(name, **changes)
     file = download.fetch(options.file, options.to) if weights else options.file
     names = labels.read(options.labels) if options.labels else ()
     ways = {"prefix": options.prefix, "guess": options.guess, "new_head": options.new_head}

@@ -1,4 +1,4 @@
-"""`python -m asc_tf.prepare [RECIPE]`: decode and resample a recipe's clips once.
+"""`python -m asc_tf.prepare [RECIPE]`: decode and resample the clips of a recipe, and of all it depends on, once.
 
 With --download, `python -m asc_tf.prepare tau2022 --download [--to FOLDER]`, download and unpack a published dataset.
 
@@ -46,10 +46,12 @@ def _prepare(options: argparse.Namespace) -> None:
             f"'{name}' is a dataset, not a recipe: fetch it with --download; prepare it by a recipe that reads it."
         )
     recipe = resolve.load(name, **command_line.recipe_options(options))
-    clips = dataset.listing(recipe)
-    prepared = dataset.prepare(recipe, clips)
-    counts = f"{len(clips):,} files, {len(prepared):,} segments"
-    print(f"{recipe.name}: {counts} at {dataset.sample_rate_hz(recipe)} Hz")
+    networks = [one for one in (recipe, *resolve.dependencies(recipe)) if not one.member]
+    for one in {repr((one.dataset, one.data, dataset.sample_rate_hz(one))): one for one in networks[::-1]}.values():
+        clips = dataset.listing(one)
+        prepared = dataset.prepare(one, clips)
+        counts = f"{len(clips):,} files, {len(prepared):,} segments"
+        print(f"{one.name}: {counts} at {dataset.sample_rate_hz(one)} Hz", flush=True)
     if folder := dataset.data_folder(recipe):
         print(f"the clips are in {folder}\nuse them by:  asc-tf train RECIPE --data {folder}")
 

@@ -34,7 +34,7 @@ def _show(options: argparse.Namespace) -> None:
     from asc_tf.recipe import resolve
 
     if options.what == "data":
-        show.data(resolve.load(options.recipe, **command_line.recipe_options(options)), options.out)
+        show.data(resolve.load_single(options.recipe, **command_line.recipe_options(options)), options.out)
     else:
         show.features(options.file, options.out, start_s=max(0.0, options.start_s), seconds=options.seconds)
 

@@ -85,3 +85,12 @@ def test_a_made_up_set_laid_out_as_tau_is_followed_by_its_folder(tmp_path, monke
     folder = tmp_path / "seed1-train1200-test60-tau2022-v1"
     assert f"use them by:  asc-tf train RECIPE --data {folder}\n" in capsys.readouterr().out
     assert (folder / "tau2022/meta.csv").is_file()
+
+
+def test_the_clips_of_a_whole_chain_are_prepared(tiny, capsys):
+    teacher = tiny.with_name("tiny_teacher.toml")
+    teacher.write_text(teacher.read_text().replace("sample_rate_hz = 8000", "sample_rate_hz = 16000"))
+    assert prepare.main([str(tiny)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in shown if " Hz" in line] == ["tiny_teacher", "tiny"]
+    assert "16000 Hz" in shown[-2] and "8000 Hz" in shown[-1]

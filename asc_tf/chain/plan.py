@@ -53,7 +53,7 @@ def load_sizes(last: Stage, load: Callable[..., dataset.LoadedDataset]) -> dict[
             continue
         key = repr((recipe.dataset, recipe.data, dataset.sample_rate_hz(recipe)))
         if key not in known:
-            data = load(recipe, quiet=stage is not last)
+            data = load(recipe)
             known[key] = Sizes(len(data.train), len(data.validation), len(data.test))
         sizes[stage] = known[key]
         dataset.whole_steps(recipe, sizes[stage].train)

@@ -11,6 +11,7 @@ import dataclasses
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -75,6 +76,24 @@ def find(recipe: str | Path, *, beside: str | Path | None = None) -> Path:
         if candidate.is_file() and candidate.suffix == ".toml":
             return candidate
     raise UserError(f"recipe '{recipe}': there is no such file or shipped recipe. {nearest(path.stem, names())}")
+
+
+def load_single(recipe: str | Path, overrides: Iterable[str] = (), **settings: Any) -> Recipe:
+    """Reads, checks and resolves the recipe of one network.
+
+    Args:
+        recipe: As of `load`.
+        overrides: As of `load`.
+        **settings: As of `load`.
+
+    Raises:
+        UserError: As of `load`, or the recipe is that of a system of several networks.
+    """
+    loaded = load(recipe, overrides, **settings)
+    if loaded.member:
+        members = ", ".join(entry_name(dataclasses.asdict(member)) for member in loaded.member)
+        raise UserError(f"{loaded.file}: is a system of several networks; name one of its members: {members}.")
+    return loaded
 
 
 def referenced(recipe: Recipe, name: str) -> Recipe:

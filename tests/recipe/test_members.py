@@ -79,3 +79,11 @@ def test_seed_and_dataset_are_needed(load, tiny):
     (tiny.parent / "bare.toml").write_text(TWO + FUSE)
     with pytest.raises(UserError, match="'seed' is missing; every such recipe needs seed, dataset.$"):
         resolve.load(tiny.parent / "bare.toml")
+
+
+def test_a_single_network_is_not_a_system(load, tiny):
+    load(TWO + FUSE)
+    file = tiny.parent / "system.toml"
+    with pytest.raises(UserError, match="is a system of several networks; name one of its members: tiny_teacher, runs"):
+        resolve.load_single(file)
+    assert resolve.load_single(tiny).name == "tiny"
