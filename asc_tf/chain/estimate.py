@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from asc_tf import build, dataset
 from asc_tf.chain.plan import Sizes
+from asc_tf.chain.rehearsal_data import Preparation
 from asc_tf.chain.stages import Stage
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
@@ -27,7 +28,6 @@ EVALUATED = ("float", "quantised", "tflite")  # forms that are computed on the t
 WARM_UP = 8  # steps of which the clips were prepared while the first was traced
 BATCH = 32  # clips of a batch in which a form is measured
 MOST_MEMORY = 0.8  # share of the machine's
-WORKERS_S = 4.0  # until worker processes have started
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,6 @@ class Measured:
         clip_s: Seconds a clip from wave to logits, by the name of the form; "front end" to spectrograms.
         phases: {"seconds", "peak_memory_bytes"} by the name of the phase.
         clips: Segments of the small dataset.
-        files: Files of the small dataset.
         steps_s: Seconds of the steps of the first epoch; the first one holds the tracing.
         epoch_s: Seconds of validation and saving.
         quantisation_steps_s: Seconds of the steps of quantisation-aware training but the first.
@@ -48,7 +47,6 @@ class Measured:
     clip_s: Mapping[str, float]
     phases: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     clips: Sizes = Sizes(0, 0, 0)
-    files: int = 0
     steps_s: Sequence[float] = ()
     epoch_s: float = 0.0
     quantisation_steps_s: Sequence[float] = ()
@@ -65,8 +63,7 @@ class Estimate:
         step_s: Seconds of one of them.
         phases: Seconds by the name of the phase, as in the times.json of the real run.
         memory_bytes: Peak memory.
-        prepared: Folder of its prepared clips and their rate, which stages may share.
-        prepared_bytes: Size of these clips.
+        preparation: What the preparation of its dataset takes, once for all stages that share it.
         bytes: Size of the run folder, with the stored outputs of a teacher.
     """
 
@@ -75,8 +72,7 @@ class Estimate:
     step_s: float
     phases: Mapping[str, float]
     memory_bytes: int
-    prepared: str
-    prepared_bytes: int
+    preparation: Preparation
     bytes: int
 
     @property
@@ -85,13 +81,15 @@ class Estimate:
         return sum(self.phases.values())
 
 
-def estimate(stage: Stage, sizes: Sizes, files: int, measured: Measured, teachers_clip_s: Sequence[float]) -> Estimate:
+def estimate(
+    stage: Stage, sizes: Sizes, preparation: Preparation, measured: Measured, teachers_clip_s: Sequence[float]
+) -> Estimate:
     """The estimate of a stage.
 
     Args:
         stage: The stage of the real chain.
         sizes: Segments of its dataset.
-        files: Files of its dataset.
+        preparation: What the preparation of its dataset takes.
         measured: What the rehearsal measured.
         teachers_clip_s: Seconds a clip of every teacher run.
     """
@@ -109,7 +107,6 @@ def estimate(stage: Stage, sizes: Sizes, files: int, measured: Measured, teacher
     if "quantisation" in seconds:
         phases["quantisation"] = _quantisation_s(seconds["quantisation"], recipe, sizes, more, measured)
     phases["evaluation"] = seconds["evaluation"] + more.test * _forms_s(measured, ("float", "tflite"))
-    values = sum(_tuple(sizes)) * dataset.segment_samples(recipe)
     outputs = 2 * sizes.train * len(dataset.known_classes(recipe) or range(10)) if stage.title == "teacher" else 0
     return Estimate(
         stage,
@@ -117,8 +114,7 @@ def estimate(stage: Stage, sizes: Sizes, files: int, measured: Measured, teacher
         step_s,
         phases,
         int(max(phase["peak_memory_bytes"] for phase in measured.phases.values())),
-        repr((recipe.dataset.settings.get("root"), dataset.sample_rate_hz(recipe), recipe.data)),
-        2 * values,
+        preparation,
         measured.bytes + outputs,
     )
 
@@ -173,7 +169,9 @@ def table(estimates: Sequence[Estimate]) -> str:
         cells = [f"{one.phases[name]:,.1f}" if name in one.phases else "" for name in names]
         memory = [f"{one.seconds / 3600:,.2f} h", f"{one.memory_bytes / 1e9:.1f} GB"]
         lines.append(_line(one.stage.title, one.stage.path.name, f"{one.steps:,}", f"{one.step_s:.3f}", cells + memory))
-    hours = sum(one.seconds for one in estimates) / 3600
+    for one in _preparations(estimates):
+        lines.append(f"data    {one.name}: {one.files:,} files, {one.seconds:,.1f} s, {one.bytes / 1e9:.2f} GB")
+    hours = sum(one.seconds for one in [*_preparations(estimates), *estimates]) / 3600
     memory = max((one.memory_bytes for one in estimates), default=0)
     total = f"in all: {hours:,.2f} hours, at most {memory / 1e9:.1f} GB of memory, {disk_bytes(estimates) / 1e9:.2f} GB"
     return "\n".join([*lines, f"{total} of disk"])
@@ -181,8 +179,7 @@ def table(estimates: Sequence[Estimate]) -> str:
 
 def disk_bytes(estimates: Sequence[Estimate]) -> int:
     """Bytes of prepared clips, which stages of one dataset and rate share, and of run folders."""
-    prepared = {one.prepared: one.prepared_bytes for one in estimates}
-    return sum(prepared.values()) + sum(one.bytes for one in estimates)
+    return sum(one.bytes for one in [*_preparations(estimates), *estimates])
 
 
 def warnings(estimates: Sequence[Estimate], networks: Mapping[str, RunFolder]) -> list[str]:
@@ -203,6 +200,11 @@ def warnings(estimates: Sequence[Estimate], networks: Mapping[str, RunFolder]) -
         if needed > free:
             lines.append(f"WARNING: {needed / 1e9:.1f} GB of disk are needed and {free / 1e9:.1f} GB are free.")
     return lines
+
+
+def _preparations(estimates):
+    """Each preparation once, those that are done left out."""
+    return [one for one in {one.preparation.name: one.preparation for one in estimates}.values() if one.files]
 
 
 def _device_warnings(name, run):

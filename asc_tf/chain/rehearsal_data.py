@@ -2,7 +2,10 @@
 
 import dataclasses
 import math
+import os
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +27,25 @@ from export.quantisation import calibration
 CLIPS = {"train": 96, "validation": 32, "test": 48}  # of a small dataset, at most
 MADE_UP = {"train_clips": 120, "test_clips": 60}
 SEED = 1
+WORKERS_S = 4.0  # until worker processes have started
 PROBED = 20  # files whose length is looked at
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the preparation of a whole dataset at one rate will take in the real run.
+
+    Args:
+        name: Name of the dataset, its folder and the rate.
+        files: Files that are prepared; 0 where that is done.
+        seconds: Seconds that it takes.
+        bytes: Bytes of the prepared clips.
+    """
+
+    name: str
+    files: int
+    seconds: float
+    bytes: int
 
 
 class RehearsalData:
@@ -40,7 +61,7 @@ class RehearsalData:
 
     def __init__(self, scratch: Path):
         self.scratch, self.notes, self.measured = scratch, [], {}
-        self._listings, self._loaded, self._sizes = {}, {}, {}
+        self._listings, self._loaded, self._sizes, self._file_s = {}, {}, {}, {}
 
     def sizes(self, recipe: Recipe) -> Sizes:
         """Number of segments of the whole dataset; of an absent one those of the official set.
@@ -57,10 +78,22 @@ class RehearsalData:
             self._sizes[key] = _whole(recipe, listing) if present else _expected(recipe)
         return self._sizes[key]
 
-    def files(self, recipe: Recipe) -> int:
-        """Number of files of the whole dataset that are prepared."""
+    def preparation(self, recipe: Recipe) -> Preparation:
+        """What the preparation of a recipe's whole dataset will take.
+
+        Args:
+            recipe: The recipe, whose small dataset has been loaded.
+        """
         listing, present = self._listing(recipe)
-        return len(listing) if present else sum(_expected_clips(recipe).values())
+        rate_hz, section = dataset.sample_rate_hz(recipe), recipe.data
+        where = {"folder": section.prepared_folder, "sample_rate_hz": rate_hz, "segment_s": section.segment_s}
+        name = f"{recipe.dataset.name} ({recipe.dataset.settings['root']}) at {rate_hz:,} Hz"
+        if present and shards.is_prepared(listing, **where):
+            return Preparation(name, 0, 0.0, 0)
+        files = len(listing) if present else sum(_expected_clips(recipe).values())
+        segments = sum(dataclasses.astuple(self.sizes(recipe)))
+        seconds = files * self._file_s[self._rate_key(recipe)] / os.cpu_count() + WORKERS_S
+        return Preparation(name, files, seconds, 2 * segments * dataset.segment_samples(recipe))
 
     def classes(self, recipe: Recipe) -> tuple[str, ...]:
         """Names of the classes of a recipe's dataset."""
@@ -73,9 +106,12 @@ class RehearsalData:
             recipe: The recipe.
             quiet: Whether nothing is printed.
         """
-        key = f"{_key(recipe)} {dataset.sample_rate_hz(recipe)}"
+        key = self._rate_key(recipe)
         if key not in self._loaded:
-            self._loaded[key] = _small(recipe, self._listing(recipe)[0], self.scratch / "prepared", quiet=quiet)
+            listing, _ = self._listing(recipe)
+            start_s = time.monotonic()
+            self._loaded[key] = _small(recipe, listing, self.scratch / "prepared")
+            self._file_s[key] = (time.monotonic() - start_s) / len(self._loaded[key].listing)
         return self._loaded[key]
 
     def with_responses(self, recipe: Recipe) -> Recipe:
@@ -95,6 +131,9 @@ class RehearsalData:
         if not responses.is_dir():
             impulse_responses.write(responses, seed=SEED)
         return Part(part.name, part.settings | {"folder": str(responses)})
+
+    def _rate_key(self, recipe):
+        return f"{_key(recipe)} {dataset.sample_rate_hz(recipe)}"
 
     def _listing(self, recipe: Recipe) -> tuple[Listing, bool]:
         """Clips of the recipe's dataset, and whether these are its own."""
@@ -176,7 +215,7 @@ def _expected(recipe):
     return Sizes(clips["train"] - validation, validation, clips["test"])
 
 
-def _small(recipe, listing, folder, *, quiet):
+def _small(recipe, listing, folder):
     """Some clips of every split, of all classes and devices in turn, prepared."""
     train, validation = validation_part(listing, share=recipe.data.validation_share, seed=recipe.data.validation_seed)
     splits = {"train": train, "validation": validation, "test": listing.positions("test")}
@@ -188,6 +227,7 @@ def _small(recipe, listing, folder, *, quiet):
         folder=folder,
         sample_rate_hz=dataset.sample_rate_hz(recipe),
         segment_s=recipe.data.segment_s,
+        workers=1,
         max_bad_share=max(0.5, recipe.data.max_bad_share),  # of a few clips, the share says little
         quiet=True,
     )

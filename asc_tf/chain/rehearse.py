@@ -126,6 +126,8 @@ class Rehearsal(Chain):
                 continue
             start_s, self._stage, self._phase = time.monotonic(), stage, "data"
             with self._named_errors(), contextlib.redirect_stdout(io.StringIO()):
+                if not stage.recipe.member:
+                    self.load(stage.recipe)  # prepares the clips, which is no part of a phase
                 run = self._train(stage, resume=False)
                 if not stage.recipe.member:
                     self._measure(run, stage)
@@ -142,7 +144,7 @@ class Rehearsal(Chain):
         """
         short = self._short[stage.path]
         teachers = [self._seconds_a_clip(self._short[one.path], "float") for runs in stage.teachers for one in runs]
-        return estimate.estimate(stage, sizes, self.data.files(stage.recipe), self.measured[short.path], teachers)
+        return estimate.estimate(stage, sizes, self.data.preparation(stage.recipe), self.measured[short.path], teachers)
 
     def warnings(self, estimates: Sequence[Estimate]) -> list[str]:
         """What the user should know before the real run, a line each.
@@ -237,7 +239,6 @@ class Rehearsal(Chain):
         self.measured[stage.path] = Measured(
             phases=times.read(run),
             clips=plan.Sizes(len(data.train), len(data.validation), len(data.test)),
-            files=len(data.listing),
             steps_s=self._clock.steps_s,
             epoch_s=self._clock.epoch_s,
             quantisation_steps_s=np.diff(self._quantisation_ends_s).tolist(),

@@ -8,10 +8,13 @@ import pytest
 from asc_tf.chain import rehearse as rehearsal
 from asc_tf.chain.estimate import Measured, estimate, steady
 from asc_tf.chain.plan import Sizes
+from asc_tf.chain.rehearsal_data import Preparation
 from asc_tf.chain.stages import stages
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve
 from asc_tf.train import main as train
+
+DONE = Preparation("folder at 8,000 Hz", 0, 0.0, 0)
 
 
 def files_below(folder):
@@ -75,13 +78,12 @@ def test_an_estimate_is_what_was_measured_plus_what_is_missing(tiny, tmp_path):
         clip_s={"float": 0.02, "quantised": 0.03, "tflite": 0.04, "front end": 0.01},
         phases={name: {"seconds": seconds, "peak_memory_bytes": 5} for name, seconds in phases.items()},
         clips=Sizes(96, 32, 48),
-        files=176,
         steps_s=[10.0, 0.5, 0.5, 0.5, 0.5],
         epoch_s=2.0,
         quantisation_steps_s=[0.7, 0.7, 0.7],
         bytes=1000,
     )
-    result = estimate(stage, Sizes(960, 132, 148), 1240, measured, [0.1])
+    result = estimate(stage, Sizes(960, 132, 148), DONE, measured, [0.1])
     assert result.steps == 30 * (960 // 16) and result.step_s == 0.5 and result.memory_bytes == 5
     # [normalise] by bands passes all training clips through the front end, the teacher and the network compute theirs
     assert result.phases["data"] == pytest.approx(1 + 864 * 0.01)

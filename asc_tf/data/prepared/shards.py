@@ -56,6 +56,39 @@ def prepare(
     Raises:
         UserError: A file is listed twice or absent, too many files are unreadable, or the folder cannot be written.
     """
+    order, target, key_file, jobs = _plan(listing, folder, sample_rate_hz, segment_s, thorough=thorough)
+    try:
+        if not _complete(target, jobs):
+            _write_missing(target, jobs, workers, quiet)
+        cache_key.store(key_file, target.name)
+        bad = index.bad_clips(target)
+    except OSError as error:
+        raise UserError(
+            f"{target}: prepared clips cannot be written here ({error.strerror or error}). "
+            "Mend the folder or free some space, or set data.prepared_folder to another folder."
+        ) from error
+    _check_bad(bad, len(order), max_bad_share, target / index.BAD_CLIPS, quiet)
+    return index.load(target, np.array(order), jobs[0].samples)
+
+
+def is_prepared(listing: Listing, *, folder: Path | str, sample_rate_hz: int, segment_s: float = 1.0) -> bool:
+    """Whether the clips of a listing are prepared already; nothing is written.
+
+    Args:
+        listing: The clips.
+        folder: See `prepare`, as the others.
+        sample_rate_hz: Rate that the clips are resampled to.
+        segment_s: Length in seconds of the segments.
+
+    Raises:
+        UserError: A file is listed twice or absent.
+    """
+    _, target, _, jobs = _plan(listing, folder, sample_rate_hz, segment_s, thorough=False)
+    return _complete(target, jobs)
+
+
+def _plan(listing, folder, sample_rate_hz, segment_s, *, thorough):
+    """(order of the clips by name, folder of the set, file of its stored key, shards)."""
     order = sorted(range(len(listing)), key=listing.file.__getitem__)
     names = [listing.file[position] for position in order]
     _check_names(listing.root, names)
@@ -64,19 +97,7 @@ def prepare(
     key_file = cache_key.stored_key_file(folder, listing.root, names, settings)
     key = (not thorough and cache_key.read_stored(key_file)) or cache_key.compute(listing.root, names, settings)
     target = folder / key
-    jobs = _jobs(target, listing.root, names, sample_rate_hz, segment_s)
-    try:
-        if not _complete(target, jobs):
-            _write_missing(target, jobs, workers, quiet)
-        cache_key.store(key_file, key)
-        bad = index.bad_clips(target)
-    except OSError as error:
-        raise UserError(
-            f"{target}: prepared clips cannot be written here ({error.strerror or error}). "
-            "Mend the folder or free some space, or set data.prepared_folder to another folder."
-        ) from error
-    _check_bad(bad, len(names), max_bad_share, target / index.BAD_CLIPS, quiet)
-    return index.load(target, np.array(order), jobs[0].samples)
+    return order, target, key_file, _jobs(target, listing.root, names, sample_rate_hz, segment_s)
 
 
 def _check_names(root, names):
