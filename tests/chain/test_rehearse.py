@@ -22,6 +22,7 @@ def files_below(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_whole_way_for_a_few_steps(tiny, recordings, tmp_path, capsys):
     before = files_below(tmp_path), files_below(recordings.parent)
     assert train([str(tiny), "--out", str(tmp_path / "runs/student"), "--rehearse"]) == 0
@@ -36,6 +37,7 @@ def test_the_whole_way_for_a_few_steps(tiny, recordings, tmp_path, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_int8_file_and_what_fails_late_are_rehearsed_too(tiny, tmp_path, monkeypatch):
     def fails(*_, **__):
         raise ValueError("no kernel for this operation\nand so on")
@@ -95,6 +97,7 @@ def test_an_estimate_is_what_was_measured_plus_what_is_missing(tiny, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_absent_data_is_made_up_in_its_own_format(tmp_path, capsys):
     file = tmp_path / "scenes.toml"
     quick = resolve.load("quickstart_teacher").file

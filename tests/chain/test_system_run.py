@@ -13,7 +13,7 @@ from asc_tf.inference.system import load_run
 from asc_tf.predict import main as predict
 from asc_tf.train import main as train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 MODEL = """[model]
 name = "ait_student"
 width = {width}

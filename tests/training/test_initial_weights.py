@@ -2,7 +2,6 @@
 
 import csv
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -51,7 +50,11 @@ def initial_run(tmp_path, monkeypatch):
 
     def found(loaded, classes=()):
         last = stages(loaded, tmp_path / "own")
-        return chain_train.Chain(last)._initial_run(last, last.run, SimpleNamespace(classes=classes))
+        chain = chain_train.Chain(last)
+        known = chain.classes
+        monkeypatch.setattr(chain, "classes", lambda one: classes if one == loaded else known(one))
+        chain.check_heads()
+        return chain._initial_run(last, last.run)
 
     return found
 
