@@ -26,7 +26,7 @@ from export.quantisation import metadata
 
 EVALUATED = ("float", "quantised", "tflite")  # forms that are computed on the test split
 WARM_UP = 8  # steps of which the clips were prepared while the first was traced
-BATCH = 32  # clips of a batch in which a form is measured
+BATCH = 32  # clips of one second in a batch in which a form is measured, fewer of longer ones
 MOST_MEMORY = 0.8  # share of the machine's
 
 
@@ -135,10 +135,11 @@ def seconds_a_clip(folder: RunFolder, data: LoadedDataset, budget_s: float) -> d
         budget_s: Seconds for which a form is measured; one batch may take longer.
     """
     run = TrainedRun(folder)
-    source = build.source(run.recipe, data, np.resize(data.test, BATCH))
-    inputs = build.evaluation_batches(folder, source, BATCH).repeat()
+    batch = max(1, round(BATCH / run.recipe.data.segment_s))
+    source = build.source(run.recipe, data, np.resize(data.test, batch))
+    inputs = build.evaluation_batches(folder, source, batch).repeat()
     functions = {form: run.form(form) for form in EVALUATED if form in run.forms} | {"front end": tf.identity}
-    return {name: _seconds_a_batch(function, inputs, budget_s) / BATCH for name, function in functions.items()}
+    return {name: _seconds_a_batch(function, inputs, budget_s) / batch for name, function in functions.items()}
 
 
 def _seconds_a_batch(function, inputs, budget_s):

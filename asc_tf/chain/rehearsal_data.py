@@ -24,7 +24,8 @@ from asc_tf.recipe import registry
 from asc_tf.recipe.schema import Part, Recipe
 from export.quantisation import calibration
 
-CLIPS = {"train": 96, "validation": 32, "test": 48}  # of a small dataset, at most
+CLIPS = {"train": 96, "validation": 32, "test": 48}  # of one second in a small dataset, fewer of longer ones
+FEWEST = 4
 MADE_UP = {"train_clips": 120, "test_clips": 60}
 SEED = 1
 WORKERS_S = 4.0  # until worker processes have started
@@ -219,7 +220,8 @@ def _small(recipe, listing, folder):
     """Some clips of every split, of all classes and devices in turn, prepared."""
     train, validation = validation_part(listing, share=recipe.data.validation_share, seed=recipe.data.validation_seed)
     splits = {"train": train, "validation": validation, "test": listing.positions("test")}
-    chosen = {name: _choose(listing, positions, CLIPS[name]) for name, positions in splits.items()}
+    counts = {name: max(FEWEST, round(count / recipe.data.segment_s)) for name, count in CLIPS.items()}
+    chosen = {name: _choose(listing, positions, counts[name]) for name, positions in splits.items()}
     order = [position for positions in chosen.values() for position in positions]
     small = Listing.from_clips(listing.root, listing.classes, [_clip(listing, position) for position in order])
     prepared = shards.prepare(
