@@ -41,7 +41,7 @@ def load_sizes(last: Stage, load: Callable[..., dataset.LoadedDataset]) -> dict[
 
     Args:
         last: The last stage.
-        load: Function (recipe, quiet=) that loads a dataset.
+        load: Function (recipe) that loads a dataset.
 
     Raises:
         UserError: Something is wrong with a dataset, or a split does not fill a batch.
