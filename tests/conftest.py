@@ -123,5 +123,5 @@ def tiny(tiny_in, tmp_path):
 
 def pytest_collection_modifyitems(items):
     """Files of slow tests first: what takes longest must not begin last in one of two processes."""
-    order = {"test_train.py": 0, "test_distribution.py": 1, "test_rehearse.py": 2, "test_system_run.py": 3}
+    order = {"test_train.py": 0, "test_distribution.py": 1}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
