@@ -27,6 +27,11 @@ def segment_samples(recipe: Recipe) -> int:
     return round(sample_rate_hz(recipe) * recipe.data.segment_s)
 
 
+def prepared_key(recipe: Recipe) -> str:
+    """Text that is equal for recipes of the same prepared clips and splits."""
+    return repr((recipe.dataset, recipe.data, sample_rate_hz(recipe)))
+
+
 def whole_steps(recipe: Recipe, segments: int) -> int:
     """Steps of an epoch: whole batches of the training split.
 

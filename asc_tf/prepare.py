@@ -47,7 +47,7 @@ def _prepare(options: argparse.Namespace) -> None:
         )
     recipe = resolve.load(name, **command_line.recipe_options(options))
     networks = [one for one in (recipe, *resolve.dependencies(recipe)) if not one.member]
-    for one in {repr((one.dataset, one.data, dataset.sample_rate_hz(one))): one for one in networks[::-1]}.values():
+    for one in {dataset.prepared_key(one): one for one in networks[::-1]}.values():
         clips = dataset.listing(one)
         prepared = dataset.prepare(one, clips)
         counts = f"{len(clips):,} files, {len(prepared):,} segments"

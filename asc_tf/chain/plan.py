@@ -51,7 +51,7 @@ def load_sizes(last: Stage, load: Callable[..., dataset.LoadedDataset]) -> dict[
         recipe = stage.recipe
         if recipe.member:
             continue
-        key = repr((recipe.dataset, recipe.data, dataset.sample_rate_hz(recipe)))
+        key = dataset.prepared_key(recipe)
         if key not in known:
             data = load(recipe)
             known[key] = Sizes(len(data.train), len(data.validation), len(data.test))

@@ -93,7 +93,7 @@ class RehearsalData:
             return Preparation(name, 0, 0.0, 0)
         files = len(listing) if present else sum(_expected_clips(recipe).values())
         segments = sum(dataclasses.astuple(self.sizes(recipe)))
-        seconds = files * self._file_s[self._rate_key(recipe)] / os.cpu_count() + WORKERS_S
+        seconds = files * self._file_s[dataset.prepared_key(recipe)] / os.cpu_count() + WORKERS_S
         return Preparation(name, files, seconds, 2 * segments * dataset.segment_samples(recipe))
 
     def classes(self, recipe: Recipe) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ class RehearsalData:
             recipe: The recipe.
             quiet: Whether nothing is printed.
         """
-        key = self._rate_key(recipe)
+        key = dataset.prepared_key(recipe)
         if key not in self._loaded:
             listing, _ = self._listing(recipe)
             start_s = time.monotonic()
@@ -132,9 +132,6 @@ class RehearsalData:
         if not responses.is_dir():
             impulse_responses.write(responses, seed=SEED)
         return Part(part.name, part.settings | {"folder": str(responses)})
-
-    def _rate_key(self, recipe):
-        return f"{_key(recipe)} {dataset.sample_rate_hz(recipe)}"
 
     def _listing(self, recipe: Recipe) -> tuple[Listing, bool]:
         """Clips of the recipe's dataset, and whether these are its own."""

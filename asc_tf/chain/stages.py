@@ -65,7 +65,7 @@ def stages(recipe: Recipe, out: Path) -> Stage:
         UserError: A recipe depends on itself, or several imported runs fit.
     """
     resolve.dependencies(recipe)  # raises UserError for a circle
-    return _stage(recipe, out, "system" if recipe.member else "student")
+    return _stage(recipe, out, "system" if recipe.member else "student", _initial(recipe, out.parent))
 
 
 def in_order(stage: Stage, *, to_do: bool = False) -> list[Stage]:
@@ -86,13 +86,13 @@ def _walk(stage: Stage, to_do: bool) -> Iterator[Stage]:
     yield stage
 
 
-def _stage(recipe, path, title):
+def _stage(recipe, path, title, initial):
     folder = path.parent
     return Stage(
         recipe,
         path,
         title,
-        _initial(recipe, folder),
+        initial,
         tuple(tuple(_beside(one, folder, "teacher") for one in runs) for runs in resolve.teachers(recipe)),
         tuple(_members(recipe, folder)),
     )
@@ -104,7 +104,7 @@ def _beside(recipe, folder, title):
     if initial and initial.run.imported:
         texts.append(initial.run.read_text(layout.IMPORT_REPORT))
     digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
-    return _stage(recipe, folder / f"{recipe.name}-{recipe.seed}-{digest}", title)
+    return _stage(recipe, folder / f"{recipe.name}-{recipe.seed}-{digest}", title, initial)
 
 
 def _initial(recipe, folder):

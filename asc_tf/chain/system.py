@@ -7,7 +7,6 @@ from asc_tf.dataset import LoadedDataset
 from asc_tf.evaluation import evaluate
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import check_members
-from asc_tf.recipe import resolve
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 
@@ -34,7 +33,6 @@ def finish(run: RunFolder, members: Sequence[RunFolder], load: Callable[..., Loa
     """
     runs = [TrainedRun(member) for member in members]
     run.write(layout.LABELS, "\n".join(check_members(runs)) + "\n")
-    run.write(layout.RECIPE, resolve.to_toml(run.recipe))
     run.write_json(layout.MEMBERS, [os.path.relpath(member.path, run.path) for member in members])
     entries = [{"name": member.path.name, "files": _copy(run, member)} for member in members]
     method = run.recipe.fuse.method
