@@ -11,13 +11,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from asc_tf import build
 from asc_tf.dataset import LoadedDataset
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
+from asc_tf.tflite import interpreter
 from export.quantisation import cross_layer
 from export.quantisation._compat import PREFIX
 from export.quantisation.graph_form import SIZES
@@ -167,21 +167,15 @@ def _clip_shape(graph, index):
 
 def _tensor_values(content, spectrograms, indices):
     """{index: (clips, ...) float32} of tensors, from a run of the file on every clip."""
-    interpreter = tf.lite.Interpreter(
-        model_content=content,
-        experimental_preserve_all_tensors=True,
-        # XNNPACK fuses operations, so that tensors between them are missing.
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    interpreter.allocate_tensors()
-    (first,) = interpreter.get_input_details()
-    details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
+    runner = interpreter.create(content, keep_tensors=True)
+    (first,) = runner.get_input_details()
+    details = {detail["index"]: detail for detail in runner.get_tensor_details()}
     values = {index: [] for index in indices}
     for clip in spectrograms:
-        interpreter.set_tensor(first["index"], tflite_file.quantised(clip[np.newaxis], first))
-        interpreter.invoke()
+        runner.set_tensor(first["index"], tflite_file.quantised(clip[np.newaxis], first))
+        runner.invoke()
         for index, clips in values.items():
-            clips.append(tflite_file.dequantised(interpreter.get_tensor(index), details[index])[0])
+            clips.append(tflite_file.dequantised(runner.get_tensor(index), details[index])[0])
     return {index: np.stack(clips) for index, clips in values.items()}
 
 
