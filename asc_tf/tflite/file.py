@@ -223,6 +223,21 @@ def operator_name(model: _compat.ModelT, operator: _compat.OperatorT) -> str:
     return NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
 
 
+def new_operator(model: _compat.ModelT, name: str, inputs: list[int], output: int) -> _compat.OperatorT:
+    """A new operation of one output, whose code is added to the model.
+
+    Args:
+        model: The file.
+        name: TFLite's name of the operation, as "PAD".
+        inputs: Indices of its inputs.
+        output: Index of its output.
+    """
+    code = getattr(_compat.BuiltinOperator, name)
+    model.operatorCodes.append(_compat.new(_compat.OperatorCodeT, builtinCode=code, deprecatedBuiltinCode=code))
+    index = len(model.operatorCodes) - 1
+    return _compat.new(_compat.OperatorT, opcodeIndex=index, inputs=inputs, outputs=[output])
+
+
 def data(model: _compat.ModelT, tensor: _compat.TensorT) -> np.ndarray | bytes:
     """The bytes of a constant tensor; none for one that is computed.
 

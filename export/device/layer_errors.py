@@ -118,7 +118,10 @@ def _layer_outputs(model, graph, network, left_out):
     producers = {operator.outputs[0]: operator for operator in graph.operators}
     layer_names = {layer.name for layer in network.layers}
     fused_names = [graph.tensors[operator.outputs[0]].name.decode().split(";") for operator in graph.operators]
-    fused = {_layer_name(name, layer_names) for _, *names in fused_names for name in names}
+    # TensorFlow 2.21's converter also joins the names of the variables of a range, which are no operations.
+    fused = {
+        _layer_name(name, layer_names) for _, *names in fused_names for name in names if "ReadVariable" not in name
+    }
     last = {}  # {layer: index of its last output}
     for operator, (name, *_) in zip(graph.operators, fused_names, strict=True):
         layer, tensor = _layer_name(name, layer_names - fused), operator.outputs[0]
