@@ -1,9 +1,10 @@
 """Gain of distillation on real sounds: ESC-10, one fold held out, several seeds, one table.
 
 Run:     python benchmarks/distillation.py [--seeds 1 2 3] [--runs runs/distillation] [--choose] [--set KEY=VALUE ...]
+                                           [--data ../shared/data]
 Output:  benchmarks/distillation.md: macro accuracy of seconds and of whole clips, mean and standard deviation over the
          seeds, and the gain over the student alone, seed by seed; benchmarks/distillation/tried.md at its end.
-Needs:   the folder that dataset.root of benchmarks/distillation/*.toml names, else --set dataset.root=FOLDER.
+Needs:   --data FOLDER with `esc10`, ESC-50 or its ten classes.
 
 Three teachers and fifteen students take about an hour and a half on two cores.
 Finished runs are reused and an unfinished one is resumed, so the same command continues after an interruption; after a
@@ -14,6 +15,7 @@ were chosen that way. All students of a row have the same teachers, seeds 1 to 3
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +26,7 @@ import numpy as np
 
 HERE = Path(__file__).parent / "distillation"
 ROOT = Path(__file__).parents[1]
+SHARED = Path(os.environ.get("ASC_TF_SHARED", ROOT / "../shared")) / "data"
 
 
 def teacher_override(runs: int, layer: str = "") -> str:
@@ -34,27 +37,28 @@ def teacher_override(runs: int, layer: str = "") -> str:
 LOGITS = "distill={temperature=8, label_weight=0.02}"
 EMBEDDING = 'distill={temperature=1, label_weight=1, teacher_weight=0, embedding_weight=1, layer="b6_relu"}'
 GROUPS = (
-    'hierarchy={groups={animals=["dog_bark", "rooster"], nature=["fire_crackling", "rain", "sea_waves"], '
-    'people=["baby_cry", "person_sneeze"], machines=["chainsaw", "clock_tick", "helicopter"]}, branches="one"}'
-)
+    '{animals=["dog_bark", "rooster"], nature=["fire_crackling", "rain", "sea_waves"], '
+    'people=["baby_cry", "person_sneeze"], machines=["chainsaw", "clock_tick", "helicopter"]}'
+)  # of the classes of ESC-10
 # Name of a row -> its overrides of student.toml.
 ROWS = {
     "student alone": [],
     "+ logits of one teacher": [teacher_override(1), LOGITS],
     "+ logits of three teachers, their mean": [teacher_override(3), LOGITS],
     "+ embedding of one teacher": [teacher_override(1, ', layer="b4_relu"'), EMBEDDING],
-    "+ groups of classes, one branch": [GROUPS],
+    "+ groups of classes, one branch": [f'hierarchy={{groups={GROUPS}, branches="one"}}'],
 }
 CHOOSING = ["dataset.test_fold=3", "dataset.left_out_folds=[4]"]
 
 
-def train(folder: Path, recipe: str | Path, overrides: Sequence[str]) -> dict[str, Any]:
+def train(folder: Path, recipe: str | Path, overrides: Sequence[str], data: Path | None = None) -> dict[str, Any]:
     """Trains a recipe where its run is not finished, and resumes an unfinished run.
 
     Args:
         folder: The run folder.
         recipe: Name or file of the recipe.
         overrides: KEY=VALUE texts.
+        data: Folder of the data, where the recipe needs one.
 
     Returns:
         The content of metrics.json.
@@ -63,6 +67,7 @@ def train(folder: Path, recipe: str | Path, overrides: Sequence[str]) -> dict[st
     if not metrics.is_file():
         print(f"\n{folder}", flush=True)
         command = [sys.executable, "-m", "asc_tf.train", str(recipe), "--out", str(folder), "--resume"]
+        command += ["--data", str(data.resolve())] if data else []
         subprocess.run([*command, *(part for text in overrides for part in ("--set", text))], check=True, cwd=ROOT)
     return json.loads(metrics.read_text())
 
@@ -174,6 +179,7 @@ def main() -> None:
         "--only", nargs="+", type=int, help="rows by number, from 0; prints their table and writes nothing"
     )
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
+    parser.add_argument("--data", type=Path, default=SHARED)
     options = parser.parse_args()
     overrides = options.overrides + (CHOOSING if options.choose else [])
     folder = options.runs.resolve() / ("choose" if options.choose else "table")
@@ -183,7 +189,7 @@ def main() -> None:
             if options.only and number not in options.only:
                 continue
             out = folder / f"row{number}-seed{seed}"
-            metrics = train(out, HERE / "student.toml", [*overrides, *changes, f"seed={seed}"])
+            metrics = train(out, HERE / "student.toml", [*overrides, *changes, f"seed={seed}"], options.data)
             rows.setdefault(name, {})[seed] = metrics["float"]
     teachers = [json.loads(file.read_text())["float"] for file in sorted(folder.glob("teacher-*/metrics.json"))]
     print(format_table(rows, teachers))

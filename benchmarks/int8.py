@@ -1,9 +1,9 @@
 """Accuracy of int8 relative to float, after quantisation-aware training (QAT) and after calibration alone (PTQ).
 
-Run:     python benchmarks/int8.py [--seeds 1 2 3] [--runs runs/int8] [--only ROW ...]
+Run:     python benchmarks/int8.py [--seeds 1 2 3] [--runs runs/int8] [--only ROW ...] [--data ../shared/data]
 Output:  benchmarks/int8.md, written after every finished run: accuracy on the test split, float and int8, and the
          difference, seed by seed; of the made-up scenes also on devices seen and unseen in training.
-Needs:   ../shared/data for ESC-10, as recipes/esc10_cp_mobile.toml names it.
+Needs:   --data FOLDER with `esc10` and `micirp` for the rows of ESC-10.
 
 Twelve trainings take about an hour and a half on two cores. Finished runs are reused and an unfinished one is resumed,
 so the same command continues after an interruption.
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from distillation import ROOT, format_spread, train
+from distillation import ROOT, SHARED, format_spread, train
 
 GRN = "model.grn=true"
 # Name of a row -> recipe, its overrides, most points that int8 may lose (after QAT, after PTQ).
@@ -29,18 +29,19 @@ ROWS = {
 }
 
 
-def measure(folder: Path, recipe: str, overrides: Sequence[str]) -> dict[str, Any]:
+def measure(folder: Path, recipe: str, overrides: Sequence[str], data: Path | None) -> dict[str, Any]:
     """Accuracies of one run in percent; it is trained, or resumed, where it is not finished.
 
     Args:
         folder: The run folder; the copy without QAT is written beside it.
         recipe: Name of the recipe.
         overrides: KEY=VALUE texts.
+        data: Folder of the data, where the recipe needs one.
 
     Returns:
         {"float", "qat", "ptq"}, and {"seen", "unseen"} devices as [float, int8] where the dataset has devices.
     """
-    metrics = train(folder, recipe, overrides)
+    metrics = train(folder, recipe, overrides, data)
     ptq_folder = folder.with_name(f"{folder.name}-ptq")
     if not (ptq_folder / "export/parity.json").is_file():
         convert_without_training(folder, ptq_folder)
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--runs", type=Path, default=Path("runs/int8"))
     parser.add_argument("--only", nargs="+", type=int, help="rows by number, from 0: the table has those alone")
+    parser.add_argument("--data", type=Path, default=SHARED)
     options = parser.parse_args()
     rows = {}
     for seed in options.seeds:
@@ -116,7 +118,8 @@ def main() -> None:
             if options.only and number not in options.only:
                 continue
             folder = options.runs.resolve() / f"row{number}-seed{seed}"
-            rows.setdefault(name, []).append(measure(folder, recipe, [*changes, f"seed={seed}"]))
+            data = options.data if recipe.startswith("esc10") else None
+            rows.setdefault(name, []).append(measure(folder, recipe, [*changes, f"seed={seed}"], data))
             text = report(rows, options)
             Path(__file__).with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)

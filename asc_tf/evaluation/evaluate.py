@@ -13,7 +13,7 @@ from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
 from asc_tf.evaluation import confusion, tables
 from asc_tf.inference.run import TrainedRun
-from asc_tf.inference.system import TrainedSystem
+from asc_tf.inference.system import TrainedSystem, check_members
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 
@@ -63,6 +63,7 @@ def fuse(
     for run in runs:
         if dataset.multi_label(run.recipe):
             raise UserError(f"{run.path}: its clips have several classes, whose probabilities are not fused here.")
+    check_members(runs)
     data = [load(run.recipe) for run in runs]
     for run, run_data in zip(runs, data, strict=True):
         check_same_test(runs[0], data[0], run, run_data)
@@ -95,13 +96,11 @@ def check_fusion(runs: Sequence[str], method: str | None, out: str | None) -> No
 
 
 def check_same_test(run: TrainedRun, data: LoadedDataset, other: TrainedRun, other_data: LoadedDataset) -> None:
-    """Checks that two runs have the same classes and test the same segments.
+    """Checks that two runs test the same segments.
 
     Raises:
         UserError: They do not.
     """
-    if data.classes != other_data.classes:
-        raise UserError(f"{other.path}: has other classes than {run.path}; fuse runs of one dataset.")
     names = data.names(data.test), other_data.names(other_data.test)
     for first, second in zip_longest(*names, fillvalue="no further clip"):
         if first != second:
