@@ -45,18 +45,25 @@ def probabilities(file: str, rate_hz: int) -> np.ndarray:
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def main() -> None:
-    """Prints the scene of every file given, and of every second of it."""
+def main() -> int:
+    """Prints the scene of every file and of every second of it; returns 2 where a file cannot be read, else 0."""
     if len(sys.argv) < 2:
         sys.exit(__doc__)
+    status = 0
     model = json.loads((FOLDER / "model.json").read_text(encoding="utf-8"))
     labels, seconds = model["labels"], model["segment_s"]
     for file in sys.argv[1:]:
-        scores = probabilities(file, model["feature"]["sample_rate_hz"])
+        try:
+            scores = probabilities(file, model["feature"]["sample_rate_hz"])
+        except (OSError, soundfile.SoundFileError) as error:
+            print(f"{file}: cannot be read: {error}", file=sys.stderr)
+            status = 2
+            continue
         print(f"{file}: {labels[scores.mean(axis=0).argmax()]}")
         for number, row in enumerate(scores):
             print(f"{number * seconds:8.1f} s  {labels[row.argmax()]:20s} {100 * row.max():5.1f} %")
+    return status
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -115,6 +115,14 @@ def lock():
     return ROOT / ("requirements-tf2.17.lock" if tensorflow.__version__.startswith("2.17") else "requirements.lock")
 
 
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(run, sound, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(script, "FOLDER", run.path / "export")
+    monkeypatch.setattr(sys, "argv", ["predict_litert.py", str(tmp_path / "absent.wav"), str(sound)])
+    assert script.main() == 2
+    shown = capsys.readouterr()
+    assert "absent.wav: cannot be read" in shown.err and len(named(shown.out)) == 4
+
+
 def test_the_script_without_arguments_shows_how_it_is_used(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["predict_litert.py"])
     with pytest.raises(SystemExit, match="python predict_litert.py SOUND.wav"):
