@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from asc_tf.data import direct
 from asc_tf.data.datasets.listing import Listing, validation_part
+from asc_tf.data.direct import DirectClips
 from asc_tf.data.prepared import shards
+from asc_tf.data.prepared.index import PreparedClips
 from asc_tf.distillation import hierarchy
 from asc_tf.errors import UserError
 from asc_tf.recipe import registry
@@ -60,7 +63,7 @@ class LoadedDataset:
     """
 
     listing: Listing
-    prepared: shards.PreparedClips
+    prepared: PreparedClips | DirectClips
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
@@ -169,24 +172,24 @@ def load(recipe: Recipe, *, quiet: bool = False) -> LoadedDataset:
     return LoadedDataset(clips, prepared, *splits)
 
 
-def prepare(recipe: Recipe, clips: Listing, *, quiet: bool = False, thorough: bool = True) -> shards.PreparedClips:
-    """Decodes and resamples the recipe's clips, those that are not prepared yet.
+def prepare(
+    recipe: Recipe, clips: Listing, *, quiet: bool = False, thorough: bool = True, workers: int | None = None
+) -> PreparedClips | DirectClips:
+    """The recipe's clips, decoded and resampled where they are not prepared yet; of data.read = "direct" indexed only.
 
     Args:
         recipe: The recipe.
         clips: Its dataset.
         quiet: Whether nothing is printed.
         thorough: Whether every file is looked at; otherwise a large set is taken for unchanged where its folders are.
+        workers: Processes that prepare; None for one a processor.
     """
-    return shards.prepare(
-        clips,
-        folder=recipe.data.prepared_folder,
-        sample_rate_hz=sample_rate_hz(recipe),
-        segment_s=recipe.data.segment_s,
-        max_bad_share=recipe.data.max_bad_share,
-        quiet=quiet,
-        thorough=thorough,
-    )
+    section, rate_hz = recipe.data, sample_rate_hz(recipe)
+    common = {"sample_rate_hz": rate_hz, "segment_s": section.segment_s, "max_bad_share": section.max_bad_share}
+    if section.read == "direct":
+        return direct.index(clips, audio_url=section.audio_url, quiet=quiet, **common)
+    folder = section.prepared_folder
+    return shards.prepare(clips, folder=folder, quiet=quiet, thorough=thorough, workers=workers, **common)
 
 
 def _check_groups(recipe, classes):

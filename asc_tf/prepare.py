@@ -15,9 +15,9 @@ from asc_tf import command_line
 def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.prepare") -> int:
     """Runs the program; returns its exit status."""
     parser = command_line.parser(prog, __doc__)
-    recipe_help = "a shipped recipe's name or a TOML file; with --download a dataset: tau2022"
+    recipe_help = "a shipped recipe's name or a TOML file; with --download a dataset: tau2022, esc50 or micirp"
     parser.add_argument("recipe", nargs="?", default="quickstart", help=recipe_help)
-    parser.add_argument("--download", action="store_true", help="download a published dataset (tau2022: 27 GB)")
+    parser.add_argument("--download", action="store_true", help="download a dataset (tau2022: 27 GB, esc50: 0.6 GB)")
     parser.add_argument("--to", default="data", metavar="FOLDER", help="where a download goes (default: data)")
     command_line.add_overrides(parser)
     options = parser.parse_args(arguments)
@@ -38,7 +38,8 @@ def _prepare(options: argparse.Namespace) -> None:
     name = options.recipe
     if options.download:
         root = published.fetch(name, options.to)
-        override = f'dataset={{name="{archives.find(name).dataset}", root="{root}", split="fold1"}}'
+        found = archives.find(name)
+        override = f'dataset={{name="{found.dataset}", root="{root}", {found.settings}}}'
         print(f"{name}: is in {root}\nuse it by:  python -m asc_tf.train RECIPE --set '{override}'")
         return
     if name in archives.PUBLISHED:

@@ -47,7 +47,7 @@ def test_real_scenes_are_predicted_as_by_the_original(imported, shared):
     golden = _golden(shared)
     names = golden["recording_names"].tolist()
     files = [str(shared / f"data/tut2018/{name}.wav") for name in names]
-    probabilities, errors = predict(TrainedRun(imported), files)
+    probabilities, errors = predict(TrainedRun(imported).predict, files)
     predictions = np.concatenate([probabilities[file].argmax(axis=1) for file in files])
     assert not errors and imported.labels == tuple(golden["class_names"])
     # The golden cuts before it resamples, prediction after.

@@ -1,6 +1,8 @@
 import hashlib
 import http.server
+import inspect
 import threading
+import tomllib
 import zipfile
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from asc_tf import dataset, prepare
 from asc_tf.data.download import archives
 from asc_tf.data.synthetic import audioset_tree, tau_tree, write
+from asc_tf.recipe import registry
 
 
 @pytest.fixture
@@ -31,7 +34,8 @@ def served(tmp_path, monkeypatch):
     md5 = hashlib.md5((folder / "meta.zip").read_bytes()).hexdigest()
     parts = archives.Archive("meta.zip", md5), archives.Archive("audio.zip")
     url = f"http://127.0.0.1:{server.server_port}/{{name}}"
-    monkeypatch.setitem(archives.PUBLISHED, "tau2022", archives.PublishedDataset("page", url, "tau", "tau", parts))
+    dataset = archives.PublishedDataset("page", url, "tau", "tau", 'split="fold1"', parts)
+    monkeypatch.setitem(archives.PUBLISHED, "tau2022", dataset)
     yield folder
     server.shutdown()
     server.server_close()
@@ -55,12 +59,23 @@ def test_a_dataset_is_fetched_and_told_how_to_be_used(served, tmp_path, capsys):
     [
         (["tau2022"], "'tau2022' is a dataset, not a recipe: fetch it with --download"),
         (["tau2202", "--download"], "there is no dataset 'tau2202' to fetch. Did you mean 'tau2022'?"),
+        (
+            ["micirp", "--download", "--to", "x"],
+            "Its page is http://micirp.blogspot.com: put the files into x/micirp",
+        ),
     ],
 )
 def test_a_dataset_is_not_a_recipe(arguments, message, capsys):
     assert prepare.main(arguments) == 2
     error = capsys.readouterr().err
     assert message in error and len(error.strip().splitlines()) == 1
+
+
+def test_every_published_dataset_is_read_by_the_settings_that_are_printed():
+    for one in archives.PUBLISHED.values():
+        if one.archives:
+            settings = tomllib.loads(f"root = 'x'\n{one.settings}")
+            inspect.signature(registry.entry("dataset", one.dataset)).bind(**settings)
 
 
 def test_the_table_of_tau_2022_is_complete():

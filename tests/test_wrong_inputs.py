@@ -90,7 +90,8 @@ def test_runs_that_cannot_be_judged_as_one(alone, recordings, tmp_path, monkeypa
     fewer = tmp_path / "fewer"
     shutil.copytree(recordings, fewer, ignore=shutil.ignore_patterns("high"))
     for name, override in (("one", "seed=1"), ("two", "dataset.test_share=0.5"), ("three", f"dataset.root={fewer}")):
-        run_folder.create(tmp_path / name, recipe.load(alone, [override]), resume=False)
+        run = run_folder.create(tmp_path / name, recipe.load(alone, [override]), resume=False)
+        run.write("labels.txt", "low\nmiddle\n" if name == "three" else "high\nlow\nmiddle\n")
     monkeypatch.chdir(tmp_path)
     assert message in refused(capsys, evaluate, *arguments)
     assert not (tmp_path / "fused").exists()

@@ -1,4 +1,4 @@
-"""Convolution of clips with impulse responses of devices, read from a folder."""
+"""Convolution of clips with impulse responses of devices, read from a folder or made up."""
 
 import functools
 from pathlib import Path
@@ -10,6 +10,10 @@ import soxr
 import tensorflow as tf
 
 from asc_tf.errors import UserError
+from asc_tf.microphones import made_up
+
+BUILT_IN = "built_in"  # in place of a folder: made-up microphones
+COUNT, SEED = 24, 2024  # of them
 
 
 def convolve(wave: tf.Tensor, indices: tf.Tensor, responses: np.ndarray) -> tf.Tensor:
@@ -39,11 +43,11 @@ def fft_size(least: int) -> int:
 
 @functools.lru_cache(maxsize=4)
 def responses(part: str, folder: str, sample_rate_hz: int) -> np.ndarray:
-    """Reads every impulse response below a folder: any audio format, in sorted order, as mono.
+    """Impulse responses: those of every audio file below a folder, in sorted order, as mono; or the built-in ones.
 
     Args:
         part: The augmentation, for its errors.
-        folder: Searched recursively.
+        folder: Searched recursively; "built_in" for those of 24 made-up microphones.
         sample_rate_hz: To resample to.
 
     Returns:
@@ -52,18 +56,27 @@ def responses(part: str, folder: str, sample_rate_hz: int) -> np.ndarray:
     Raises:
         UserError: There is no such folder, no audio file in it, or one that cannot be used.
     """
+    waves = _made_up(sample_rate_hz) if folder == BUILT_IN else _read_all(part, folder, sample_rate_hz)
+    longest = max(map(len, waves))
+    return np.stack([np.pad(wave, (0, longest - len(wave))) for wave in waves])
+
+
+def _made_up(sample_rate_hz):
+    waves = made_up.responses(COUNT, SEED).astype(np.float32)
+    return [soxr.resample(wave, made_up.RATE_HZ, sample_rate_hz, "HQ") for wave in waves]
+
+
+def _read_all(part, folder, sample_rate_hz):
     if not Path(folder).is_dir():
         raise UserError(
-            f"augmentation/{part}: folder = '{folder}': there is no such folder. "
-            "Name one that holds impulse responses as audio files, MicIRP for example."
+            f"augmentation/{part}: folder = '{folder}': there is no such folder. Name one that holds impulse responses "
+            f"as audio files, MicIRP for example, or '{BUILT_IN}' for made-up microphones."
         )
     known = {f".{suffix.lower()}" for suffix in soundfile.available_formats()}
     files = sorted(file for file in Path(folder).rglob("*") if file.suffix.lower() in known)
     if not files:
         raise UserError(f"augmentation/{part}: folder = '{folder}': holds no audio file.")
-    waves = [_read(file, sample_rate_hz) for file in files]
-    longest = max(map(len, waves))
-    return np.stack([np.pad(wave, (0, longest - len(wave))) for wave in waves])
+    return [_read(file, sample_rate_hz) for file in files]
 
 
 def _read(file, sample_rate_hz):

@@ -32,7 +32,8 @@ def apply(
         seed: (2,) int32.
         sample_rate_hz: Of the waves.
         p: Probability for each clip.
-        folder: Of the impulse responses: any audio format, searched recursively, in sorted order.
+        folder: Of the impulse responses: any audio format, searched recursively, in sorted order; "built_in" for those
+            of 24 made-up microphones.
         only_device: Only clips of this device are changed; "" for all.
         min_energy: Only clips above it are changed: the sum of x^2 over the clip's samples, full scale 1, so a second
             of an RMS of 0.1 has 320 at 32 kHz. irmamba2024 takes the mean over its training clips: measure yours.

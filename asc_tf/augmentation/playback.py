@@ -42,7 +42,7 @@ def apply(
         rt60_s: Time in which the room's sound falls by 60 dB.
         direct_db: Energy of direct over room sound.
         snr_db: Sound over white noise at the microphone.
-        folder: Of impulse responses of microphones; "" for none.
+        folder: Of impulse responses of microphones; "built_in" for made-up ones, "" for none.
 
     Returns:
         The batch with another "wave".

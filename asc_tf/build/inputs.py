@@ -94,6 +94,7 @@ def source(
     """
     return batches.Source(
         read=crops.shifted(data.prepared, shift),
+        full_scale=data.prepared.full_scale,
         samples=dataset.segment_samples(recipe),
         rows=rows,
         labels=data.label_indices(rows),

@@ -89,7 +89,7 @@ class RehearsalData:
         rate_hz, section = dataset.sample_rate_hz(recipe), recipe.data
         where = {"folder": section.prepared_folder, "sample_rate_hz": rate_hz, "segment_s": section.segment_s}
         name = f"{recipe.dataset.name} ({recipe.dataset.settings['root']}) at {rate_hz:,} Hz"
-        if present and shards.is_prepared(listing, **where):
+        if section.read == "direct" or present and shards.is_prepared(listing, **where):
             return Preparation(name, 0, 0.0, 0)
         files = len(listing) if present else sum(_expected_clips(recipe).values())
         segments = sum(dataclasses.astuple(self.sizes(recipe)))
@@ -221,15 +221,9 @@ def _small(recipe, listing, folder):
     chosen = {name: _choose(listing, positions, counts[name]) for name, positions in splits.items()}
     order = [position for positions in chosen.values() for position in positions]
     small = Listing.from_clips(listing.root, listing.classes, [_clip(listing, position) for position in order])
-    prepared = shards.prepare(
-        small,
-        folder=folder,
-        sample_rate_hz=dataset.sample_rate_hz(recipe),
-        segment_s=recipe.data.segment_s,
-        workers=1,
-        max_bad_share=max(0.5, recipe.data.max_bad_share),  # of a few clips, the share says little
-        quiet=True,
-    )
+    share = max(0.5, recipe.data.max_bad_share)  # of a few clips, the share says little
+    section = dataclasses.replace(recipe.data, prepared_folder=str(folder), max_bad_share=share)
+    prepared = dataset.prepare(dataclasses.replace(recipe, data=section), small, workers=1, quiet=True)
     ends = np.cumsum([0, *map(len, chosen.values())])
     rows = [np.flatnonzero((prepared.clip >= a) & (prepared.clip < b)) for a, b in zip(ends, ends[1:], strict=False)]
     if not len(rows[0]):

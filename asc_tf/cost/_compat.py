@@ -1,6 +1,6 @@
 """Private parts of Keras and TensorFlow: the nodes of a functional network, and the functions that a graph calls.
 
-Tested with Keras 3.15.1 on TensorFlow 2.17.1.
+Tested with Keras 3.15.1 on TensorFlow 2.17.1 and 2.21.0.
 """
 
 from collections.abc import Sequence

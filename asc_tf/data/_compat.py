@@ -1,6 +1,6 @@
 """Private parts of the standard library that data preparation relies on.
 
-Tested with: CPython 3.11 and 3.12.
+Tested with: CPython 3.11 to 3.13.
 """
 
 import multiprocessing

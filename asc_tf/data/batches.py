@@ -26,7 +26,7 @@ class Source:
     """Segments to draw from.
 
     Args:
-        read: Function from (rows,) to (rows, samples) int16, such as PreparedClips.read.
+        read: Function from (rows,) to (rows, samples), such as PreparedClips.read.
         samples: Samples in a segment.
         rows: (segments,) rows of the prepared clips.
         labels: (segments,) class numbers.
@@ -34,6 +34,7 @@ class Source:
         devices: (segments,) device names, "" where unknown.
         columns: {name: (segments, ...) numbers} that travel with a segment, such as teacher outputs.
         label_sets: (sets, classes) bool, the classes that each number in `labels` stands for; None where it is a class.
+        full_scale: Full scale of what `read` returns: int16, or float32 where it is 1.
     """
 
     read: Callable[[np.ndarray], np.ndarray]
@@ -44,6 +45,7 @@ class Source:
     devices: np.ndarray
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     label_sets: np.ndarray | None = None
+    full_scale: float = float(audio.FULL_SCALE)
 
     def __len__(self):
         return len(self.rows)
@@ -143,7 +145,9 @@ def chunk_size(batch_size: int, most: int = CHUNK) -> int:
 def _fetch(source, positions, number, chunk):
     """The segments at `positions(number)` as a dict of tensors; chunk: their number, None if unknown."""
     names = ["wave", "label", "device", *source.columns]
-    types = [tf.int16, tf.float32, tf.string] + [tf.float32] * len(source.columns)
+    types = [tf.float32 if source.full_scale == 1 else tf.int16, tf.float32, tf.string] + [tf.float32] * len(
+        source.columns
+    )
     column_shapes = [[chunk, *column.shape[1:]] for column in source.columns.values()]
     shapes = [[chunk, source.samples], [chunk, source.classes], [chunk], *column_shapes]
     label_sets = np.eye(source.classes) if source.label_sets is None else source.label_sets
@@ -156,5 +160,5 @@ def _fetch(source, positions, number, chunk):
 
     columns = tf.numpy_function(read, [number], types, stateful=False)
     batch = {name: tf.ensure_shape(column, shape) for name, column, shape in zip(names, columns, shapes, strict=True)}
-    batch["wave"] = tf.cast(batch["wave"], tf.float32) / audio.FULL_SCALE
+    batch["wave"] = tf.cast(batch["wave"], tf.float32) / source.full_scale
     return batch

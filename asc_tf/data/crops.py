@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from asc_tf.data.direct import DirectClips
 from asc_tf.data.prepared.index import PreparedClips
 
 
@@ -22,8 +23,8 @@ def shifts(crops: int, samples: int) -> list[int]:
     return [round((2 * number + 1 - crops) / (2 * crops) * samples) for number in range(crops)]
 
 
-def shifted(prepared: PreparedClips, shift: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A function like `PreparedClips.read`, (rows,) to (rows, samples) int16, of windows that are shifted.
+def shifted(prepared: PreparedClips | DirectClips, shift: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A function like `PreparedClips.read`, (rows,) to (rows, samples), of windows that are shifted.
 
     Args:
         prepared: The clips.

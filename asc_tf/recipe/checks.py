@@ -62,6 +62,8 @@ def _checked(tree, file, changes):
         raise UserError("[distill] and [[teacher]] belong together: one of them is missing.")
     if "quantise" in values:
         _check_quantise(values["quantise"], values.get("teacher"))
+    if "data" in values and values["data"].audio_url and values["data"].read != "direct":
+        raise UserError('data: audio_url is for read = "direct", which decodes the files where they are.')
     if "init" in values:
         _check_init(values["init"])
     if "normalise" in values:

@@ -41,6 +41,10 @@ class Data:
         validation_seed: Seed of that choice.
         max_bad_share: Largest share of unreadable clips with which a run goes on.
         prepared_folder: Folder of the prepared clips, shared by runs.
+        read: "prepared": files are decoded and resampled once, to int16; "direct": whenever they are read, by
+            tensorflow-io, with no copy and no rounding.
+        audio_url: With read = "direct", address of the folder of the audio files, s3:// or http:// for example; the
+            tables stay in the dataset's root.
     """
 
     segment_s: float = limits(1.0, least=0.1, most=30.0)
@@ -48,6 +52,8 @@ class Data:
     validation_seed: int = limits(1, least=0)
     max_bad_share: float = limits(0.01, least=0.0, most=1.0)
     prepared_folder: str = "prepared"
+    read: Literal["prepared", "direct"] = "prepared"
+    audio_url: str = ""
 
 
 @dataclass(frozen=True)

@@ -37,14 +37,15 @@ QUANTISE_RECIPE = "quantise/recipe.toml"  # where the int8 file is not made by t
 CALIBRATION_CLIPS = "export/calibration.csv"
 INT8 = "export/model.tflite"
 FLOAT16 = "export/model_float16.tflite"
-WAVE = "export/wave_to_scene.tflite"
+WAVE, LITERT_SCRIPT = "export/wave_to_scene.tflite", "export/predict_litert.py"
 METADATA = "export/model.json"
 SYSTEM = "export/system.json"  # of a system: its members' files and how their outputs are fused
 PARITY, PARITY_TABLE, PARITY_PLOT = "export/parity.json", "export/parity.txt", "export/parity.png"
 
 # Files that belong to the int8 file and are removed when another is made.
 OF_INT8 = (
-    QAT_STATE, QAT_LOG, QUANTISE_RECIPE, CALIBRATION_CLIPS, INT8, WAVE, METADATA, PARITY, PARITY_TABLE, PARITY_PLOT,
+    QAT_STATE, QAT_LOG, QUANTISE_RECIPE, CALIBRATION_CLIPS, INT8, WAVE, LITERT_SCRIPT, METADATA, PARITY, PARITY_TABLE,
+    PARITY_PLOT,
 )  # fmt: skip
 
 

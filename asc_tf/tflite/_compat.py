@@ -1,9 +1,11 @@
 """Private parts of TensorFlow Lite: the schema of its files and the error of its converter.
 
-Tested with TensorFlow 2.17.1. `tensorflow.lite.python` and `tensorflow.lite.tools` are outside of the public interface.
+Tested with TensorFlow 2.17.1 and 2.21.0. `tensorflow.lite.python` and `tensorflow.lite.tools` are outside of the public
+interface.
 
 From tensorflow.lite.python.schema_py_generated, which mirrors TFLite's schema.fbs: the enumerations BuiltinOperator,
-Padding and TensorType, and the objects ModelT, SubGraphT, OperatorT, OperatorCodeT, TensorT, SignatureDefT, TensorMapT.
+BuiltinOptions, Padding and TensorType, and the objects ModelT, SubGraphT, OperatorT, OperatorCodeT, PadOptionsT,
+TensorT, BufferT, QuantizationParametersT, SignatureDefT, TensorMapT.
 From tensorflow.lite.python.convert_phase: ConverterError, raised where a function has no form in TFLite.
 """
 
@@ -12,11 +14,15 @@ from typing import Any
 from tensorflow.lite.python import schema_py_generated
 from tensorflow.lite.python.convert_phase import ConverterError  # noqa: F401  used by export.device
 from tensorflow.lite.python.schema_py_generated import (  # noqa: F401  used by this package
+    BufferT,
     BuiltinOperator,
+    BuiltinOptions,
     ModelT,
     OperatorCodeT,
     OperatorT,
     Padding,
+    PadOptionsT,
+    QuantizationParametersT,
     SignatureDefT,
     SubGraphT,
     TensorMapT,

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from asc_tf.errors import UserError
-from asc_tf.tflite import _compat
+from asc_tf.tflite import _compat, interpreter
 
 NAMES = _compat.names(_compat.BuiltinOperator)
 TYPES = {value: name.lower() for value, name in _compat.names(_compat.TensorType).items()}
@@ -61,8 +60,7 @@ class TFLiteModel:
         self.operators = operators(self.content)
         self.parameter_bytes = parameter_bytes(self.content)
         try:
-            self._interpreter = tf.lite.Interpreter(model_content=self.content, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            self._interpreter = interpreter.create(self.content, threads=threads)
         except (ValueError, RuntimeError) as error:
             raise UserError(f"{_name(file)}: TFLite cannot run it: {str(error).splitlines()[0]}") from error
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
@@ -223,6 +221,21 @@ def operator_name(model: _compat.ModelT, operator: _compat.OperatorT) -> str:
     """
     code = model.operatorCodes[operator.opcodeIndex]
     return NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+
+
+def new_operator(model: _compat.ModelT, name: str, inputs: list[int], output: int) -> _compat.OperatorT:
+    """A new operation of one output, whose code is added to the model.
+
+    Args:
+        model: The file.
+        name: TFLite's name of the operation, as "PAD".
+        inputs: Indices of its inputs.
+        output: Index of its output.
+    """
+    code = getattr(_compat.BuiltinOperator, name)
+    model.operatorCodes.append(_compat.new(_compat.OperatorCodeT, builtinCode=code, deprecatedBuiltinCode=code))
+    index = len(model.operatorCodes) - 1
+    return _compat.new(_compat.OperatorT, opcodeIndex=index, inputs=inputs, outputs=[output])
 
 
 def data(model: _compat.ModelT, tensor: _compat.TensorT) -> np.ndarray | bytes:

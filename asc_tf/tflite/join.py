@@ -28,11 +28,11 @@ def join(first: bytes, second: bytes, *, input_name: str, output_name: str) -> b
         for operator in operators:
             operator.inputs = [between if index == input_index else index for index in operator.inputs]
     else:
-        graph.operators.append(_operator(model, "QUANTIZE", between, input_index))
+        graph.operators.append(tflite_file.new_operator(model, "QUANTIZE", [between], input_index))
     graph.operators += operators
     if graph.tensors[output_index].type != FLOAT:
         graph.tensors.append(_compat.new(_compat.TensorT, shape=graph.tensors[output_index].shape, type=FLOAT))
-        graph.operators.append(_operator(model, "DEQUANTIZE", output_index, len(graph.tensors) - 1))
+        graph.operators.append(tflite_file.new_operator(model, "DEQUANTIZE", [output_index], len(graph.tensors) - 1))
         output_index = len(graph.tensors) - 1
     graph.outputs, model.metadata, model.metadataBuffer = [output_index], None, None
     _name(model, graph, input_name, output_name)
@@ -53,14 +53,6 @@ def _append(model, graph, other, tail):
     model.buffers += other.buffers
     graph.tensors += tail.tensors
     return tail.operators, tail.inputs[0] + tensors, tail.outputs[0] + tensors
-
-
-def _operator(model, name, input_index, output_index):
-    """A new operation of one input and one output, its code added to the model."""
-    code = getattr(_compat.BuiltinOperator, name)
-    model.operatorCodes.append(_compat.new(_compat.OperatorCodeT, builtinCode=code, deprecatedBuiltinCode=code))
-    code_index = len(model.operatorCodes) - 1
-    return _compat.new(_compat.OperatorT, opcodeIndex=code_index, inputs=[input_index], outputs=[output_index])
 
 
 def _name(model, graph, input_name, output_name):

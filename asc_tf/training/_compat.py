@@ -1,6 +1,6 @@
 """Private parts of Keras: what several replicas need changed in keras.Model.fit, and the index of a variable.
 
-Tested with Keras 3.15.1 on TensorFlow 2.17.1.
+Tested with Keras 3.15.1 on TensorFlow 2.17.1 and 2.21.0.
 Keras 3 does not support MultiWorkerMirroredStrategy as it stands (keras#20585).
 """
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from asc_tf import build
 from asc_tf.dataset import LoadedDataset
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
+from asc_tf.tflite import interpreter
 from export.quantisation import cross_layer
 from export.quantisation._compat import PREFIX
 from export.quantisation.graph_form import SIZES
@@ -118,7 +118,10 @@ def _layer_outputs(model, graph, network, left_out):
     producers = {operator.outputs[0]: operator for operator in graph.operators}
     layer_names = {layer.name for layer in network.layers}
     fused_names = [graph.tensors[operator.outputs[0]].name.decode().split(";") for operator in graph.operators]
-    fused = {_layer_name(name, layer_names) for _, *names in fused_names for name in names}
+    # TensorFlow 2.21's converter also joins the names of the variables of a range, which are no operations.
+    fused = {
+        _layer_name(name, layer_names) for _, *names in fused_names for name in names if "ReadVariable" not in name
+    }
     last = {}  # {layer: index of its last output}
     for operator, (name, *_) in zip(graph.operators, fused_names, strict=True):
         layer, tensor = _layer_name(name, layer_names - fused), operator.outputs[0]
@@ -167,21 +170,15 @@ def _clip_shape(graph, index):
 
 def _tensor_values(content, spectrograms, indices):
     """{index: (clips, ...) float32} of tensors, from a run of the file on every clip."""
-    interpreter = tf.lite.Interpreter(
-        model_content=content,
-        experimental_preserve_all_tensors=True,
-        # XNNPACK fuses operations, so that tensors between them are missing.
-        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-    )
-    interpreter.allocate_tensors()
-    (first,) = interpreter.get_input_details()
-    details = {detail["index"]: detail for detail in interpreter.get_tensor_details()}
+    runner = interpreter.create(content, keep_tensors=True)
+    (first,) = runner.get_input_details()
+    details = {detail["index"]: detail for detail in runner.get_tensor_details()}
     values = {index: [] for index in indices}
     for clip in spectrograms:
-        interpreter.set_tensor(first["index"], tflite_file.quantised(clip[np.newaxis], first))
-        interpreter.invoke()
+        runner.set_tensor(first["index"], tflite_file.quantised(clip[np.newaxis], first))
+        runner.invoke()
         for index, clips in values.items():
-            clips.append(tflite_file.dequantised(interpreter.get_tensor(index), details[index])[0])
+            clips.append(tflite_file.dequantised(runner.get_tensor(index), details[index])[0])
     return {index: np.stack(clips) for index, clips in values.items()}
 
 

@@ -1,6 +1,6 @@
 """Private parts of TFMOT: the names of the layers and variables that quantize_apply creates.
 
-Tested with tensorflow-model-optimization 0.8.1 and tf_keras 2.17.0.
+Tested with tensorflow-model-optimization 0.8.1 and tf_keras 2.17.0 and 2.21.0.
 
 A layer `stem` becomes a QuantizeWrapperV2 named `quant_stem`; behind every input stands a QuantizeLayer named
 `quantize_layer` and a number. A quantised tensor `kernel` has the two variables `kernel_min` and `kernel_max` in its

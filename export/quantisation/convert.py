@@ -15,7 +15,7 @@ import tf_keras
 from asc_tf.cost import tflite_rule
 from asc_tf.errors import UserError
 from asc_tf.tflite import file as tflite_file
-from asc_tf.tflite import order, strides
+from asc_tf.tflite import float_means, order, strides
 from export.quantisation import _compat
 from export.quantisation import graph_form as _form
 
@@ -40,7 +40,7 @@ def convert(quantised: tf_keras.Model) -> bytes:
     with warnings.catch_warnings():
         # The ranges come from training, so the missing statistics are not needed.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
-        content = strides.with_native_strides(converter.convert())
+        content = float_means.with_float_means(strides.with_native_strides(converter.convert()))
     content = min((content, order.depth_first(content)), key=tflite_rule.peak_bytes)
     floats = unquantised_layers(quantised)
     readers = [reader.name for name in floats for reader in _form.readers(quantised, quantised.get_layer(name))]

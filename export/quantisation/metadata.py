@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from asc_tf import build
 from asc_tf.cost import challenge, tflite_rule
@@ -14,6 +13,7 @@ from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 from asc_tf.cost.rows import total
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
+from asc_tf.tflite import interpreter
 
 TO_INPUT = "q = clip(round(x / scale) + zero_point, -128, 127) of every value x of the normalised spectrogram"
 FROM_OUTPUT = "logit = (q - zero_point) * scale; the scene is the label of the largest"
@@ -34,8 +34,8 @@ def tree(run: RunFolder, network: keras.Model, content: bytes, float_layers: Seq
     Returns:
         A tree for JSON.
     """
-    interpreter = tf.lite.Interpreter(model_content=content)
-    (input_details,), (output_details,) = interpreter.get_input_details(), interpreter.get_output_details()
+    runner = interpreter.create(content)
+    (input_details,), (output_details,) = runner.get_input_details(), runner.get_output_details()
     recipe = run.recipe
     return {
         "labels": list(run.labels),

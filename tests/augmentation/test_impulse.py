@@ -1,3 +1,5 @@
+"""Impulse responses of devices, read and made up, and the convolution with them."""
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -26,6 +28,25 @@ def test_a_response_longer_than_the_clip_is_cut_with_it():
     wave, response = np.random.default_rng(0).standard_normal((2, 40)).astype("f")
     ours = _impulse.convolve(wave[None, :15], tf.constant([0]), response[None])
     np.testing.assert_allclose(ours[0], np.convolve(wave[:15], response)[:15], atol=1e-5)
+
+
+@pytest.mark.parametrize("sample_rate_hz", [8000, 32_000, 44_100])
+def test_the_built_in_microphones_differ_and_do_not_amplify(sample_rate_hz):
+    responses = _impulse.responses("device_impulse", "built_in", sample_rate_hz)
+    assert len(responses) == 24 and responses.dtype == np.float32
+    gains_db = 20 * np.log10(np.abs(np.fft.rfft(responses, 4 * sample_rate_hz)) + 1e-9)
+    hz = np.fft.rfftfreq(4 * sample_rate_hz, 1 / sample_rate_hz)
+    inside = gains_db[:, (hz > 20) & (hz < 0.45 * sample_rate_hz)]
+    assert inside.max() < 0.5
+    differences = [np.abs(one - other).mean() for index, one in enumerate(inside) for other in inside[:index]]
+    assert min(differences) > 0.5  # dB
+
+
+def test_the_built_in_microphones_need_no_file_and_stay_the_same(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = _impulse.responses("playback", "built_in", 16_000)
+    _impulse.responses.cache_clear()
+    np.testing.assert_array_equal(_impulse.responses("device_impulse", "built_in", 16_000), first)
 
 
 def test_missing_empty_and_broken_folders_are_refused(tmp_path):

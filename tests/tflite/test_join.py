@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from asc_tf.tflite import file as tflite_file
-from asc_tf.tflite import join
+from asc_tf.tflite import interpreter, join
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_a_second_file_in_int8_has_the_outputs_that_it_has_alone(first):
 
 
 def _signature(content):
-    return tf.lite.Interpreter(model_content=content).get_signature_runner("serving_default")
+    return interpreter.create(content).get_signature_runner("serving_default")
 
 
 def _int8_file():

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from asc_tf.cost import tflite_rule
 from asc_tf.tflite import file as tflite_file
-from asc_tf.tflite import order
+from asc_tf.tflite import interpreter, order
 
 ORDER = ["MUL", "EXP", "SUM", "PACK"]
 
@@ -38,11 +38,10 @@ def _names(content):
 
 
 def _run(content, x):
-    interpreter = tf.lite.Interpreter(model_content=content)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x)
-    interpreter.invoke()
-    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    runner = interpreter.create(content)
+    runner.set_tensor(runner.get_input_details()[0]["index"], x)
+    runner.invoke()
+    return runner.get_tensor(runner.get_output_details()[0]["index"])
 
 
 def _file():

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from asc_tf.tflite import interpreter
+
 SCHEMA = "tensorflow.lite.python.schema_py_generated"
 OBJECTS = ("ModelT", "SubGraphT", "OperatorT", "OperatorCodeT", "TensorT", "SignatureDefT", "TensorMapT")
 PARTS = [
@@ -34,11 +36,10 @@ def test_the_private_part_exists(module, name):
 def test_a_parsed_and_serialised_file_computes_the_same(compat):
     content = _converter(lambda x: 2.0 * x + 1.0).convert()
     copy = compat.serialise(compat.parse(content))
-    interpreter = tf.lite.Interpreter(model_content=copy)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], np.array([1.0, -3.0], "f"))
-    interpreter.invoke()
-    np.testing.assert_array_equal(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]), [3.0, -5.0])
+    runner = interpreter.create(copy)
+    runner.set_tensor(runner.get_input_details()[0]["index"], np.array([1.0, -3.0], "f"))
+    runner.invoke()
+    np.testing.assert_array_equal(runner.get_tensor(runner.get_output_details()[0]["index"]), [3.0, -5.0])
 
 
 def test_new_sets_the_fields_that_are_given_and_leaves_the_others(compat):

@@ -33,13 +33,15 @@ class PublishedDataset:
         url: Address of an archive, with {name} for the archive's name.
         folder: Folder that the archives unpack to.
         dataset: Name of the dataset in a recipe that reads it.
-        archives: The archives.
+        settings: Further settings of that dataset, in TOML.
+        archives: The archives; none where no address of a file is known, which is then fetched by hand from `page`.
     """
 
     page: str
     url: str
     folder: str
     dataset: str
+    settings: str
     archives: tuple[Archive, ...]
 
 
@@ -54,6 +56,7 @@ TAU2022 = PublishedDataset(
     url="https://zenodo.org/records/6337421/files/{name}?download=1",
     folder=_TAU,
     dataset="tau",
+    settings='split="fold1"',
     archives=(
         Archive(f"{_TAU}.meta.zip", "419b6ff6570f1030730352dc80cd8d15", confirmed=True),
         Archive(f"{_TAU}.doc.zip", "9c4f610bdb5d3e3e72a17d393a26452a"),
@@ -75,7 +78,21 @@ TAU2022 = PublishedDataset(
         Archive(f"{_TAU}.audio.16.zip", "6e2df8438c69f6789414aeba8cbad9d8", confirmed=True, size_bytes=435_379_083),
     ),
 )
-PUBLISHED = {"tau2022": TAU2022}
+# ESC-50, whose table marks the classes of ESC-10: the address that its page names. It is made from the repository when
+# it is asked for, so that no sum is published.
+ESC50 = PublishedDataset(
+    page="https://github.com/karolpiczak/ESC-50",
+    url="https://github.com/karoldvl/ESC-50/archive/master.zip",
+    folder="ESC-50-master",
+    dataset="esc",
+    settings="test_fold=5",
+    archives=(Archive("ESC-50-master.zip"),),
+)
+# Impulse responses of microphones; the page has a file for each and no archive of them all.
+MICIRP = PublishedDataset(
+    page="http://micirp.blogspot.com", url="", folder="micirp", dataset="", settings="", archives=()
+)
+PUBLISHED = {"tau2022": TAU2022, "esc50": ESC50, "micirp": MICIRP}
 
 
 def find(name: str) -> PublishedDataset:

@@ -22,9 +22,15 @@ def fetch(name: str, folder: Path | str) -> Path:
         Root of the dataset, below `folder`.
 
     Raises:
-        UserError: The dataset is unknown, the folder cannot be written, or a download or an archive fails.
+        UserError: The dataset or its address is unknown, the folder cannot be written, or a download or an archive
+            fails.
     """
     dataset, folder = archives.find(name), Path(folder).expanduser()
+    if not dataset.archives:
+        raise UserError(
+            f"--download {name}: the address of its archive is not known. Its page is {dataset.page}: put the files "
+            f'into {folder / dataset.folder}, or do without by folder = "built_in" in [[augmentation]].'
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

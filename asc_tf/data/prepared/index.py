@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asc_tf.data import audio
 from asc_tf.data.prepared.shard_writer import HEADER_BYTES, ShardJob, read_record, shard_name
 from asc_tf.errors import UserError
 from asc_tf.runs import atomic
@@ -41,6 +42,8 @@ class PreparedClips:
     segment: np.ndarray
     _shard: np.ndarray
     _row: np.ndarray
+
+    full_scale = float(audio.FULL_SCALE)  # of what `read` returns
 
     def __len__(self):
         return len(self.clip)

@@ -6,6 +6,7 @@ complete, an index (see index). Preparing can be killed at any time: the next ca
 
 import os
 import sys
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -67,7 +68,8 @@ def prepare(
             f"{target}: prepared clips cannot be written here ({error.strerror or error}). "
             "Mend the folder or free some space, or set data.prepared_folder to another folder."
         ) from error
-    _check_bad(bad, len(order), max_bad_share, target / index.BAD_CLIPS, quiet)
+    report = f" All are listed in {target / index.BAD_CLIPS}."
+    check_bad(bad, len(order), max_bad_share, report, quiet=quiet, program="prepare")
     return index.load(target, np.array(order), jobs[0].samples)
 
 
@@ -151,15 +153,30 @@ def _bytes(job):
     return sum(os.path.getsize(job.root / file) for file in job.files)
 
 
-def _check_bad(bad, files, max_bad_share, report, quiet):
+def check_bad(
+    bad: Sequence[tuple[str, str]], files: int, max_bad_share: float, report: str, *, quiet: bool, program: str
+) -> None:
+    """Reports files that cannot be read.
+
+    Args:
+        bad: (file, reason) of each.
+        files: Number of all files.
+        max_bad_share: Share of the files that may be unreadable, 0 to 1.
+        report: Sentence on where all are listed, with a blank before it; "" for none.
+        quiet: Whether nothing is printed where they are few.
+        program: What reads the files, for the printed line.
+
+    Raises:
+        UserError: They are more, or all.
+    """
     if not bad:
         return
     (first, reason), share = bad[0], len(bad) / files
     summary = f"{len(bad)} of {files} file(s) cannot be read ({share:.1%}), the first is '{first}': {reason}"
     if len(bad) == files:
-        raise UserError(f"{summary}. No clip is left; all are listed in {report}.")
+        raise UserError(f"{summary}. No clip is left.{report}")
     if share > max_bad_share:
         fix = f"Mend them, or raise data.max_bad_share = {max_bad_share}"
-        raise UserError(f"{summary}. All are listed in {report}. {fix}.")
+        raise UserError(f"{summary}.{report} {fix}.")
     if not quiet:
-        print(f"prepare: {summary}; left out, all are listed in {report}", file=sys.stderr)
+        print(f"{program}: {summary}; left out.{report}", file=sys.stderr)

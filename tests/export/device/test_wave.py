@@ -10,15 +10,13 @@ from asc_tf import build
 from asc_tf.build import networks
 from asc_tf.errors import UserError
 from asc_tf.tflite import file as tflite_file
+from asc_tf.tflite import interpreter as tflite_interpreter
 from export.device import wave
-
-WITHOUT_DELEGATES = tf.lite.experimental.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
 
 
 def outputs(content, inputs):
     """Outputs of a file for inputs one by one, by TFLite's kernels without a delegate."""
-    interpreter = tf.lite.Interpreter(model_content=content, experimental_op_resolver_type=WITHOUT_DELEGATES)
-    interpreter.allocate_tensors()
+    interpreter = tflite_interpreter.create(content, keep_tensors=True)
     input_tensor, output_tensor = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     values = []
     for x in inputs:
@@ -63,7 +61,7 @@ def test_the_file_has_the_networks_operations_and_only_built_in_ones(int8_run, i
 
 
 def test_input_and_output_are_named_wave_and_logits(int8_run):
-    runner = tf.lite.Interpreter(model_content=wave.convert(int8_run)).get_signature_runner()
+    runner = tflite_interpreter.create(wave.convert(int8_run)).get_signature_runner()
     ends = runner.get_input_details() | runner.get_output_details()
     assert {name: tuple(end["shape"]) for name, end in ends.items()} == {"wave": (1, 8000), "logits": (1, 3)}
     assert runner(wave=noise(1))["logits"].dtype == np.float32

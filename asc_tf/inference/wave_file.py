@@ -1,0 +1,82 @@
+"""Predictions of a wave_to_scene.tflite and the model.json beside it, without TensorFlow where LiteRT is installed."""
+
+import json
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asc_tf import metrics
+from asc_tf.data import audio
+from asc_tf.errors import UserError
+from asc_tf.tflite import interpreter
+
+METADATA = "model.json"  # written beside the file by export.tflite
+
+
+class WaveFile:
+    """A TFLite file that takes the waveform, as export.tflite writes it.
+
+    Args:
+        file: The file; its labels, rate and segment length are read from the model.json beside it.
+
+    Raises:
+        UserError: One of the two files is absent or damaged, or the network does not take a waveform.
+    """
+
+    def __init__(self, file: str | Path):
+        self.path = Path(file)
+        tree = self._metadata()
+        try:
+            self.labels = tuple(tree["labels"])
+            self.sample_rate_hz, self.segment_s = int(tree["feature"]["sample_rate_hz"]), float(tree["segment_s"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"{self.path.with_name(METADATA)}: has no labels, sample rate or segment length; export the run again."
+            ) from error
+
+    def predict(self, file: str | Path) -> np.ndarray:
+        """Probabilities of every segment of an audio file.
+
+        Args:
+            file: An audio file of any rate, length and channel count.
+
+        Returns:
+            (segments, classes) float64, as of TrainedRun.predict with form="wave_tflite".
+
+        Raises:
+            UserError: The file cannot be read.
+        """
+        samples = audio.resample(*audio.read(file), self.sample_rate_hz)
+        segments = audio.cut(samples, self.sample_rate_hz, self.segment_s)
+        logits = [self._network(wave=segment[np.newaxis])["logits"] for segment in segments]
+        return metrics.softmax(np.concatenate(logits))
+
+    @cached_property
+    def _network(self):
+        """Function from "wave" (1, samples) to {"logits": (1, classes)}."""
+        try:
+            network = interpreter.create(self.path.read_bytes()).get_signature_runner()
+            ends = network.get_input_details() | network.get_output_details()
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be opened ({error.strerror}).") from error
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"{self.path}: TFLite cannot run it: {str(error).splitlines()[0]}") from error
+        if set(ends) != {"wave", "logits"}:
+            raise UserError(
+                f"{self.path}: has no input 'wave' and output 'logits'; name the wave_to_scene.tflite that "
+                "`asc-tf export tflite RUN` writes, or the run folder."
+            )
+        return network
+
+    def _metadata(self) -> Any:
+        file = self.path.with_name(METADATA)
+        if not self.path.is_file():
+            raise UserError(f"{self.path}: there is no such file.")
+        try:
+            return json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise UserError(f"{file}: is missing; it has the classes' names, keep it beside the file.") from error
+        except ValueError as error:
+            raise UserError(f"{file}: is damaged; export the run again.") from error

@@ -1,0 +1,1 @@
+"""Microphones that no one has measured."""
