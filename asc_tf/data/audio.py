@@ -78,16 +78,36 @@ def resample(samples: np.ndarray, rate_hz: int, to_hz: int) -> np.ndarray:
     """
     if rate_hz == to_hz:
         return samples
-    length = int(len(samples) * to_hz / rate_hz + 0.5)
+    length = resampled_length(len(samples), rate_hz, to_hz)
     resampled = soxr.resample(samples, rate_hz, to_hz, quality="HQ")[:length]
     return np.pad(resampled, (0, length - len(resampled)))
+
+
+def resampled_length(samples: int, rate_hz: int, to_hz: int) -> int:
+    """Number of samples after resampling, rounded half upwards.
+
+    Args:
+        samples: Number of samples before.
+        rate_hz: Their rate.
+        to_hz: The new rate.
+    """
+    return int(samples * to_hz / rate_hz + 0.5)
+
+
+def segment_count(samples: int, length: int) -> int:
+    """Number of segments that audio is cut into: its duration rounded to whole ones, half upwards, at least one.
+
+    Args:
+        samples: Number of samples.
+        length: Samples in a segment.
+    """
+    return max(1, int(samples / length + 0.5))
 
 
 def cut(samples: np.ndarray, rate_hz: int, segment_s: float) -> np.ndarray:
     """Cuts audio into segments of equal length.
 
-    The number of segments is the duration rounded to whole segments, half upwards and at least one: a rest shorter than
-    half a segment is dropped, a longer one is padded with zeros.
+    There are segment_count of them: a rest shorter than half a segment is dropped, a longer one is padded with zeros.
 
     Args:
         samples: (n,) float32.
@@ -98,7 +118,7 @@ def cut(samples: np.ndarray, rate_hz: int, segment_s: float) -> np.ndarray:
         (segments, round(rate_hz * segment_s)) float32.
     """
     length = round(rate_hz * segment_s)
-    count = max(1, int(len(samples) / length + 0.5))
+    count = segment_count(len(samples), length)
     segments = np.zeros((count, length), np.float32)
     used = samples[: count * length]
     segments.reshape(-1)[: len(used)] = used

@@ -145,9 +145,8 @@ def chunk_size(batch_size: int, most: int = CHUNK) -> int:
 def _fetch(source, positions, number, chunk):
     """The segments at `positions(number)` as a dict of tensors; chunk: their number, None if unknown."""
     names = ["wave", "label", "device", *source.columns]
-    types = [tf.float32 if source.full_scale == 1 else tf.int16, tf.float32, tf.string] + [tf.float32] * len(
-        source.columns
-    )
+    wave_type = tf.float32 if source.full_scale == 1 else tf.int16
+    types = [wave_type, tf.float32, tf.string, *[tf.float32] * len(source.columns)]
     column_shapes = [[chunk, *column.shape[1:]] for column in source.columns.values()]
     shapes = [[chunk, source.samples], [chunk, source.classes], [chunk], *column_shapes]
     label_sets = np.eye(source.classes) if source.label_sets is None else source.label_sets

@@ -20,6 +20,7 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 
+from asc_tf.data import audio
 from asc_tf.data.datasets.listing import Listing
 from asc_tf.data.prepared import shards
 from asc_tf.errors import UserError
@@ -172,9 +173,9 @@ _SILENCE = (
 def _header(path):
     """Header of a file, or the reason why it cannot be read."""
     try:
-        with tf.io.gfile.GFile(path, "rb") as opened, soundfile.SoundFile(opened) as audio:
-            kind = (audio.format.removesuffix("EX"), audio.subtype)
-            header = Header(audio.frames, audio.samplerate, kind)
+        with tf.io.gfile.GFile(path, "rb") as opened, soundfile.SoundFile(opened) as file:
+            kind = (file.format.removesuffix("EX"), file.subtype)
+            header = Header(file.frames, file.samplerate, kind)
     except (OSError, tf.errors.OpError, soundfile.LibsndfileError, TypeError) as error:
         return str(error).strip().splitlines()[0]
     if kind not in DECODERS:
@@ -183,12 +184,7 @@ def _header(path):
 
 
 def _segments(header, sample_rate_hz, samples):
-    length = _length(header.frames, header.rate_hz, sample_rate_hz)
-    return max(1, int(length / samples + 0.5))
-
-
-def _length(frames, rate_hz, to_hz):
-    return frames if rate_hz == to_hz else int(frames * to_hz / rate_hz + 0.5)
+    return audio.segment_count(audio.resampled_length(header.frames, header.rate_hz, sample_rate_hz), samples)
 
 
 def _decoded(path, header, to_hz):
@@ -202,25 +198,25 @@ def _decoded(path, header, to_hz):
         raise UserError(f"{path}: cannot be decoded ({str(error).strip().splitlines()[0]}).") from error
     if frames != header.frames:
         raise UserError(f"{path}: has {int(frames)} frames where its header states {header.frames}; mend or remove it.")
-    return wave.numpy()[: _length(header.frames, header.rate_hz, to_hz)]
+    return wave.numpy()[: audio.resampled_length(header.frames, header.rate_hz, to_hz)]
 
 
 @functools.cache
 def _decoder(kind) -> Callable:
     """A graph function (path, samples after padding, samples after resampling) -> (wave, frames) of a kind of file."""
     name, dtype = DECODERS[kind]
-    audio = tensorflow_io().audio
+    decoders = tensorflow_io().audio
     numbers = tf.TensorSpec((), tf.int32)
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.string), numbers, numbers])
     def decode(path, padded, new):
         content = tf.io.read_file(path)
         if name == "wav":
-            samples = audio.decode_wav(content, dtype=dtype)
+            samples = decoders.decode_wav(content, dtype=dtype)
         elif name == "flac":
-            samples = audio.decode_flac(content, dtype=dtype)
+            samples = decoders.decode_flac(content, dtype=dtype)
         else:
-            samples = audio.decode_vorbis(content) if name == "vorbis" else audio.decode_mp3(content)
+            samples = decoders.decode_vorbis(content) if name == "vorbis" else decoders.decode_mp3(content)
         wave = tf.reduce_mean(_in_float(samples, kind), axis=1)
         return tf.cond(padded == new, lambda: wave, lambda: _resampled(wave, padded, new)), tf.shape(wave)[0]
 

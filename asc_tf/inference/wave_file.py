@@ -10,9 +10,10 @@ import numpy as np
 from asc_tf import metrics
 from asc_tf.data import audio
 from asc_tf.errors import UserError
+from asc_tf.runs import layout
 from asc_tf.tflite import interpreter
 
-METADATA = "model.json"  # written beside the file by export.tflite
+METADATA = Path(layout.METADATA).name  # written beside the file by export.tflite
 
 
 class WaveFile:
