@@ -14,9 +14,9 @@ COMMANDS = {
     "show": ("asc_tf.show", "draw spectrograms of a sound; count and draw a recipe's clips"),
     "complexity": ("asc_tf.complexity", "parameters, MACs and memory of a network, layer by layer"),
     "import-weights": ("asc_tf.import_weights", "make a run of a public PyTorch checkpoint"),
-    "export tflite": ("export.tflite", "make a run's int8, float16 and waveform TFLite files"),
-    "export micro": ("export.micro", "write C and C++ sources for TensorFlow Lite Micro"),
-    "export parity": ("export.parity", "compare all forms of a run: decisions, errors, size, time, memory"),
+    "export tflite": ("asc_tf.export.tflite", "make a run's int8, float16 and waveform TFLite files"),
+    "export micro": ("asc_tf.export.micro", "write C and C++ sources for TensorFlow Lite Micro"),
+    "export parity": ("asc_tf.export.parity", "compare all forms of a run: decisions, errors, size, time, memory"),
 }
 
 

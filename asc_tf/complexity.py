@@ -98,7 +98,7 @@ def _float_layers(recipe, classes):
     if not recipe.quantise:
         return []
     from asc_tf import build
-    from export.quantisation import qat
+    from asc_tf.export.quantisation import qat
 
     return qat.check(build.network(recipe, classes, foldable=True), recipe.quantise.float_layers)
 

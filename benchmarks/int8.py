@@ -62,10 +62,10 @@ def convert_without_training(folder: Path, copy: Path) -> None:
     """
     if copy.is_dir():
         raise SystemExit(f"{copy}: was left unfinished; remove it and start again.")
-    command = [sys.executable, "-m", "export.tflite", str(folder), "--out", str(copy)]
+    command = [sys.executable, "-m", "asc_tf.export.tflite", str(folder), "--out", str(copy)]
     status = subprocess.run([*command, "--set", 'quantise={method="ptq"}'], cwd=ROOT, check=False).returncode
     if status not in (0, 1):  # 1: converted, but over the challenge's limits
-        raise SystemExit(f"{copy}: export.tflite ended with status {status}.")
+        raise SystemExit(f"{copy}: asc_tf.export.tflite ended with status {status}.")
 
 
 def report(rows: Mapping[str, Sequence[dict]], options: argparse.Namespace) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 from distillation import ROOT, train
 
-from export.device import arena, footprint
+from asc_tf.export.device import arena, footprint
 
 STEM = "stem=[8, 32]"
 PRESETS = {
@@ -55,10 +55,19 @@ def quantised(folder: Path, suffix: str, quantise: str) -> Path:
         return copy
     if copy.is_dir():
         raise SystemExit(f"{copy}: was left unfinished; remove it and start again.")
-    command = [sys.executable, "-m", "export.tflite", str(folder), "--out", str(copy), "--set", f"quantise={quantise}"]
+    command = [
+        sys.executable,
+        "-m",
+        "asc_tf.export.tflite",
+        str(folder),
+        "--out",
+        str(copy),
+        "--set",
+        f"quantise={quantise}",
+    ]
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if status not in (0, 1):  # 1: converted, but over the challenge's limits
-        raise SystemExit(f"{copy}: export.tflite ended with status {status}.")
+        raise SystemExit(f"{copy}: asc_tf.export.tflite ended with status {status}.")
     return copy
 
 

@@ -29,10 +29,10 @@ SETTINGS = ["feature.bands=256", "feature.hop_samples=500"]
 def forms(threads: int) -> dict[str, Callable[[], Any]]:
     """{name: function without arguments that computes one clip}, on some threads."""
     from asc_tf import build
+    from asc_tf.export.quantisation import convert, qat
+    from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
     from asc_tf.recipe import resolve
     from asc_tf.tflite.file import TFLiteModel
-    from export.quantisation import convert, qat
-    from export.quantisation.to_tf_keras import to_tf_keras
 
     recipe = resolve.load("quickstart", SETTINGS)
     clips = np.random.default_rng(0).standard_normal((64, *build.input_shape(recipe)), "f")

@@ -77,10 +77,19 @@ def quantised(folder: Path, method: str) -> dict[str, dict[str, float]]:
     if not (copy / "export/parity.json").is_file():
         if copy.is_dir():
             raise SystemExit(f"{copy}: was left unfinished; remove it and start again.")
-        command = [sys.executable, "-m", "export.tflite", str(folder), "--out", str(copy), "--set", METHODS[method]]
+        command = [
+            sys.executable,
+            "-m",
+            "asc_tf.export.tflite",
+            str(folder),
+            "--out",
+            str(copy),
+            "--set",
+            METHODS[method],
+        ]
         status = subprocess.run(command, cwd=ROOT, check=False).returncode
         if status not in (0, 1):  # 1: converted, but over the challenge's limits
-            raise SystemExit(f"{copy}: export.tflite ended with status {status}.")
+            raise SystemExit(f"{copy}: asc_tf.export.tflite ended with status {status}.")
     return json.loads((copy / "export/parity.json").read_text())
 
 

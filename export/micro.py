@@ -1,4 +1,4 @@
-"""`python -m export.micro RUN --out FOLDER`: write the C and C++ sources that a microcontroller needs.
+"""`python -m asc_tf.export.micro RUN --out FOLDER`: write the C and C++ sources that a microcontroller needs.
 
     RUN_model.h, .cc       the int8 file's bytes, aligned; labels; scale and zero point of input and output
     asc_tf_features.h, .c  the front end in plain C, with the run's asc_tf_settings.h and asc_tf_tables.h
@@ -12,7 +12,7 @@ import sys
 from asc_tf import command_line
 
 
-def main(arguments: list[str] | None = None, prog: str = "python -m export.micro") -> int:
+def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.export.micro") -> int:
     """Runs the program; returns its exit status."""
     parser = command_line.parser(prog, __doc__)
     parser.add_argument("run", help="a run folder with export/model.tflite")
@@ -22,8 +22,8 @@ def main(arguments: list[str] | None = None, prog: str = "python -m export.micro
 
 
 def _export(options: argparse.Namespace) -> None:
+    from asc_tf.export.device import micro_sources
     from asc_tf.runs import folder
-    from export.device import micro_sources
 
     print(micro_sources.export(folder.load(options.run), options.out))
 

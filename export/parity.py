@@ -1,4 +1,4 @@
-"""`python -m export.parity RUN`: compare the decisions and costs of all forms of a run.
+"""`python -m asc_tf.export.parity RUN`: compare the decisions and costs of all forms of a run.
 
 On the test split: the float Keras network, the quantised one, the TFLite files, the one that takes the waveform, and
 the C front end before the int8 network, where the run has them and gcc is installed. Prints the table and writes
@@ -12,20 +12,20 @@ import sys
 from asc_tf import command_line
 
 
-def main(arguments: list[str] | None = None, prog: str = "python -m export.parity") -> int:
+def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.export.parity") -> int:
     """Runs the program; returns its exit status."""
     parser = command_line.parser(prog, __doc__)
-    parser.add_argument("run", help="a trained run folder; with the files of export.tflite and export.micro, if any")
+    parser.add_argument("run", help="a trained run folder; with the files of export tflite and export micro, if any")
     options = parser.parse_args(arguments)
-    return command_line.run("export.parity", lambda: _compare(options), traceback=options.traceback)
+    return command_line.run("export parity", lambda: _compare(options), traceback=options.traceback)
 
 
 def _compare(options: argparse.Namespace) -> None:
     from asc_tf import dataset
+    from asc_tf.export.device import comparison
+    from asc_tf.export.quantisation.run import quantised_run
     from asc_tf.inference.run import TrainedRun
     from asc_tf.runs import folder
-    from export.device import comparison
-    from export.quantisation.run import quantised_run
 
     run = quantised_run(TrainedRun(folder.load(options.run)))
     comparison.write_report(run, dataset.load(run.recipe))

@@ -1,4 +1,4 @@
-"""`python -m export.tflite RUN`: make the int8 TFLite file of a trained or imported run.
+"""`python -m asc_tf.export.tflite RUN`: make the int8 TFLite file of a trained or imported run.
 
 Makes it anew where there is one: by the run's own [quantise], or by another recipe's on other clips; beside it
 wave_to_scene.tflite, which takes the waveform.  Exit status 0 where the network is within the limits of the DCASE
@@ -11,7 +11,7 @@ import sys
 from asc_tf import command_line
 
 
-def main(arguments: list[str] | None = None, prog: str = "python -m export.tflite") -> int:
+def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.export.tflite") -> int:
     """Runs the program; returns its exit status."""
     parser = command_line.parser(prog, __doc__)
     parser.add_argument("run", help="a trained or imported run folder")
@@ -20,15 +20,15 @@ def main(arguments: list[str] | None = None, prog: str = "python -m export.tflit
     parser.add_argument("--float16", action="store_true", help="model_float16.tflite instead: no clips, half the size")
     command_line.add_overrides(parser)
     options = parser.parse_args(arguments)
-    return command_line.run("export.tflite", lambda: _export(options), traceback=options.traceback)
+    return command_line.run("export tflite", lambda: _export(options), traceback=options.traceback)
 
 
 def _export(options: argparse.Namespace) -> int:
+    from asc_tf.export.device import tflite_files
+    from asc_tf.export.quantisation.run import write_float16
     from asc_tf.inference.run import TrainedRun
     from asc_tf.recipe import resolve
     from asc_tf.runs import folder
-    from export.device import tflite_files
-    from export.quantisation.run import write_float16
 
     run = folder.load(options.run)
     run = TrainedRun(folder.copy(run, options.out) if options.out else run)

@@ -103,7 +103,7 @@ def test_embeddings_are_the_pooled_input_of_the_head_or_of_a_named_layer(run):
         (lambda run: run.predict(np.full(8000, np.nan, "float32"), 8000), "finite"),
         (lambda run: run.predict("absent.wav"), "absent.wav: cannot be opened"),
         (lambda run: run.form("tflight"), "no form 'tflight' of a run. Did you mean 'tflite'"),
-        (lambda run: run.form("tflite"), "model.tflite: is missing; make it with python -m export.tflite"),
+        (lambda run: run.form("tflite"), "model.tflite: is missing; make it with asc-tf export tflite"),
         (lambda run: run.embeddings(sound(1), 8000, layer="stem3"), "layer: cp_mobile has no layer 'stem3'"),
         (lambda run: asc_tf.load_run(run.path / "weights"), "is not a run folder"),
     ],

@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
+import setuptools
 
 import asc_tf
 from asc_tf import __main__ as program
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_help_lists_every_command_with_a_line(capsys):
@@ -60,3 +65,24 @@ def test_traceback_shows_what_a_line_hides(capsys):
     assert capsys.readouterr().err == "evaluate: absent: is not a run folder (it has no recipe.toml).\n"
     with pytest.raises(asc_tf.errors.UserError, match="is not a run folder"):
         program.main(["evaluate", "absent", "--traceback"])
+
+
+def test_files_in_the_working_folder_shadow_nothing(tmp_path):
+    for name in ("export", "tuning", "recipes", "metrics"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('a file of the user')")
+    code = "import asc_tf.export.tflite, asc_tf.chain.train, asc_tf.inference.forms as f; print(len(f.FORMS))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_programs_of_export_run_by_their_name_in_a_checkout():
+    command = [sys.executable, "-m", "export.tflite", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "usage: python -m asc_tf.export.tflite" in done.stdout
+
+
+def test_an_installed_asc_tf_brings_no_other_top_level_name():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    found = setuptools.find_packages(str(ROOT), **project["tool"]["setuptools"]["packages"]["find"])
+    assert {name.split(".")[0] for name in found} == {"asc_tf"}
+    assert "asc_tf.export.device" in found

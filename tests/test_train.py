@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from asc_tf.evaluate import main as evaluate
+from asc_tf.export.parity import main as parity
+from asc_tf.export.tflite import main as tflite
 from asc_tf.inference.system import load_run
 from asc_tf.predict import main as predict
 from asc_tf.runs import folder as run_folder
 from asc_tf.train import main as train
-from export.parity import main as parity
-from export.tflite import main as tflite
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent

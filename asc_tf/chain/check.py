@@ -4,10 +4,10 @@ import dataclasses
 from pathlib import Path
 
 from asc_tf.chain.stages import Stage, in_order
+from asc_tf.export.quantisation import qat
 from asc_tf.training import dry_run, initial_weights
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
 from asc_tf.training.network_cache import NetworkCache
-from export.quantisation import qat
 
 
 def check(last: Stage, distribution: Distribution = SINGLE_PROCESS) -> dict[Path, list[int]]:

@@ -18,11 +18,11 @@ from asc_tf.chain.rehearsal_data import Preparation
 from asc_tf.chain.stages import Stage
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
+from asc_tf.export.device import tflm
+from asc_tf.export.quantisation import metadata
 from asc_tf.inference.run import TrainedRun
 from asc_tf.runs import layout, times
 from asc_tf.runs.folder import RunFolder
-from export.device import tflm
-from export.quantisation import metadata
 
 EVALUATED = ("float", "quantised", "tflite")  # forms that are computed on the test split
 WARM_UP = 8  # steps of which the clips were prepared while the first was traced

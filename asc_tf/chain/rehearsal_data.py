@@ -20,9 +20,9 @@ from asc_tf.data.prepared import shards
 from asc_tf.data.synthetic import audioset_tree, esc_tree, impulse_responses
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
+from asc_tf.export.quantisation import calibration
 from asc_tf.recipe import registry
 from asc_tf.recipe.schema import Part, Recipe
-from export.quantisation import calibration
 
 CLIPS = {"train": 96, "validation": 32, "test": 48}  # of one second in a small dataset, fewer of longer ones
 FEWEST = 4

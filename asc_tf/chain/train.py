@@ -13,6 +13,8 @@ from asc_tf.chain.stages import Stage, in_order, stages
 from asc_tf.data import batches
 from asc_tf.dataset import LoadedDataset
 from asc_tf.evaluation import evaluate
+from asc_tf.export.device import comparison
+from asc_tf.export.quantisation import run as quantisation
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import TrainedSystem, load_run
 from asc_tf.recipe import resolve
@@ -24,8 +26,6 @@ from asc_tf.training import initial_weights, teacher_runs
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
 from asc_tf.training.fit import fit
 from asc_tf.training.teacher_runs import TeacherRun
-from export.device import comparison
-from export.quantisation import run as quantisation
 
 
 def train(

@@ -91,16 +91,16 @@ def wave_file(run: Run) -> Form:
     return Form(TFLiteModel(run.path / layout.WAVE), takes_waves=True)
 
 
-_EXPORT = "make it with python -m export.tflite"
+_EXPORT = "make it with asc-tf export tflite"
 
 # name -> (file that it needs, what makes that file, function that loads it)
 FORMS = {
     "float": (layout.BEST_WEIGHTS, "train the run to its end first", "asc_tf.inference.forms:float_network"),
     "quantised": (
-        layout.QAT_STATE, 'train with [quantise] method = "qat"', "export.quantisation.run:quantised_network"
+        layout.QAT_STATE, 'train with [quantise] method = "qat"', "asc_tf.export.quantisation.run:quantised_network"
     ),
     "tflite": (layout.INT8, _EXPORT, "asc_tf.inference.forms:int8_file"),
     "float16_tflite": (layout.FLOAT16, f"{_EXPORT} RUN --float16", "asc_tf.inference.forms:float16_file"),
     "wave_tflite": (layout.WAVE, _EXPORT, "asc_tf.inference.forms:wave_file"),
-    "c": (layout.INT8, _EXPORT, "export.device.c_form:c_front_end"),
+    "c": (layout.INT8, _EXPORT, "asc_tf.export.device.c_form:c_front_end"),
 }  # fmt: skip

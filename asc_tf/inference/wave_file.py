@@ -13,11 +13,11 @@ from asc_tf.errors import UserError
 from asc_tf.runs import layout
 from asc_tf.tflite import interpreter
 
-METADATA = Path(layout.METADATA).name  # written beside the file by export.tflite
+METADATA = Path(layout.METADATA).name  # written beside the file by `asc-tf export tflite`
 
 
 class WaveFile:
-    """A TFLite file that takes the waveform, as export.tflite writes it.
+    """A TFLite file that takes the waveform, as `asc-tf export tflite` writes it.
 
     Args:
         file: The file; its labels, rate and segment length are read from the model.json beside it.

@@ -12,7 +12,7 @@ From tensorflow.lite.python.convert_phase: ConverterError, raised where a functi
 from typing import Any
 
 from tensorflow.lite.python import schema_py_generated
-from tensorflow.lite.python.convert_phase import ConverterError  # noqa: F401  used by export.device
+from tensorflow.lite.python.convert_phase import ConverterError  # noqa: F401  used by asc_tf.export.device
 from tensorflow.lite.python.schema_py_generated import (  # noqa: F401  used by this package
     BufferT,
     BuiltinOperator,

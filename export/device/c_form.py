@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from asc_tf.errors import UserError
+from asc_tf.export.device import micro_sources
 from asc_tf.inference.forms import Form
 from asc_tf.inference.run import TrainedRun
 from asc_tf.tflite.file import TFLiteModel
-from export.device import micro_sources
 
 
 def c_front_end(run: TrainedRun) -> Form:

@@ -11,10 +11,10 @@ from asc_tf.data import batches
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
 from asc_tf.evaluation import evaluate, parity_plot
+from asc_tf.export.device import footprint, layer_errors
+from asc_tf.export.quantisation import metadata
 from asc_tf.inference.run import TrainedRun
 from asc_tf.runs import layout
-from export.device import footprint, layer_errors
-from export.quantisation import metadata
 
 # name in the report -> form of the run
 FORMS = {

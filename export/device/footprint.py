@@ -1,6 +1,6 @@
 """Latency and memory of one clip on this computer.
 
-Measured in a process of its own: `python -m export.device.footprint RUN FORM THREADS` prints one line of JSON.
+Measured in a process of its own: `python -m asc_tf.export.device.footprint RUN FORM THREADS` prints one line of JSON.
 """
 
 import json
@@ -61,7 +61,7 @@ def measure(path: Path, form: str, threads: int) -> dict[str, float]:
     Returns:
         {"latency_ms": the median of 100 calls with one clip, "memory_bytes": what loading and calling added}.
     """
-    command = [sys.executable, "-m", "export.device.footprint", str(path.resolve()), form, str(threads)]
+    command = [sys.executable, "-m", "asc_tf.export.device.footprint", str(path.resolve()), form, str(threads)]
     output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     return json.loads(output.stdout.splitlines()[-1])
 

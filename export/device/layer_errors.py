@@ -14,14 +14,14 @@ import numpy as np
 
 from asc_tf import build
 from asc_tf.dataset import LoadedDataset
+from asc_tf.export.quantisation import cross_layer
+from asc_tf.export.quantisation._compat import PREFIX
+from asc_tf.export.quantisation.graph_form import SIZES
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import interpreter
-from export.quantisation import cross_layer
-from export.quantisation._compat import PREFIX
-from export.quantisation.graph_form import SIZES
-from export.quantisation.to_tf_keras import to_tf_keras
 
 # Operations that compute nothing: they count as part of the operation that reads them.
 TRANSPARENT = ("PAD", "QUANTIZE", "DEQUANTIZE")

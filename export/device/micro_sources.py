@@ -14,11 +14,11 @@ import numpy as np
 
 from asc_tf import dataset
 from asc_tf.errors import UserError
+from asc_tf.export.device import arena, c_front_end, tflm
+from asc_tf.export.device.front_end import exportable
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
-from export.device import arena, c_front_end, tflm
-from export.device.front_end import exportable
 
 TEMPLATES = Path(__file__).parent / "c"
 

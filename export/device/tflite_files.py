@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from asc_tf.errors import UserError
+from asc_tf.export.device import comparison, wave
+from asc_tf.export.quantisation import metadata
+from asc_tf.export.quantisation import run as quantisation
 from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import layout
-from export.device import comparison, wave
-from export.quantisation import metadata
-from export.quantisation import run as quantisation
 
 LITERT_SCRIPT = Path(__file__).with_name("predict_litert.py")  # copied beside the files
 

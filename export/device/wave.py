@@ -13,12 +13,12 @@ import tensorflow as tf
 
 from asc_tf import build, dataset
 from asc_tf.errors import UserError
+from asc_tf.export.device.front_end import exportable
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import join, strides
 from asc_tf.tflite._compat import ConverterError
-from export.device.front_end import exportable
 
 
 def convert(run: RunFolder) -> bytes:

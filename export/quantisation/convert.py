@@ -14,10 +14,10 @@ import tf_keras
 
 from asc_tf.cost import tflite_rule
 from asc_tf.errors import UserError
+from asc_tf.export.quantisation import _compat
+from asc_tf.export.quantisation import graph_form as _form
 from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import float_means, order, strides
-from export.quantisation import _compat
-from export.quantisation import graph_form as _form
 
 # What an 8-bit graph should not hold inside: conversions.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "CAST")

@@ -13,7 +13,7 @@ import tensorflow as tf
 import tf_keras
 from tf_keras import layers
 
-from export.quantisation import graph_form as _form
+from asc_tf.export.quantisation import graph_form as _form
 
 PASSED = (layers.ZeroPadding2D, layers.Reshape, layers.Permute)  # keep values, in another order or place
 SMALLEST_SIZE = 1e-3

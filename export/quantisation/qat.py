@@ -16,12 +16,12 @@ from tf_keras import layers
 
 from asc_tf.distillation import terms
 from asc_tf.errors import UserError
-from export.quantisation import _compat, cross_layer
-from export.quantisation import graph_form as _form
-from export.quantisation import ranges as _ranges
-from export.quantisation import rounding as _rounding
-from export.quantisation import scheme as _scheme
-from export.quantisation.to_tf_keras import to_tf_keras
+from asc_tf.export.quantisation import _compat, cross_layer
+from asc_tf.export.quantisation import graph_form as _form
+from asc_tf.export.quantisation import ranges as _ranges
+from asc_tf.export.quantisation import rounding as _rounding
+from asc_tf.export.quantisation import scheme as _scheme
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 
 SLICE = 32  # clips calibrated at a time: every activation of the network is in memory at once
 FIXED_SETTINGS = (layers.InputLayer, layers.BatchNormalization, _form.ChannelSizes)  # not looked up in the scheme
@@ -51,7 +51,7 @@ def check(network: keras.Model, float_layers: Sequence[str] = ()) -> list[str]:
             continue
         raise UserError(
             f"quantise: layer '{layer.name}' ({type(layer).__name__}) has no 8-bit form; keep it in float by "
-            f"quantise.float_layers, or leave out [quantise] and take the float16 file of export.tflite."
+            f"quantise.float_layers, or leave out [quantise] and take the float16 file of asc-tf export tflite."
         )
     return floats
 

@@ -14,8 +14,8 @@ import tensorflow as tf
 import tf_keras
 
 from asc_tf.errors import UserError
-from export.quantisation import _compat
-from export.quantisation import graph_form as _form
+from asc_tf.export.quantisation import _compat
+from asc_tf.export.quantisation import graph_form as _form
 
 # Below this a channel has no effect, and its scale may become 0: the converter then leaves the layer float.
 DEAD = 1e-6

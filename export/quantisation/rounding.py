@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-from export.quantisation import _compat
-from export.quantisation import ranges as _ranges
+from asc_tf.export.quantisation import _compat
+from asc_tf.export.quantisation import ranges as _ranges
 
 MOST_FLIPS = 64  # of weights, in a channel
 LARGEST = 127

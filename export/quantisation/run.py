@@ -16,6 +16,8 @@ from asc_tf import build, dataset
 from asc_tf.data import batches
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
+from asc_tf.export.quantisation import calibration, convert, metadata, qat
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.inference.forms import Form
 from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe import resolve
@@ -23,8 +25,6 @@ from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.training.fit import warmup_cosine
-from export.quantisation import calibration, convert, metadata, qat
-from export.quantisation.to_tf_keras import to_tf_keras
 
 
 def quantise(

@@ -10,9 +10,9 @@ import keras
 import tf_keras
 
 from asc_tf.errors import UserError
+from asc_tf.export.quantisation import mamba_form
+from asc_tf.export.quantisation import tf_keras_layers as _layers
 from asc_tf.models._mamba import ParallelMamba
-from export.quantisation import mamba_form
-from export.quantisation import tf_keras_layers as _layers
 
 # Layers that become several, by functions of the layer and its input in tf_keras.
 EXPANDED = {ParallelMamba: mamba_form.expanded}

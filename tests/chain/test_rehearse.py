@@ -42,7 +42,7 @@ def test_the_int8_file_and_what_fails_late_are_rehearsed_too(tiny, tmp_path, mon
     def fails(*_, **__):
         raise ValueError("no kernel for this operation\nand so on")
 
-    monkeypatch.setattr("export.quantisation.convert.convert", fails)
+    monkeypatch.setattr("asc_tf.export.quantisation.convert.convert", fails)
     recipe = resolve.load(tiny, ["quantise={method='ptq', calibration_clips=8}"])
     with pytest.raises(UserError, match="rehearsal: student tiny, phase quantisation: no kernel for this operation"):
         rehearsal.rehearse(recipe, tmp_path / "runs/student", budget_s=0.0)

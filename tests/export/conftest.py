@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from keras import layers
 
+from asc_tf.export.quantisation import convert as tflite
+from asc_tf.export.quantisation import qat
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.recipe import resolve as recipes
 from asc_tf.recipe.schema import Normalise, Part
 from asc_tf.runs.folder import RunFolder
-from export.quantisation import convert as tflite
-from export.quantisation import qat
-from export.quantisation.to_tf_keras import to_tf_keras
 
 # A front end with the small network's input shape, for clips of a second.
 SMALL_LOG_MEL = {

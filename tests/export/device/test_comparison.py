@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from export.device import comparison as parity
+from asc_tf.export.device import comparison as parity
 
 FLOAT = np.log([[0.75, 0.25], [0.5, 0.5 - 1e-9], [0.25, 0.75], [0.9, 0.1]])
 INT8 = np.log([[0.25, 0.75], [0.6, 0.4], [0.25, 0.75], [0.9, 0.1]])

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from asc_tf.export.device import layer_errors
+from asc_tf.export.quantisation import convert as tflite
+from asc_tf.export.quantisation import qat
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.models import cp_mobile, tan_cnn_gru
 from asc_tf.tflite import _compat
-from export.device import layer_errors
-from export.quantisation import convert as tflite
-from export.quantisation import qat
-from export.quantisation.to_tf_keras import to_tf_keras
 
 
 @pytest.mark.slow

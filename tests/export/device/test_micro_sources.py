@@ -14,16 +14,16 @@ from real_sound import CASES
 
 from asc_tf import build, dataset
 from asc_tf.errors import UserError
+from asc_tf.export import micro
+from asc_tf.export.device import arena, micro_sources, tflm, wave
+from asc_tf.export.device import c_front_end as c_texts
+from asc_tf.export.device.front_end import exportable
+from asc_tf.export.quantisation import convert as tflite
+from asc_tf.export.quantisation import qat
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.recipe.schema import Normalise
 from asc_tf.runs import folder as run_folder
 from asc_tf.tflite import file as tflite_file
-from export import micro
-from export.device import arena, micro_sources, tflm, wave
-from export.device import c_front_end as c_texts
-from export.device.front_end import exportable
-from export.quantisation import convert as tflite
-from export.quantisation import qat
-from export.quantisation.to_tf_keras import to_tf_keras
 
 HERE = Path(__file__).parent
 INPUT_QUANTISATION = (0.01, -7)  # scale, zero point

@@ -11,18 +11,18 @@ import pytest
 import soundfile
 
 from asc_tf.errors import UserError
+from asc_tf.export.device import predict_litert as script
+from asc_tf.export.device import tflite_files, wave
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.wave_file import WaveFile
 from asc_tf.predict import main as predict
-from export.device import predict_litert as script
-from export.device import tflite_files, wave
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
 def run(int8_run):
-    """An int8 run with the files that export.tflite writes for a device."""
+    """An int8 run with the files that export tflite writes for a device."""
     recipe = int8_run.recipe
     int8_run.write("export/wave_to_scene.tflite", wave.convert(int8_run))
     int8_run.write("export/predict_litert.py", tflite_files.LITERT_SCRIPT.read_bytes())

@@ -9,9 +9,9 @@ from real_sound import CASES, EACH
 from asc_tf import build
 from asc_tf.build import networks
 from asc_tf.errors import UserError
+from asc_tf.export.device import wave
 from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import interpreter as tflite_interpreter
-from export.device import wave
 
 
 def outputs(content, inputs):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from asc_tf.errors import UserError
-from export.quantisation import calibration as ptq
+from asc_tf.export.quantisation import calibration as ptq
 
 LABELS = np.array(["tram"] * 90 + ["park"] * 9 + ["bus"])
 DEVICES = np.array(["a"] * 80 + ["b"] * 15 + ["c"] * 5)

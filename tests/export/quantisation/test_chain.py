@@ -10,12 +10,12 @@ from asc_tf import build
 from asc_tf.cost import measure as complexity
 from asc_tf.cost import memory, tflite_rule
 from asc_tf.cost.rows import total
+from asc_tf.export.device import comparison as parity
+from asc_tf.export.quantisation import convert as tflite
+from asc_tf.export.quantisation import qat
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.models import cp_mobile
 from asc_tf.tflite import file as tflite_file
-from export.device import comparison as parity
-from export.quantisation import convert as tflite
-from export.quantisation import qat
-from export.quantisation.to_tf_keras import to_tf_keras
 
 SETTINGS = {
     "width": 16,

@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from asc_tf import build
 from asc_tf.errors import UserError
+from asc_tf.export.quantisation import convert as tflite
+from asc_tf.export.quantisation import qat
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import strides
-from export.quantisation import convert as tflite
-from export.quantisation import qat
-from export.quantisation.to_tf_keras import to_tf_keras
 
 
 @pytest.fixture(scope="module")

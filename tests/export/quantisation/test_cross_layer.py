@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import layers
 
+from asc_tf.export.quantisation import cross_layer
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.models import _torch_defaults
-from export.quantisation import cross_layer
-from export.quantisation.to_tf_keras import to_tf_keras
 
 
 def test_channels_are_equally_large_and_the_outputs_as_before():

@@ -6,12 +6,12 @@ import pytest
 from keras import layers
 
 from asc_tf.errors import UserError
+from asc_tf.export.quantisation import convert as tflite
+from asc_tf.export.quantisation import graph_form as _form
+from asc_tf.export.quantisation import qat
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.recipe import registry
 from asc_tf.tflite import file as tflite_file
-from export.quantisation import convert as tflite
-from export.quantisation import graph_form as _form
-from export.quantisation import qat
-from export.quantisation.to_tf_keras import to_tf_keras
 
 STRIDES = [[1, 1], [1, 2]] + [[1, 1]] * 4
 CP_MOBILE = {"width": 8, "growth": 1.8, "expansion": 2.1, "strides": STRIDES, "foldable": True}

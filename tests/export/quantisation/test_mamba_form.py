@@ -7,12 +7,12 @@ import tensorflow as tf
 
 from asc_tf.cost import tflite_rule
 from asc_tf.errors import UserError
+from asc_tf.export.device import tflm
+from asc_tf.export.quantisation import convert, qat
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.models import ir_mamba
 from asc_tf.models._mamba import ParallelMamba
 from asc_tf.tflite import file as tflite_file
-from export.device import tflm
-from export.quantisation import convert, qat
-from export.quantisation.to_tf_keras import to_tf_keras
 
 SETTINGS = {
     "stem": [4, 8],

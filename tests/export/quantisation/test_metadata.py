@@ -9,11 +9,11 @@ import pytest
 from asc_tf import build
 from asc_tf.complexity import main as complexity
 from asc_tf.cost import challenge
+from asc_tf.export.quantisation import convert, metadata, qat
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.recipe import resolve
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
-from export.quantisation import convert, metadata, qat
-from export.quantisation.to_tf_keras import to_tf_keras
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import tensorflow as tf
 
 from asc_tf import build
 from asc_tf.errors import UserError
+from asc_tf.export.quantisation import convert as tflite
+from asc_tf.export.quantisation import qat
+from asc_tf.export.quantisation import ranges as _ranges
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.models import cp_mobile
 from asc_tf.tflite import file as tflite_file
-from export.quantisation import convert as tflite
-from export.quantisation import qat
-from export.quantisation import ranges as _ranges
-from export.quantisation.to_tf_keras import to_tf_keras
 
 
 def test_quantised_network_decides_as_the_float_one(small, clips, quantised):

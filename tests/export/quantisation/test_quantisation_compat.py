@@ -1,4 +1,4 @@
-"""The names that TFMOT gives to layers and variables are those that export.quantisation._compat reads."""
+"""The names that TFMOT gives to layers and variables are those that asc_tf.export.quantisation._compat reads."""
 
 import re
 
@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 
-from export.quantisation import _compat, qat
-from export.quantisation.to_tf_keras import to_tf_keras
+from asc_tf.export.quantisation import _compat, qat
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 
 GONE = f"is gone from tensorflow-model-optimization {tfmot.__version__} (private): see export/quantisation/_compat.py"
 

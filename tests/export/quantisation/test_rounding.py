@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import tf_keras
 
-from export.quantisation import _compat, qat
-from export.quantisation import ranges as _ranges
-from export.quantisation import rounding as _rounding
-from export.quantisation.to_tf_keras import to_tf_keras
+from asc_tf.export.quantisation import _compat, qat
+from asc_tf.export.quantisation import ranges as _ranges
+from asc_tf.export.quantisation import rounding as _rounding
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 
 
 def test_the_weight_nearest_to_the_middle_is_rounded_the_other_way_by_hand():

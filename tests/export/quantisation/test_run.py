@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from asc_tf.export.quantisation import run as quantise
 from asc_tf.recipe import resolve as recipes
-from export.quantisation import run as quantise
 
 TARGETS = {"label": np.eye(2, dtype="f"), "teacher": np.zeros((2, 2, 2), "f"), "share": np.full((2, 2), 0.5, "f")}
 

@@ -6,8 +6,8 @@ import pytest
 import tf_keras
 
 from asc_tf.errors import UserError
+from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.recipe import registry
-from export.quantisation.to_tf_keras import to_tf_keras
 
 
 def test_outputs_weights_and_names_are_those_of_the_keras_3_network(small, clips):
