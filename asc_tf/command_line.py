@@ -54,6 +54,16 @@ def add_overrides(arguments: argparse.ArgumentParser) -> None:
     )
 
 
+def add_data_change(arguments: argparse.ArgumentParser) -> None:
+    """Adds the option of programs that load the data of a run, --accept-data-change."""
+    arguments.add_argument(
+        "--accept-data-change",
+        action="store_true",
+        help="go on although clips were added, removed, moved or changed since the run was made; what changed is "
+        "printed",
+    )
+
+
 def recipe_options(options: argparse.Namespace) -> dict[str, object]:
     """The options that `add_overrides` adds, as recipe.resolve.load takes them."""
     return {"overrides": options.overrides, "data": options.data, "small": options.small}

@@ -9,15 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from asc_tf.data import direct
+from asc_tf.data import direct, fingerprint
 from asc_tf.data.datasets.listing import Listing, validation_part
 from asc_tf.data.direct import DirectClips
-from asc_tf.data.prepared import shards
+from asc_tf.data.prepared import remote, shards
 from asc_tf.data.prepared.index import PreparedClips
 from asc_tf.distillation import hierarchy
 from asc_tf.errors import UserError
 from asc_tf.recipe import registry
 from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import clip_record
+from asc_tf.runs.clip_record import ClipEntry
+from asc_tf.runs.folder import RunFolder
 
 
 def sample_rate_hz(recipe: Recipe) -> int:
@@ -162,10 +165,10 @@ def load(recipe: Recipe, *, quiet: bool = False) -> LoadedDataset:
     with _no_garbage_collection():
         clips = listing(recipe)
         _check_groups(recipe, clips.classes)
-        train, validation = validation_part(clips, share=recipe.data.validation_share, seed=recipe.data.validation_seed)
+        parts = _split_positions(recipe, clips)
         prepared = prepare(recipe, clips, quiet=quiet, thorough=False)
-    splits = [np.flatnonzero(np.isin(prepared.clip, part)) for part in (train, validation, clips.positions("test"))]
-    required = (True, bool(len(validation)), True)
+    splits = [np.flatnonzero(np.isin(prepared.clip, part)) for part in parts.values()]
+    required = (True, bool(parts["validation"]), True)
     for name, rows, needed in zip(("train", "validation", "test"), splits, required, strict=True):
         if needed and not len(rows):
             raise UserError(f"{recipe.file}: the {name} split has no readable clips.")
@@ -189,7 +192,50 @@ def prepare(
     if section.read == "direct":
         return direct.index(clips, audio_url=section.audio_url, quiet=quiet, **common)
     folder = section.prepared_folder
-    return shards.prepare(clips, folder=folder, quiet=quiet, thorough=thorough, workers=workers, **common)
+    prepare_in = remote.prepare if remote.is_address(folder) else shards.prepare
+    return prepare_in(clips, folder=folder, quiet=quiet, thorough=thorough, workers=workers, **common)
+
+
+def _split_positions(recipe, clips):
+    """Positions in the listing of the clips of each split."""
+    share, seed = recipe.data.validation_share, recipe.data.validation_seed
+    train, validation = validation_part(clips, share=share, seed=seed)
+    return {"train": train, "validation": validation, "test": clips.positions("test")}
+
+
+def clip_entries(recipe: Recipe, clips: Listing) -> dict[str, ClipEntry]:
+    """Class, split and fingerprint of every clip of a recipe's dataset, by file, as a run keeps them.
+
+    Args:
+        recipe: The recipe.
+        clips: Its dataset.
+    """
+    split_of = dict.fromkeys(range(len(clips)), "")
+    for split, positions in _split_positions(recipe, clips).items():
+        split_of |= dict.fromkeys(positions, split)
+    labels = [",".join(label) for label in clips.label] if clips.multi_label else clips.label
+    remote_audio = recipe.data.read == "direct" and recipe.data.audio_url
+    prints = [""] * len(clips) if remote_audio else fingerprint.fingerprints(clips.root, clips.file)
+    return dict(zip(clips.file, map(ClipEntry, labels, split_of.values(), prints), strict=True))
+
+
+def write_record(run: RunFolder) -> None:
+    """Writes the clips of a run's dataset to its folder."""
+    clip_record.write(run, clip_entries(run.recipe, listing(run.recipe)))
+
+
+def check_record(run: RunFolder, *, accept: bool = False) -> None:
+    """Checks that a run's dataset is still the one that it was made from, see runs/clip_record.py; reads no audio.
+
+    Args:
+        run: The run.
+        accept: Whether other clips of the same classes are accepted.
+
+    Raises:
+        UserError: It is not.
+    """
+    clips = listing(run.recipe)
+    clip_record.check(run, clips.classes, clip_entries(run.recipe, clips), accept=accept)
 
 
 def _check_groups(recipe, classes):

@@ -17,6 +17,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.evalu
     parser.add_argument("run", nargs="+", help="a run folder; several with --fuse")
     parser.add_argument("--fuse", choices=["prod", "mean"], help="how the runs' probabilities become one")
     parser.add_argument("--out", help="the folder for the report of several runs")
+    command_line.add_data_change(parser)
     options = parser.parse_args(arguments)
     return command_line.run("evaluate", lambda: _evaluate(options), traceback=options.traceback)
 
@@ -28,10 +29,11 @@ def _evaluate(options: argparse.Namespace) -> None:
     from asc_tf.runs import folder
 
     if len(options.run) == 1 and not (options.fuse or options.out):
-        evaluate.evaluate(load_run(options.run[0]))
+        evaluate.evaluate(load_run(options.run[0]), accept_data_change=options.accept_data_change)
         return
     evaluate.check_fusion(options.run, options.fuse, options.out)
-    evaluate.fuse([TrainedRun(folder.load(run)) for run in options.run], options.fuse, options.out)
+    runs = [TrainedRun(folder.load(run)) for run in options.run]
+    evaluate.fuse(runs, options.fuse, options.out, accept_data_change=options.accept_data_change)
 
 
 if __name__ == "__main__":

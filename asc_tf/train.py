@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.train
         action="store_true",
         help="go the whole way for a few steps, leave nothing behind, and print what the real run will take",
     )
+    command_line.add_data_change(parser)
     command_line.add_overrides(parser)
     options = parser.parse_args(arguments)
     return command_line.run(
@@ -51,7 +52,8 @@ def _train(options: argparse.Namespace) -> None:
         return
     workers = distribution.connect() if options.distribute else distribution.SINGLE_PROCESS
     with workers.running():
-        train(recipe, out, resume=options.resume, distribution=workers)
+        accept = options.accept_data_change
+        train(recipe, out, resume=options.resume, distribution=workers, accept_data_change=accept)
 
 
 if __name__ == "__main__":

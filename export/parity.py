@@ -16,6 +16,7 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.expor
     """Runs the program; returns its exit status."""
     parser = command_line.parser(prog, __doc__)
     parser.add_argument("run", help="a trained run folder; with the files of export tflite and export micro, if any")
+    command_line.add_data_change(parser)
     options = parser.parse_args(arguments)
     return command_line.run("export parity", lambda: _compare(options), traceback=options.traceback)
 
@@ -25,9 +26,11 @@ def _compare(options: argparse.Namespace) -> None:
     from asc_tf.export.device import comparison
     from asc_tf.export.quantisation.run import quantised_run
     from asc_tf.inference.run import TrainedRun
-    from asc_tf.runs import folder
+    from asc_tf.runs import folder, layout
 
     run = quantised_run(TrainedRun(folder.load(options.run)))
+    if not run.folder.has(layout.QUANTISE_RECIPE):
+        dataset.check_record(run.folder, accept=options.accept_data_change)
     comparison.write_report(run, dataset.load(run.recipe))
 
 

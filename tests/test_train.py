@@ -110,6 +110,46 @@ def test_the_whole_way(never_stopped, tiny, recordings, tmp_path, capsys):
         assert together[name]["cost"]["bytes"] == sum(figures["cost"]["bytes"] for figures in own)
 
 
+def test_data_that_changed_are_noticed_by_every_program(never_stopped, tiny_in, recordings, tmp_path, capsys):
+    root = tmp_path / "sounds"
+    shutil.copytree(recordings, root)
+    recipe = tiny_in(tmp_path).parent / "tiny_teacher.toml"
+    command = [
+        str(recipe),
+        "--out",
+        str(tmp_path / "run"),
+        "--set",
+        f'dataset.root="{root}"',
+        "--set",
+        "train.epochs=2",
+    ]
+    assert killed_after("epoch   1/2", *command) == -signal.SIGKILL
+
+    (root / "low").rename(root / "zlow")  # the class of outputs 1 and 2 would be exchanged
+    capsys.readouterr()
+    for program in ([train, *command, "--resume"], [train, *command, "--resume", "--accept-data-change"]):
+        assert program[0](program[1:]) == 2
+        assert "other classes than its data have now (new: 'zlow'; gone: 'low')" in capsys.readouterr().err
+    (root / "zlow").rename(root / "low")
+
+    shutil.copy(root / "low/low1.wav", root / "high/low1.wav")
+    assert train([*command, "--resume"]) == 2
+    assert "1 new (the first is 'high/low1.wav')" in capsys.readouterr().err
+    (root / "high/low1.wav").unlink()
+    assert train([*command, "--resume"]) == 0
+
+    capsys.readouterr()
+    report = (tmp_path / "run/metrics.json").read_bytes()
+    (root / "high/high3.wav").rename(root / "middle/high3.wav")
+    assert evaluate([str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert "high3.wav" in error and "--accept-data-change" in error
+    assert (tmp_path / "run/metrics.json").read_bytes() == report
+    assert evaluate([str(tmp_path / "run"), "--accept-data-change"]) == 0
+    assert "accepted: " in capsys.readouterr().out
+    assert evaluate([str(tmp_path / "run")]) == 0
+
+
 def test_a_run_becomes_int8_anew_on_other_sounds_without_training(never_stopped, tiny, recordings, tmp_path, capsys):
     fewer = tmp_path / "sounds"
     for label in ("low", "high"):

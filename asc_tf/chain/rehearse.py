@@ -160,6 +160,12 @@ class Rehearsal(Chain):
         """The small dataset of a stage."""
         return self.data.load(recipe, quiet=quiet)
 
+    def check_data(self, run: RunFolder) -> None:
+        """Does nothing: the small data of a rehearsal are a part of those that finished runs were made from."""
+
+    def write_record(self, run: RunFolder) -> None:
+        """Does nothing: the run is removed."""
+
     def classes(self, recipe: Recipe) -> Sequence[str]:
         """Names of the classes of a stage that is not trained yet."""
         return self.data.classes(recipe)

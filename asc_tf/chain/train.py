@@ -1,6 +1,7 @@
 """Training of a recipe with all that it depends on, from audio files to an evaluated int8 file."""
 
 import contextlib
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def train(
     *,
     resume: bool = False,
     distribution: Distribution = SINGLE_PROCESS,
+    accept_data_change: bool = False,
 ) -> TrainedRun | TrainedSystem:
     """Trains a recipe: data, initial weights, teachers, network, quantisation, evaluation.
 
@@ -45,6 +47,7 @@ def train(
         out: The run folder; runs/NAME of the recipe by default.
         resume: Whether an unfinished run in `out` is resumed.
         distribution: The processes and devices that train together; this process does its part.
+        accept_data_change: Whether runs that are resumed or reused are accepted although clips have changed since.
 
     Returns:
         The finished run.
@@ -54,7 +57,7 @@ def train(
     """
     recipe = recipe if isinstance(recipe, Recipe) else resolve.load(recipe)
     last = stages(recipe, Path(out or f"runs/{recipe.name}"))
-    Chain(last, distribution).train(resume=resume)
+    Chain(last, distribution, accept_data_change=accept_data_change).train(resume=resume)
     return load_run(last.path)
 
 
@@ -64,13 +67,14 @@ class Chain:
     Args:
         last: The last stage.
         distribution: The processes and devices that train together.
+        accept_data_change: Whether runs are accepted although clips have changed since they were made.
 
     Raises:
         UserError: Something is wrong in one of the recipes.
     """
 
-    def __init__(self, last: Stage, distribution: Distribution = SINGLE_PROCESS):
-        self.last, self.distribution = last, distribution
+    def __init__(self, last: Stage, distribution: Distribution = SINGLE_PROCESS, *, accept_data_change: bool = False):
+        self.last, self.distribution, self.accept_data_change = last, distribution, accept_data_change
         self.embedding_sizes = check(last, distribution)
 
     def train(self, *, resume: bool) -> None:
@@ -109,6 +113,22 @@ class Chain:
             quiet: Whether nothing is printed.
         """
         return dataset.load(recipe, quiet=quiet)
+
+    def check_data(self, run: RunFolder) -> None:
+        """Checks that the data of a run that is resumed or reused are those that it was made from.
+
+        Args:
+            run: The run.
+        """
+        dataset.check_record(run, accept=self.accept_data_change)
+
+    def write_record(self, run: RunFolder) -> None:
+        """Writes the clips that a new run is made from to its folder.
+
+        Args:
+            run: The run.
+        """
+        dataset.write_record(run)
 
     def classes(self, recipe: Recipe) -> Sequence[str]:
         """Names of the classes of a stage that is not trained yet."""
@@ -155,9 +175,18 @@ class Chain:
     def _prepare(self, *, resume: bool) -> None:
         """Creates the folder of the last run, prepares all data, and prints the plan."""
         run_folder.create(self.last.path, self.last.recipe, resume=resume)
+        for run in self._with_records():
+            self.check_data(run)
         sizes = plan.load_sizes(self.last, self.load)
         self.check_heads()
         print(plan.table(self.last, sizes), flush=True)
+
+    def _with_records(self):
+        """Runs that are resumed, and those reused whose clips the others share: teachers and members."""
+        to_do = in_order(self.last, to_do=True)
+        shared = [one for stage in to_do for one in (*stage.members, *itertools.chain(*stage.teachers))]
+        runs = {stage.path: stage.run for stage in (*to_do, *shared)}
+        return [run for run in runs.values() if run.has(layout.CLIPS) and (run.started or run.finished)]
 
     def _train(self, stage: Stage, *, resume: bool) -> RunFolder:
         if stage.recipe.member:
@@ -206,7 +235,9 @@ class Chain:
         run = run_folder.create(path, recipe, resume=resume)
         with self.phase(run, "data"):
             data = self.load(recipe, quiet=True)
-            run.write(layout.LABELS, "\n".join(data.classes) + "\n")
+            if not run.started:
+                run.write(layout.LABELS, "\n".join(data.classes) + "\n")
+                self.write_record(run)
             counts = ", ".join(f"{len(getattr(data, split)):,} {split}" for split in ("train", "validation", "test"))
             of = f"{recipe.data.segment_s:g} s, {len(data.classes)} classes"
             print(f"{recipe.name}: {counts} clips of {of}", flush=True)

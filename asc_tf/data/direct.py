@@ -7,13 +7,11 @@ Source: tensorflow-io's decoders of WAV, FLAC, Ogg Vorbis and MP3. Its resampler
 """
 
 import functools
-import importlib
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -23,14 +21,12 @@ import tensorflow as tf
 from asc_tf.data import audio
 from asc_tf.data.datasets.listing import Listing
 from asc_tf.data.prepared import shards
+from asc_tf.data.tensorflow_io_package import tensorflow_io
 from asc_tf.errors import UserError
 
 READERS = 16  # threads that read headers
+WHAT = "data.read = 'direct'"
 GUARD_S = 0.1  # silence after a file, so that its end does not ring into its beginning
-NEEDED = (
-    "data.read = 'direct' needs tensorflow-io and the TensorFlow that it is made for: pip install 'asc_tf[io]' "
-    "(TensorFlow 2.17, Python 3.11 or 3.12); or leave the key out, which prepares the clips."
-)
 # (format, subtype) of libsndfile -> decoder of tensorflow-io, type that it returns. It takes the integers of 32 bits in
 # a WAV file for floats: their bits are right.
 DECODERS = {
@@ -133,7 +129,7 @@ def index(
     Raises:
         UserError: tensorflow-io is not installed or not for this TensorFlow, or too many files are unreadable.
     """
-    tensorflow_io()
+    tensorflow_io(WHAT)
     folder = audio_url.rstrip("/") or str(listing.root)
     paths = [f"{folder}/{name}" for name in listing.file]
     with ThreadPoolExecutor(READERS) as pool:
@@ -146,28 +142,6 @@ def index(
     clip = np.repeat(np.arange(len(paths)), counts)
     segment = np.concatenate([np.arange(count) for count in counts])
     return DirectClips(samples, clip, segment, paths, headers, sample_rate_hz)
-
-
-@functools.cache
-def tensorflow_io() -> ModuleType:
-    """The package tensorflow_io, whose import registers its file systems.
-
-    Raises:
-        UserError: It is not installed, or its kernels do not load on this TensorFlow.
-    """
-    try:
-        package = importlib.import_module("tensorflow_io")
-        package.audio.decode_wav(_SILENCE, dtype=tf.int16)
-    except (ImportError, AttributeError, NotImplementedError, tf.errors.OpError) as error:
-        raise UserError(NEEDED) from error
-    return package
-
-
-# A WAV file of one sample.
-_SILENCE = (
-    b"RIFF\x26\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00"
-    b"data\x02\x00\x00\x00\x00\x00"
-)
 
 
 def _header(path):
@@ -205,7 +179,7 @@ def _decoded(path, header, to_hz):
 def _decoder(kind) -> Callable:
     """A graph function (path, samples after padding, samples after resampling) -> (wave, frames) of a kind of file."""
     name, dtype = DECODERS[kind]
-    decoders = tensorflow_io().audio
+    decoders = tensorflow_io(WHAT).audio
     numbers = tf.TensorSpec((), tf.int32)
 
     @tf.function(input_signature=[tf.TensorSpec((), tf.string), numbers, numbers])

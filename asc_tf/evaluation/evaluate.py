@@ -23,20 +23,41 @@ NETWORKS = {"float": "float", "int8": "tflite"}  # name in the report -> form of
 Predictions = Mapping[str, tuple[dict[str, int], np.ndarray]]
 
 
-def evaluate(run: TrainedRun | TrainedSystem, data: LoadedDataset | None = None) -> dict[str, Any]:
+def evaluate(
+    run: TrainedRun | TrainedSystem, data: LoadedDataset | None = None, *, accept_data_change: bool = False
+) -> dict[str, Any]:
     """Evaluates a run: prints the table, writes metrics.json and the confusion matrices.
 
     Args:
         run: The run, or a system of several.
-        data: The run's dataset; loaded where it is not given. Of a system those of its members are loaded.
+        data: The run's dataset; loaded, and compared with what the run was made from, where it is not given. Of a
+            system those of its members are loaded.
+        accept_data_change: Whether other clips of the same classes than those that the run was made from are accepted.
 
     Returns:
         The content of metrics.json.
+
+    Raises:
+        UserError: The run's data are not those that it was made from.
     """
     if isinstance(run, TrainedSystem):
-        return fuse(run.members, run.recipe.fuse.method, run.path)
-    data = data or dataset.load(run.recipe)
+        return fuse(run.members, run.recipe.fuse.method, run.path, accept_data_change=accept_data_change)
+    data = data or load_checked(run, accept_data_change=accept_data_change)
     return write_report(run.folder, data, predictions(run, data))
+
+
+def load_checked(run: TrainedRun, *, accept_data_change: bool = False) -> LoadedDataset:
+    """Loads the dataset of a run after a check that it is still the one that the run was made from.
+
+    Args:
+        run: The run.
+        accept_data_change: As of `evaluate`.
+
+    Raises:
+        UserError: It is not.
+    """
+    dataset.check_record(run.folder, accept=accept_data_change)
+    return dataset.load(run.recipe)
 
 
 def fuse(
@@ -44,7 +65,8 @@ def fuse(
     method: str,
     out: str | Path,
     *,
-    load: Callable[..., LoadedDataset] = dataset.load,
+    load: Callable[..., LoadedDataset] | None = None,
+    accept_data_change: bool = False,
 ) -> dict[str, Any]:
     """Evaluates several runs as one; the int8 files are fused where every run has one.
 
@@ -52,19 +74,25 @@ def fuse(
         runs: The runs.
         method: "mean" or "prod", the product of their probabilities.
         out: Folder that gets metrics.json, with the scores of each member too, and the confusion matrices.
-        load: Function (recipe) that loads a run's dataset.
+        load: Function (recipe) that loads a run's dataset; without it datasets are loaded and compared with what the
+            runs were made from.
+        accept_data_change: As of `evaluate`.
 
     Returns:
         The content of metrics.json.
 
     Raises:
-        UserError: The runs were not tested on the same clips, or clips have several classes.
+        UserError: The runs were not tested on the same clips, clips have several classes, or a run's data are not
+            those that it was made from.
     """
     for run in runs:
         if dataset.multi_label(run.recipe):
             raise UserError(f"{run.path}: its clips have several classes, whose probabilities are not fused here.")
     check_members(runs)
-    data = [load(run.recipe) for run in runs]
+    if load:
+        data = [load(run.recipe) for run in runs]
+    else:
+        data = [load_checked(run, accept_data_change=accept_data_change) for run in runs]
     for run, run_data in zip(runs, data, strict=True):
         check_same_test(runs[0], data[0], run, run_data)
     labels, fused, members = data[0].labels(data[0].test), {}, {}

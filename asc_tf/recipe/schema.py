@@ -40,7 +40,7 @@ class Data:
         validation_share: Share of the training clips held out for validation, by recording or location.
         validation_seed: Seed of that choice.
         max_bad_share: Largest share of unreadable clips with which a run goes on.
-        prepared_folder: Folder of the prepared clips, shared by runs.
+        prepared_folder: Folder of the prepared clips, shared by runs; also an address, such as s3://bucket/prepared.
         read: "prepared": files are decoded and resampled once, to int16; "direct": whenever they are read, by
             tensorflow-io, with no copy and no rounding.
         audio_url: With read = "direct", address of the folder of the audio files, s3:// or http:// for example; the

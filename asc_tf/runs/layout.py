@@ -2,6 +2,7 @@
 
 recipe.toml            resolved recipe; evaluate, predict and export read this copy
 labels.txt             classes in the order of the network's outputs
+clips.csv.gz           file, class, split and fingerprint of every clip that the run was made from
 normalisation.npz      mean and std of every band, where the recipe has them measured
 log.csv, tensorboard/  one row an epoch
 state.npz              everything needed to resume: weights, optimizer, epoch, log
@@ -19,6 +20,7 @@ metrics.json           written last: a run that has it is finished
 
 RECIPE = "recipe.toml"
 LABELS = "labels.txt"
+CLIPS = "clips.csv.gz"
 NORMALISATION = "normalisation.npz"
 LOG, TENSORBOARD = "log.csv", "tensorboard"
 STATE = "state.npz"

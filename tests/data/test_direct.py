@@ -13,6 +13,7 @@ import soundfile
 from asc_tf import dataset
 from asc_tf.data import audio, direct
 from asc_tf.data.datasets.listing import Clip, Listing
+from asc_tf.data.tensorflow_io_package import tensorflow_io
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve
 
@@ -32,7 +33,7 @@ FORMATS = {
 @pytest.fixture(scope="module", autouse=True)
 def _kernels():
     try:
-        direct.tensorflow_io()
+        tensorflow_io("this test")
     except UserError as error:
         pytest.skip(f"tensorflow-io is absent or made for another TensorFlow: {error}")
 

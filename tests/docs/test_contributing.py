@@ -9,7 +9,7 @@ from markdown_pages import ROOT, blocks, prose
 def figure():
     """The layers of the figure, top first, each the names on one line or on lines that end with |."""
     text = next(block.text for block in blocks(ROOT / "CONTRIBUTING.md") if block.language == "text")
-    names = [re.findall(r"\b(?:asc_tf|export)\.\w+", line) for line in re.sub(r"\|\s*\n", "| ", text).split("\n")]
+    names = [re.findall(r"\basc_tf(?:\.\w+)+", line) for line in re.sub(r"\|\s*\n", "| ", text).split("\n")]
     return [layer for layer in names if layer]
 
 

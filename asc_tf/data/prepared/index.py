@@ -63,17 +63,21 @@ class PreparedClips:
         Raises:
             UserError: A shard is shorter than the index states.
         """
-        rows = np.asarray(rows, np.int64)
         waves = np.empty((len(rows), self.samples), np.int16)
-        by_shard = np.argsort(self._shard[rows], kind="stable").tolist()
-        for shard, positions in groupby(by_shard, key=lambda position: self._shard[rows[position]]):
-            path = self.folder / shard_name(shard)
+        for name, places in self._places(np.asarray(rows, np.int64)):
+            path = self.folder / name
             with open(path, "rb", buffering=0) as file:
-                for position in positions:
-                    start = HEADER_BYTES + 2 * self.samples * int(self._row[rows[position]])
+                for position, start in places:
                     if os.preadv(file.fileno(), [waves[position]], start) < 2 * self.samples:
                         raise UserError(f"{path}: ends too early; remove it and prepare again.")
         return waves
+
+    def _places(self, rows):
+        """(name of a shard, (position in rows, first byte in the shard) of each of its rows), shard by shard."""
+        by_shard = np.argsort(self._shard[rows], kind="stable").tolist()
+        for shard, positions in groupby(by_shard, key=lambda position: self._shard[rows[position]]):
+            starts = ((at, HEADER_BYTES + 2 * self.samples * int(self._row[rows[at]])) for at in positions)
+            yield shard_name(shard), starts
 
 
 def load(folder: Path, order: np.ndarray, samples: int) -> PreparedClips:

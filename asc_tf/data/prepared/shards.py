@@ -62,15 +62,12 @@ def prepare(
         if not _complete(target, jobs):
             _write_missing(target, jobs, workers, quiet)
         cache_key.store(key_file, target.name)
-        bad = index.bad_clips(target)
+        return _load(target, order, jobs, max_bad_share, quiet)
     except OSError as error:
         raise UserError(
             f"{target}: prepared clips cannot be written here ({error.strerror or error}). "
             "Mend the folder or free some space, or set data.prepared_folder to another folder."
         ) from error
-    report = f" All are listed in {target / index.BAD_CLIPS}."
-    check_bad(bad, len(order), max_bad_share, report, quiet=quiet, program="prepare")
-    return index.load(target, np.array(order), jobs[0].samples)
 
 
 def is_prepared(listing: Listing, *, folder: Path | str, sample_rate_hz: int, segment_s: float = 1.0) -> bool:
@@ -87,6 +84,55 @@ def is_prepared(listing: Listing, *, folder: Path | str, sample_rate_hz: int, se
     """
     _, target, _, jobs = _plan(listing, folder, sample_rate_hz, segment_s, thorough=False)
     return _complete(target, jobs)
+
+
+def set_folder(listing: Listing, *, folder: Path | str, sample_rate_hz: int, segment_s: float = 1.0) -> Path:
+    """Folder of the prepared set of a listing, whether it exists or not.
+
+    Args:
+        listing: The clips.
+        folder: See `prepare`, as the others.
+        sample_rate_hz: Rate that the clips are resampled to.
+        segment_s: Length in seconds of the segments.
+
+    Raises:
+        UserError: A file is listed twice or absent.
+    """
+    _, target, _, _ = _plan(listing, folder, sample_rate_hz, segment_s, thorough=False)
+    return target
+
+
+def load(
+    listing: Listing,
+    *,
+    folder: Path | str,
+    sample_rate_hz: int,
+    segment_s: float = 1.0,
+    max_bad_share: float = 0.01,
+    quiet: bool = False,
+) -> PreparedClips:
+    """The prepared clips of a listing from the tables of a complete set; its shards are not looked at.
+
+    Args:
+        listing: The clips.
+        folder: See `prepare`, as the others.
+        sample_rate_hz: Rate that the clips are resampled to.
+        segment_s: Length in seconds of the segments.
+        max_bad_share: Share of the files that may be unreadable.
+        quiet: Whether to leave out the summary.
+
+    Raises:
+        UserError: A file is listed twice or absent, or too many files are unreadable.
+        OSError: The tables cannot be read.
+    """
+    order, target, _, jobs = _plan(listing, folder, sample_rate_hz, segment_s, thorough=False)
+    return _load(target, order, jobs, max_bad_share, quiet)
+
+
+def _load(target, order, jobs, max_bad_share, quiet):
+    report = f" All are listed in {target / index.BAD_CLIPS}."
+    check_bad(index.bad_clips(target), len(order), max_bad_share, report, quiet=quiet, program="prepare")
+    return index.load(target, np.array(order), jobs[0].samples)
 
 
 def _plan(listing, folder, sample_rate_hz, segment_s, *, thorough):
