@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from asc_tf import dataset
+from asc_tf.build import _compat
 from asc_tf.build.inputs import input_shape
 from asc_tf.distillation.student import Student
 from asc_tf.errors import UserError
@@ -92,6 +93,20 @@ def load_network(run: RunFolder, *, foldable: bool = False) -> keras.Model:
     model = network(run.recipe, len(run.labels), foldable=foldable)
     model.load_weights(file)
     return model
+
+
+def save_weights(run: RunFolder, name: str, model: keras.Model) -> None:
+    """Writes the weights of a network to a run, whole or not at all.
+
+    Args:
+        run: The run.
+        name: layout.BEST_WEIGHTS or layout.LAST_WEIGHTS.
+        model: The network.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    run.write(name, _compat.weights_bytes(model))
 
 
 def head_layers(recipe: Recipe, model: keras.Model) -> list[str]:

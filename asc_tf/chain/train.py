@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import keras
@@ -12,7 +12,9 @@ from asc_tf.chain import plan, system
 from asc_tf.chain.check import check
 from asc_tf.chain.stages import Stage, in_order, stages
 from asc_tf.data import batches
+from asc_tf.data.lock import locked
 from asc_tf.dataset import LoadedDataset
+from asc_tf.errors import UserError
 from asc_tf.evaluation import evaluate
 from asc_tf.export.device import comparison
 from asc_tf.export.quantisation import run as quantisation
@@ -86,10 +88,14 @@ class Chain:
         Raises:
             UserError: The data or the folder is wrong, or the loss is not a number.
         """
-        trained = in_order(self.last, to_do=True)
-        self.distribution.on_chief(lambda: self._prepare(resume=resume))
-        self._train(self.last, resume=resume)
-        print(times.table([stage.run for stage in trained]), flush=True)
+        with self._locked(self.last, wait=False):
+            trained = in_order(self.last, to_do=True)
+            self.distribution.on_chief(lambda: self._prepare(resume=resume))
+            if self.last.done:
+                print(f"{self.last.path}: this run is finished, see {layout.METRICS}", flush=True)
+                return
+            self._train(self.last, resume=resume)
+            print(times.table([stage.run for stage in trained]), flush=True)
 
     def check_heads(self) -> None:
         """Checks that the heads which stages copy from earlier ones are of the same classes.
@@ -174,7 +180,8 @@ class Chain:
 
     def _prepare(self, *, resume: bool) -> None:
         """Creates the folder of the last run, prepares all data, and prints the plan."""
-        run_folder.create(self.last.path, self.last.recipe, resume=resume)
+        if run_folder.create(self.last.path, self.last.recipe, resume=resume).finished:
+            return
         for run in self._with_records():
             self.check_data(run)
         sizes = plan.load_sizes(self.last, self.load)
@@ -216,12 +223,27 @@ class Chain:
         return run
 
     def _finished(self, stage: Stage) -> RunFolder:
-        """The run of an earlier stage, trained to its end where it is not yet."""
-        if stage.done:
-            print(f"{stage.title} {stage.path.name}: reused")
-            return stage.run
-        print(f"{stage.title} {stage.path.name}:", flush=True)
-        return self._train(stage, resume=True)
+        """The run of an earlier stage, trained to its end where it is not yet, also by another process."""
+        with contextlib.nullcontext() if stage.done else self._locked(stage):
+            if stage.done:
+                print(f"{stage.title} {stage.path.name}: reused")
+                return stage.run
+            print(f"{stage.title} {stage.path.name}:", flush=True)
+            return self._train(stage, resume=True)
+
+    @contextlib.contextmanager
+    def _locked(self, stage: Stage, *, wait: bool = True) -> Iterator[None]:
+        """Context in which no other process trains in the folder of a stage."""
+        if not self.distribution.is_chief:
+            yield
+            return
+        try:
+            stage.path.mkdir(parents=True, exist_ok=True)
+            lock = locked(stage.path, wait=wait)
+        except OSError as error:
+            raise UserError(f"{stage.path}: cannot be written ({error.strerror}); choose another --out.") from error
+        with lock:
+            yield
 
     def _start(self, stage: Stage, *, resume: bool) -> tuple[RunFolder, LoadedDataset]:
         """The run folder and the dataset, with all files written that training needs."""

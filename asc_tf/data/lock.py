@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from asc_tf.data import _compat
+from asc_tf.errors import UserError
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, quiet: bool = False) -> Iterator[None]:
+def locked(path: Path, *, quiet: bool = False, wait: bool = True) -> Iterator[None]:
     """Holds an exclusive lock, after waiting for any other process that holds it.
 
     The operating system releases the lock however its holder ends. A network drive without locks is used without one.
@@ -19,26 +20,32 @@ def locked(path: Path, *, quiet: bool = False) -> Iterator[None]:
     Args:
         path: Existing file or folder.
         quiet: Whether to wait without a message on stderr.
+        wait: Whether to wait at all.
 
     Raises:
+        UserError: Another process holds the lock, and `wait` is not set.
         OSError: The path cannot be opened.
         RuntimeError: The lock is held, and this process is a worker that runs its parent's script again.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        _lock(descriptor, path, quiet)
+        _lock(descriptor, path, quiet, wait)
         yield
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor, path, quiet):
+def _lock(descriptor, path, quiet, wait):
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         # The parent holds the lock and waits for this worker: waiting here would never end.
         if _compat.worker_is_importing_main():
             raise RuntimeError(f"{path}: a worker process must not wait for a lock that its parent holds") from None
+        if not wait:
+            raise UserError(
+                f"{path}: another process works in this folder; wait for its end, or choose another --out."
+            ) from None
         if not quiet:
             print(f"waiting for another run that works on {path}", file=sys.stderr)
         fcntl.flock(descriptor, fcntl.LOCK_EX)

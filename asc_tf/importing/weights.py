@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from asc_tf import build
 from asc_tf.checkpoints import files, state_dict
 from asc_tf.errors import UserError
 from asc_tf.importing import class_names, fitting, guessing, report
@@ -97,7 +98,7 @@ def _write_run(out: str | Path, recipe: Recipe, texts: dict[str, str], fit: Fit)
         run.write(layout.RECIPE, resolve.to_toml(recipe))
         for name, text in texts.items():
             run.write(name, text)
-        run.write(layout.BEST_WEIGHTS, fit.network.save_weights)
+        build.save_weights(run, layout.BEST_WEIGHTS, fit.network)
         os.replace(run.path, out)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror}); choose another --out.") from error

@@ -28,6 +28,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path, recipe: Recipe | None):
         self.path, self.recipe = Path(path), recipe
+        self.opened = False  # whether the folder was there already, so that it must not be created anew by a write
 
     @property
     def started(self) -> bool:
@@ -75,6 +76,8 @@ class RunFolder:
             UserError: The file cannot be written.
         """
         file = self.path / name
+        if self.opened and not self.has(layout.RECIPE):
+            raise UserError(f"{self.path}: the run's folder, or its recipe.toml, was removed while work went on.")
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -128,28 +131,34 @@ def create(path: str | Path, recipe: Recipe, *, resume: bool) -> RunFolder:
     Args:
         path: The folder.
         recipe: The run's recipe.
-        resume: Whether an unfinished run is resumed.
+        resume: Whether an unfinished run is resumed; a finished one is opened then.
 
     Raises:
-        UserError: The folder holds another run, a finished one, or other files.
+        UserError: The folder holds another run, a finished or unfinished one where none is resumed, or other files.
     """
     run = RunFolder(path, recipe)
     if run.imported:
         raise UserError(f"{path}: holds imported weights, which training would replace; choose another --out.")
-    exists = run.has(layout.RECIPE)
-    atomic.remove_unfinished(run.path)
-    if exists and (run.started or run.finished):
-        _check_same(run, load(path, systems=True).recipe)
-        if run.finished:
+    if run.has(layout.RECIPE):
+        before = load(path, systems=True)
+        holds = [name for name in (layout.STATE, layout.METRICS, *layout.OF_WEIGHTS) if run.has(name)]
+        if holds:
+            _check_same(run, before.recipe)
+        if run.finished and not resume:
             raise UserError(f"{path}: this run is finished. Look at metrics.json, or choose another --out.")
-        if not resume:
+        if run.started and not resume:
             raise UserError(
                 f"{path}: holds an unfinished run of this recipe. Add --resume to go on, or choose another --out."
             )
-        return run
-    if not exists and run.path.is_dir() and any(run.path.iterdir()):
+        atomic.remove_unfinished(run.path)
+        if run.started or run.finished:
+            run.opened = True
+            return run
+        run.remove(layout.OF_WEIGHTS)
+    elif run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
         raise UserError(f"{path}: is not empty and not a run folder; choose another --out.")
     run.write(layout.RECIPE, resolve.to_toml(recipe))
+    run.opened = True
     return run
 
 
@@ -163,6 +172,7 @@ def open_shared(path: str | Path, recipe: Recipe) -> RunFolder:
     if not run.has(layout.RECIPE):
         raise UserError(f"{path}: is not here; --out must lie on a disk that all workers share.")
     _check_same(run, load(path, systems=True).recipe)
+    run.opened = True
     return run
 
 
@@ -180,6 +190,7 @@ def load(path: str | Path, *, systems: bool = False) -> RunFolder:
     if not recipe.is_file():
         raise UserError(f"{path}: is not a run folder (it has no recipe.toml).")
     run = RunFolder(path, resolve.load(recipe))
+    run.opened = True
     if run.recipe.member and not systems:
         members = ", ".join(run.read_json(layout.MEMBERS)) if run.has(layout.MEMBERS) else "not trained yet"
         raise UserError(f"{path}: is a system of several networks; name one of its members, beside it: {members}.")
@@ -211,6 +222,11 @@ def copy(run: RunFolder, path: str | Path) -> RunFolder:
 def _check_same(run, recipe):
     """Raises UserError unless the recipe in the folder is that of the run."""
     different = resolve.differences(run.recipe, recipe)
+    if run.finished and len(different) == 1 and different[0].startswith("train.epochs"):
+        raise UserError(
+            f"{run.path}: this run is finished; its learning rate ended with its last epoch. To train its weights "
+            f"further, give another --out and --set 'init={{run=\"{run.path}\",keep_head=true}}'."
+        )
     if different:
         raise UserError(
             f"{run.path}: is the run of another recipe. Different (this recipe, that run): {'; '.join(different[:3])}. "

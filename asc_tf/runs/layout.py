@@ -50,6 +50,11 @@ OF_INT8 = (
     PARITY_PLOT,
 )  # fmt: skip
 
+# Files that are made from the weights of a run, or are these weights, and are removed when it is trained anew.
+OF_WEIGHTS = (
+    LOG, BEST_WEIGHTS, LAST_WEIGHTS, NORMALISATION, ENSEMBLE, TIMES, MEMBERS, SYSTEM, UNTRAINED, FLOAT16, *OF_INT8,
+)  # fmt: skip
+
 
 def confusion(name: str) -> str:
     """Picture of the confusion matrix of a network of the run: "float" or "int8"."""

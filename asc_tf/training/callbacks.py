@@ -127,10 +127,10 @@ class EpochCheckpoint(keras.callbacks.Callback):
         return {f"val_{key}": summary[key] for key in (self.monitor, "log_loss")}
 
     def _save(self, score):
-        self.run.write(layout.LAST_WEIGHTS, self.network.save_weights)
+        build.save_weights(self.run, layout.LAST_WEIGHTS, self.network)
         if score >= self.best:  # of equals the later: its learning rate was lower
             self.best = score
-            self.run.write(layout.BEST_WEIGHTS, self.network.save_weights)
+            build.save_weights(self.run, layout.BEST_WEIGHTS, self.network)
         self.run.write_rows(layout.LOG, self.rows)
         log = {
             "columns": np.array(list(self.rows[0])),

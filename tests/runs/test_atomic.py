@@ -40,7 +40,21 @@ def test_a_folder_that_is_absent_is_an_os_error(tmp_path):
 
 def test_unfinished_files_are_removed_at_any_depth(tmp_path):
     (tmp_path / "weights").mkdir()
-    for name in (".part-1a-metrics.json", "weights/.part-2b-best.weights.h5", "metrics.json"):
+    for name in (".part-0123456789ab-metrics.json", "weights/.part-0123456789ab-best.weights.h5", "metrics.json"):
         (tmp_path / name).touch()
     atomic.remove_unfinished(tmp_path)
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["metrics.json", "weights"]
+
+
+def test_what_only_looks_like_an_unfinished_file_stays(tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    (tmp_path / "run").mkdir()
+    elsewhere.mkdir()
+    (elsewhere / ".part-0123456789ab-metrics.json").touch()
+    (tmp_path / "run/link").symlink_to(elsewhere)
+    (tmp_path / "run/.part-0123456789ab-folder").mkdir()
+    for name in (".part-1-of-novel.txt", ".part-0123456789ab", "x.part-0123456789ab-y"):
+        (tmp_path / "run" / name).touch()
+    before = sorted(tmp_path.rglob("*"))
+    atomic.remove_unfinished(tmp_path / "run")
+    assert sorted(tmp_path.rglob("*")) == before and list(elsewhere.iterdir())

@@ -29,7 +29,42 @@ def test_a_run_goes_on_only_when_asked(tmp_path, quickstart):
 def test_a_finished_run_is_not_overwritten(tmp_path, quickstart):
     begun(tmp_path / "run", quickstart).write_json("metrics.json", {})
     with pytest.raises(UserError, match="finished"):
-        run_folder.create(tmp_path / "run", quickstart, resume=True)
+        run_folder.create(tmp_path / "run", quickstart, resume=False)
+    assert run_folder.create(tmp_path / "run", quickstart, resume=True).finished
+    longer = recipe.load("quickstart", ["train.epochs=100"])
+    with pytest.raises(UserError, match=r"is finished.*give another --out and --set 'init=.*keep_head=true"):
+        run_folder.create(tmp_path / "run", longer, resume=True)
+
+
+def test_a_run_that_is_trained_anew_keeps_nothing_of_the_one_before(tmp_path, quickstart):
+    run = begun(tmp_path / "run", quickstart)
+    files = ("export/model.tflite", "export/model.json", "export/model_float16.tflite", "weights/best.weights.h5")
+    for name in files:
+        run.write(name, b"of other weights")
+    run.remove(["state.npz"])
+    other = recipe.load("quickstart", ["model.width=24"])
+    with pytest.raises(UserError, match="another recipe"):
+        run_folder.create(run.path, other, resume=False)
+    run_folder.create(run.path, quickstart, resume=False)
+    assert [name for name in files if run.has(name)] == []
+
+
+def test_other_peoples_files_are_left_alone_when_a_folder_is_refused(tmp_path, quickstart):
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs/.part-0123456789ab-novel.txt").write_text("dear")
+    for folder in (tmp_path / "theirs", tmp_path):
+        with pytest.raises(UserError, match="is not empty and not a run folder"):
+            run_folder.create(folder, quickstart, resume=True)
+    assert (tmp_path / "theirs/.part-0123456789ab-novel.txt").read_text() == "dear"
+
+
+def test_a_run_whose_folder_is_removed_fails_at_the_next_write(tmp_path, quickstart):
+    for run in (begun(tmp_path / "run", quickstart), run_folder.load(tmp_path / "run")):
+        (tmp_path / "run/recipe.toml").rename(tmp_path / "kept.toml")
+        with pytest.raises(UserError, match="was removed while work went on"):
+            run.write("metrics.json", "{}")
+        (tmp_path / "kept.toml").rename(tmp_path / "run/recipe.toml")
+        run.write("metrics.json", "{}")
 
 
 def test_the_run_of_another_recipe_is_left_alone(tmp_path, quickstart):
@@ -77,7 +112,7 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path, quickstart):
 def test_what_a_killed_run_left_half_written_is_cleared(tmp_path, quickstart):
     run = run_folder.create(tmp_path / "run", quickstart, resume=False)
     run.write("weights/last.weights.h5", b"")
-    (run.path / f"weights/{atomic.PART}1-best.weights.h5").write_text("half")
+    (run.path / f"weights/{atomic.PART}0123456789ab-best.weights.h5").write_text("half")
     run_folder.create(tmp_path / "run", quickstart, resume=True)
     assert not list(run.path.rglob(f"{atomic.PART}*"))
 
