@@ -90,8 +90,9 @@ def recipe_options(options: argparse.Namespace) -> dict[str, object]:
 def run(program: str, action: Callable[[], int | None], *, traceback: bool = False, hint: str = "") -> int:
     """Runs a program's action.
 
-    TensorFlow's start-up messages are switched off. Characters that stdout cannot encode are printed as escapes.
-    Ctrl-C and SIGTERM raise a KeyboardInterrupt in the action; the second one ends the process at once.
+    TensorFlow's start-up messages are switched off. The user's keras.json is not read. Characters that stdout cannot
+    encode are printed as escapes. Ctrl-C and SIGTERM raise a KeyboardInterrupt in the action; the second one ends the
+    process at once.
 
     Args:
         program: Its name, the start of every error line.
@@ -104,12 +105,14 @@ def run(program: str, action: Callable[[], int | None], *, traceback: bool = Fal
         143 after SIGTERM, 141 where the program that reads stdout has ended.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_HOME"] = os.devnull  # no keras.json, readable or not, for keras and tf_keras
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     line = f"{program}: stopped. {hint}".rstrip()
     _handle_signals(line)
     try:
+        _check_backend()
         status = action() or OK
         sys.stdout.flush()
         return status
@@ -126,6 +129,12 @@ def run(program: str, action: Callable[[], int | None], *, traceback: bool = Fal
             raise
         print(_shortened(f"{program}: {printable(reason)}"), file=sys.stderr)
         return ERROR
+
+
+def _check_backend():
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise UserError(f"KERAS_BACKEND={backend}: the programs need KERAS_BACKEND=tensorflow, or none.")
 
 
 def _handle_signals(line):
