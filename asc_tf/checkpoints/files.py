@@ -5,8 +5,10 @@ The format is detected by content, whatever the file is named. Nothing in a file
 """
 
 import contextlib
+import lzma
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from asc_tf.errors import UserError
 
 # Errors that the readers raise on damaged or hostile files.
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, OverflowError, MemoryError)
-DAMAGE = (*DAMAGE, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile)
+DAMAGE = (*DAMAGE, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 HDF5 = b"\x89HDF\r\n\x1a\n"
 # Starts of files around a file of weights.
 CONTAINERS = {

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from asc_tf.errors import UserError, nearest
 
 
-class Range(NamedTuple):
-    """Allowed range of a setting, or of each item of a list: `p: Annotated[float, Range(0, 1)]` in a part's signature.
+class Allowed(NamedTuple):
+    """Allowed range of a setting, or of each item of a list: `p: Annotated[float, Allowed(0, 1)]` in a part's signature.
 
     Args:
         least: Smallest allowed value; None where there is no limit.
@@ -73,7 +73,7 @@ def check(kind: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a part with defaults filled in.
 
     Raises:
-        UserError: A setting does not fit the signature of the part's entry function, or is out of its Range there.
+        UserError: A setting does not fit the signature of the part's entry function, or is out of its Allowed there.
     """
     function = entry(kind, name)
     defaults = {

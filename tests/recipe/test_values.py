@@ -71,6 +71,6 @@ def test_a_home_that_does_not_exist_is_no_traceback():
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, [0.5, 2.0]])
 def test_a_part_states_ranges_in_its_signature(value):
-    hint = Annotated[float if isinstance(value, float) else list[float], registry.Range(0, 1)]
+    hint = Annotated[float if isinstance(value, float) else list[float], registry.Allowed(0, 1)]
     with pytest.raises(UserError, match="part: p = .* must be at least 0 and at most 1"):
         registry.check_settings("part", {"p": value}, {"p": registry.REQUIRED}, {"p": hint})
