@@ -19,7 +19,7 @@ from asc_tf.errors import UserError, nearest
 
 
 class Allowed(NamedTuple):
-    """Allowed range of a setting, or of each item of a list: `p: Annotated[float, Allowed(0, 1)]` in a part's signature.
+    """Allowed range of a setting, or of each item of a list, in a signature: `p: Annotated[float, Allowed(0, 1)]`.
 
     Args:
         least: Smallest allowed value; None where there is no limit.
