@@ -87,6 +87,28 @@ def recipe_options(options: argparse.Namespace) -> dict[str, object]:
     return {"overrides": options.overrides, "data": options.data, "small": options.small}
 
 
+def number(kind: type[int] | type[float], least: float, most: float = 1e6) -> Callable[[str], float]:
+    """Type of an option for argparse: a number in a range, so that "nan" and "inf" are none.
+
+    Args:
+        kind: int or float.
+        least: Smallest allowed value.
+        most: Largest allowed value.
+    """
+
+    def parsed(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            word = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"'{printable(text)}' must be a {word} from {least:g} to {most:g}")
+        return value
+
+    return parsed
+
+
 def run(program: str, action: Callable[[], int | None], *, traceback: bool = False, hint: str = "") -> int:
     """Runs a program's action.
 

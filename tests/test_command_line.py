@@ -40,6 +40,17 @@ def test_an_error_is_one_line_of_bounded_length(capsys):
     assert line.startswith(r"p: start\n\x1b[2J") and line.endswith("end\n") and len(line) < 2100
 
 
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e400", "3000000", "x", "1.5", "\x1b[2J"])
+def test_an_option_is_a_number_in_its_range(text, capsys):
+    parser = command_line.parser("p", "`p`: does it.")
+    parser.add_argument("--count", type=command_line.number(int, 0))
+    assert parser.parse_args(["--count", "7"]).count == 7
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--count", text])
+    message = capsys.readouterr().err
+    assert "must be a whole number from 0 to 1e+06" in message and "\x1b" not in message
+
+
 class ResourceExhaustedError(Exception):
     """By name as TensorFlow's."""
 
