@@ -19,8 +19,17 @@ TensorFlow is imported when one of these functions is used first.
 
 import importlib
 import os
+import signal
 import sys
 import types
+
+if sys.argv and os.path.basename(sys.argv[0]) in ("-m", "asc-tf"):  # a program, which command_line.run is to take over
+
+    def _stop(number, frame):
+        os.write(2, b"\nasc-tf: stopped.\n")
+        os._exit(128 + number)
+
+    signal.signal(signal.SIGINT, _stop)
 
 # oneDNN's kernels halve the time of a training step.  TensorFlow turns them on by itself only where the processor
 # has AVX512-VNNI or better, and reads this once: import asc_tf before TensorFlow or Keras.

@@ -3,13 +3,41 @@
 import argparse
 import logging
 import os
+import signal
 import sys
+import threading
+import unicodedata
 from collections.abc import Callable
 
 from asc_tf import __version__
 from asc_tf.errors import UserError
 
-OK, OVER_LIMITS, ERROR, INTERRUPTED = 0, 1, 2, 130  # exit statuses
+# Exit statuses; a stop by a signal has 128 + its number, 141 where nothing reads what is printed.
+OK, OVER_LIMITS, ERROR, INTERRUPTED, TERMINATED, UNREAD = 0, 1, 2, 130, 143, 141
+
+LONGEST_MESSAGE = 2000  # characters of an error's line
+_UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control and format characters, surrogates, line and paragraph ends
+
+
+class _Stopped(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM; `number` is that of the signal."""
+
+    def __init__(self, number: int = signal.SIGINT):
+        super().__init__()
+        self.number = number
+
+
+def printable(text: str) -> str:
+    """A text in one line that a terminal can show.
+
+    Args:
+        text: Any text, such as the name of a file.
+
+    Returns:
+        The text, with control and format characters, line ends and surrogates (bytes of names that are not UTF-8) as
+        escapes: "\\n", "\\x1b", "\\u2028", "\\udcff".
+    """
+    return "".join(_escaped(one) if unicodedata.category(one) in _UNPRINTABLE else one for one in text)
 
 
 def parser(program: str, documentation: str, usage: str | None = None) -> argparse.ArgumentParser:
@@ -69,29 +97,121 @@ def recipe_options(options: argparse.Namespace) -> dict[str, object]:
     return {"overrides": options.overrides, "data": options.data, "small": options.small}
 
 
+def number(kind: type[int] | type[float], least: float, most: float = 1e6) -> Callable[[str], float]:
+    """Type of an option for argparse: a number in a range, so that "nan" and "inf" are none.
+
+    Args:
+        kind: int or float.
+        least: Smallest allowed value.
+        most: Largest allowed value.
+    """
+
+    def parsed(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not least <= value <= most:
+            word = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"'{printable(text)}' must be a {word} from {least:g} to {most:g}")
+        return value
+
+    return parsed
+
+
 def run(program: str, action: Callable[[], int | None], *, traceback: bool = False, hint: str = "") -> int:
     """Runs a program's action.
 
-    TensorFlow's start-up messages are switched off.
+    TensorFlow's start-up messages are switched off. The user's keras.json is not read. Characters that stdout cannot
+    encode are printed as escapes. Ctrl-C and SIGTERM raise a KeyboardInterrupt in the action; the second one ends the
+    process at once.
 
     Args:
         program: Its name, the start of every error line.
         action: Does the work; returns an exit status, or None for success.
-        traceback: Whether a UserError is raised with its traceback instead of printed in one line.
-        hint: Printed after Ctrl-C: how the work can be resumed.
+        traceback: Whether an error is raised with its traceback instead of printed in one line.
+        hint: Printed after Ctrl-C and SIGTERM: how the work can be resumed.
 
     Returns:
-        The exit status: the action's, 2 after a UserError (printed to stderr), 130 after Ctrl-C.
+        The exit status: the action's, 2 after an error that a user can correct (printed to stderr), 130 after Ctrl-C,
+        143 after SIGTERM, 141 where the program that reads stdout has ended.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["KERAS_HOME"] = os.devnull  # no keras.json, readable or not, for keras and tf_keras
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    line = f"{program}: stopped. {hint}".rstrip()
+    _handle_signals(line)
     try:
-        return action() or OK
-    except UserError as error:
-        if traceback:
+        _check_backend()
+        status = action() or OK
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        _discard_output()
+        return UNREAD
+    except KeyboardInterrupt as stop:
+        number = getattr(stop, "number", signal.SIGINT)
+        print(f"\n{line}", file=sys.stderr)
+        return 128 + number
+    except Exception as error:
+        reason = _reason(error)
+        if traceback or reason is None:
             raise
-        print(f"{program}: {error}", file=sys.stderr)
+        print(_shortened(f"{program}: {printable(reason)}"), file=sys.stderr)
         return ERROR
-    except KeyboardInterrupt:
-        print(f"\n{program}: stopped. {hint}".rstrip(), file=sys.stderr)
-        return INTERRUPTED
+
+
+def _check_backend():
+    backend = os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise UserError(f"KERAS_BACKEND={backend}: the programs need KERAS_BACKEND=tensorflow, or none.")
+
+
+def _handle_signals(line):
+    """Ctrl-C and SIGTERM raise a KeyboardInterrupt once; the next one prints the line and ends the process at once."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    stops = []
+
+    def stop(number, frame):
+        stops.append(number)
+        if len(stops) > 1:
+            os.write(2, f"\n{line}\n".encode())
+            os._exit(128 + number)
+        raise _Stopped(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def _discard_output():
+    """Gives the rest of stdout to nobody, so that Python's last flush does not fail."""
+    nobody = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nobody, sys.stdout.fileno())
+    os.close(nobody)
+
+
+def _reason(error):
+    """What a user reads of an error; None where it is a fault of the program."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, f"{error.strerror}.") if part is not None)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return "the memory does not suffice: choose a smaller network, batch or segment, or a machine with more."
+    if isinstance(error, (OverflowError, RecursionError)):
+        return f"a number or a nesting is too large: {error} (add --traceback to see where)."
+    return None
+
+
+def _shortened(text):
+    """A message whose middle is left out where it is very long."""
+    half = LONGEST_MESSAGE // 2
+    left_out = len(text) - LONGEST_MESSAGE
+    return text if left_out <= 0 else f"{text[:half]} ... ({left_out:,} characters left out) ... {text[-half:]}"
+
+
+def _escaped(character):
+    return character.encode("unicode_escape").decode()

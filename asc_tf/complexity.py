@@ -27,7 +27,9 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.compl
     parser = command_line.parser(prog, __doc__)
     parser.add_argument("what", help="a shipped recipe's name or a TOML file, a run folder, or a .tflite file")
     parser.add_argument("--rule", choices=RULES, default="T", help="the rule of the table and of the limits")
-    parser.add_argument("--classes", type=int, help=f"of a recipe (default: {TAU_CLASSES}, as TAU has)")
+    parser.add_argument(
+        "--classes", type=command_line.number(int, 1), help=f"of a recipe (default: {TAU_CLASSES}, as TAU has)"
+    )
     command_line.add_overrides(parser)
     options = parser.parse_args(arguments)
     return command_line.run("complexity", lambda: _complexity(options), traceback=options.traceback)

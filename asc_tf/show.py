@@ -19,8 +19,12 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.show"
     features = kinds.add_parser("features", help="the spectrograms of a sound")
     features.add_argument("file", help="an audio file of any rate and channel count")
     features.add_argument("--out", required=True, metavar="PNG", help="the picture to write")
-    features.add_argument("--start-s", type=float, default=0.0, help="where in the file to begin")
-    features.add_argument("--seconds", type=float, default=10.0, help="how much to show, at most")
+    features.add_argument(
+        "--start-s", type=command_line.number(float, 0), default=0.0, help="where in the file to begin"
+    )
+    features.add_argument(
+        "--seconds", type=command_line.number(float, 0), default=10.0, help="how much to show, at most"
+    )
     data = kinds.add_parser("data", help="a recipe's clips, counted and drawn")
     data.add_argument("recipe", nargs="?", default="quickstart", help="a shipped recipe's name or a TOML file")
     data.add_argument("--out", metavar="PNG", help="the sheet of augmented spectrograms to write")

@@ -7,10 +7,13 @@ Source: Morocutti et al., "Device-Robust Acoustic Scene Classification via Impul
         applies them to waves of 44.1 kHz, which is not copied. irmamba2024: p = 0.6, min_energy = 323.
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from asc_tf.augmentation import _draws, _impulse
 from asc_tf.errors import UserError
+from asc_tf.recipe.registry import Allowed
 
 ON = "wave"
 
@@ -20,7 +23,7 @@ def apply(
     seed: tf.Tensor,
     sample_rate_hz: int,
     *,
-    p: float,
+    p: Annotated[float, Allowed(0, 1)],
     folder: str,
     only_device: str = "",
     min_energy: float = 0.0,

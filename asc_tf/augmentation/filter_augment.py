@@ -5,12 +5,13 @@ Source: Nam et al., "FilterAugment: An Acoustic Environmental Data Augmentation 
         with step_bands = [2, 5], step_min_width = 4. Its DCASE 2021 prototype: step, db = [-7.5, 6], [2, 5], 0.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import tensorflow as tf
 
 from asc_tf.augmentation import _draws
 from asc_tf.errors import UserError
+from asc_tf.recipe.registry import Allowed
 
 ON = "mel"
 
@@ -19,7 +20,7 @@ def apply(
     batch: dict[str, tf.Tensor],
     seed: tf.Tensor,
     *,
-    step_share: float,
+    step_share: Annotated[float, Allowed(0, 1)],
     domain: Literal["linear", "decibel", "log_as_authors"],
     db: list[float] = (-6.0, 6.0),
     linear_bands: list[int] = (3, 6),
@@ -27,7 +28,7 @@ def apply(
     step_bands: list[int] = (2, 5),
     step_min_width: int = 4,
     floor: float = 1e-5,
-    p: float = 1.0,
+    p: Annotated[float, Allowed(0, 1)] = 1.0,
 ) -> dict[str, tf.Tensor]:
     """Applies, with probability p, one draw a clip, gains from `db` to the bands, in ranges that the batch shares.
 

@@ -5,10 +5,13 @@ Source: Harris et al., "FMix: Enhancing Mixed Sample Data Augmentation", 2020; a
         along time alone, in one period. The formula's vary mainly along the bands. `as_released` chooses the former.
 """
 
+from typing import Annotated
+
 import numpy as np
 import tensorflow as tf
 
 from asc_tf.augmentation import _draws, _mixing
+from asc_tf.recipe.registry import Allowed
 
 ON = "mel"
 
@@ -17,10 +20,10 @@ def apply(
     batch: dict[str, tf.Tensor],
     seed: tf.Tensor,
     *,
-    alpha: float,
+    alpha: Annotated[float, Allowed(1e-9)],
     decay: float,
     as_released: bool = False,
-    p: float = 1.0,
+    p: Annotated[float, Allowed(0, 1)] = 1.0,
 ) -> dict[str, tf.Tensor]:
     """Replaces, with probability p, one draw a batch, the cells outside one mask by those of another clip.
 

@@ -6,9 +6,12 @@ fill:   baseline and jku2024 mask the linear mel with 0, which the logarithm mak
         CP-JKU, PaSST and AST mask the log-mel with 0 before [normalise] scales it: 0.
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from asc_tf.augmentation import _mask
+from asc_tf.recipe.registry import Allowed
 
 ON = "mel"
 
@@ -17,10 +20,10 @@ def apply(
     batch: dict[str, tf.Tensor],
     seed: tf.Tensor,
     *,
-    max_bands: int,
+    max_bands: Annotated[int, Allowed(0)],
     fill: float,
     each: _mask.Each = "channel",
-    p: float = 1.0,
+    p: Annotated[float, Allowed(0, 1)] = 1.0,
 ) -> dict[str, tf.Tensor]:
     """Masks floor(v) bands from floor(start): v ~ U(0, max_bands), start ~ U(0, bands - v).
 

@@ -5,14 +5,23 @@ Source: Schmid et al., DCASE 2022 (Freq-MixStyle); the formula as executed in cp
         DCASE 2024 baseline 0.4 / 0.3, CP-JKU 2022 0.6 / 0.3. One report sums over bands too: a slip of the pen.
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from asc_tf.augmentation import _draws
+from asc_tf.recipe.registry import Allowed
 
 ON = "mel"
 
 
-def apply(batch: dict[str, tf.Tensor], seed: tf.Tensor, *, p: float, alpha: float) -> dict[str, tf.Tensor]:
+def apply(
+    batch: dict[str, tf.Tensor],
+    seed: tf.Tensor,
+    *,
+    p: Annotated[float, Allowed(0, 1)],
+    alpha: Annotated[float, Allowed(1e-9)],
+) -> dict[str, tf.Tensor]:
     """Mixes, with probability p, one draw a batch, every clip's mean and std per band with those of another clip.
 
     The share is Beta(alpha, alpha), one draw a clip; the pairs are one permutation of the batch. Labels stay.

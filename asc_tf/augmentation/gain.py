@@ -3,10 +3,13 @@
 Source: EfficientAT's and PaSST's training code: 12 dB, in whole decibels from -12 to 11. Nothing is clipped.
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from asc_tf.augmentation import _draws
 from asc_tf.errors import UserError
+from asc_tf.recipe.registry import Allowed
 
 ON = "wave"
 
@@ -16,10 +19,10 @@ def apply(
     seed: tf.Tensor,
     sample_rate_hz: int,
     *,
-    max_db: float,
+    max_db: Annotated[float, Allowed(0)],
     mean_db: float = 0.0,
     whole_db: bool = False,
-    p: float = 1.0,
+    p: Annotated[float, Allowed(0, 1)] = 1.0,
 ) -> dict[str, tf.Tensor]:
     """Multiplies a clip, with probability p, by 10^(g / 20), g ~ mean_db + U(-max_db, max_db).
 

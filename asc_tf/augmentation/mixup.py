@@ -4,14 +4,23 @@ Source: Zhang et al., "mixup: Beyond Empirical Risk Minimization", 2018; as exec
         clip, the larger of b and 1 - b for b ~ Beta(alpha, alpha), one permutation of the batch. alpha = 0.3.
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from asc_tf.augmentation import _draws, _mixing
+from asc_tf.recipe.registry import Allowed
 
 ON = "mel"
 
 
-def apply(batch: dict[str, tf.Tensor], seed: tf.Tensor, *, alpha: float, p: float = 1.0) -> dict[str, tf.Tensor]:
+def apply(
+    batch: dict[str, tf.Tensor],
+    seed: tf.Tensor,
+    *,
+    alpha: Annotated[float, Allowed(1e-9)],
+    p: Annotated[float, Allowed(0, 1)] = 1.0,
+) -> dict[str, tf.Tensor]:
     """Mixes a clip, with probability p, with another one, which gets a share of at most a half.
 
     Mixing is linear: [normalise] may follow it.

@@ -4,10 +4,13 @@ Source: none of the published systems; usual in speech recognition. Recordings t
         digital silence, which no microphone gives: log-mels at their floor, all alike.
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from asc_tf.augmentation import _draws
 from asc_tf.errors import UserError
+from asc_tf.recipe.registry import Allowed
 
 ON = "wave"
 
@@ -19,7 +22,7 @@ def apply(
     *,
     min_dbfs: float,
     max_dbfs: float,
-    p: float = 1.0,
+    p: Annotated[float, Allowed(0, 1)] = 1.0,
 ) -> dict[str, tf.Tensor]:
     """Adds to a clip, with probability p, Gaussian noise of an RMS of 10^(g / 20), g ~ U(min_dbfs, max_dbfs).
 

@@ -6,10 +6,13 @@ Chain:  small loudspeaker (band limits) -> its soft clipping -> room (decaying n
         -> microphone (responses of a folder, if one is named) -> noise; then the clip's original RMS.
 """
 
+from typing import Annotated
+
 import numpy as np
 import tensorflow as tf
 
 from asc_tf.augmentation import _draws, _impulse
+from asc_tf.recipe.registry import Allowed
 
 ON = "wave"
 ORDER = 2  # 12 dB an octave, as a loudspeaker in a closed box falls below its resonance
@@ -20,7 +23,7 @@ def apply(
     seed: tf.Tensor,
     sample_rate_hz: int,
     *,
-    p: float,
+    p: Annotated[float, Allowed(0, 1)],
     low_hz: list[float],
     high_hz: list[float],
     drive_db: list[float],

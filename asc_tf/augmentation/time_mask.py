@@ -5,9 +5,12 @@ Source: torchaudio TimeMasking(max_frames, iid_masks=True): 20 of 100 frames whe
 fill:   as in freq_mask.
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from asc_tf.augmentation import _mask
+from asc_tf.recipe.registry import Allowed
 
 ON = "mel"
 
@@ -16,10 +19,10 @@ def apply(
     batch: dict[str, tf.Tensor],
     seed: tf.Tensor,
     *,
-    max_frames: int,
+    max_frames: Annotated[int, Allowed(0)],
     fill: float,
     each: _mask.Each = "channel",
-    p: float = 1.0,
+    p: Annotated[float, Allowed(0, 1)] = 1.0,
 ) -> dict[str, tf.Tensor]:
     """Masks floor(v) frames from floor(start): v ~ U(0, max_frames), start ~ U(0, frames - v).
 

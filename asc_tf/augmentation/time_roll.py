@@ -4,16 +4,19 @@ Source: CP-JKU 2023 (4,000 samples at 32 kHz), PaSST 2023 (10,000), jku2024 (0.1
         irmamba2024 (0.15 s).
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from asc_tf.augmentation import _draws
 from asc_tf.errors import UserError
+from asc_tf.recipe.registry import Allowed
 
 ON = "wave"
 
 
 def apply(
-    batch: dict[str, tf.Tensor], seed: tf.Tensor, sample_rate_hz: int, *, max_shift_s: float
+    batch: dict[str, tf.Tensor], seed: tf.Tensor, sample_rate_hz: int, *, max_shift_s: Annotated[float, Allowed(0)]
 ) -> dict[str, tf.Tensor]:
     """Shifts each clip by a whole number of samples, uniform in [-max, max], around its end.
 

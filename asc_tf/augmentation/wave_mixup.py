@@ -5,15 +5,23 @@ Source: PaSST's and EfficientAT's training code (rate 0.5, Beta(2, 2)): both wav
         the dataset; here pairs are one permutation of the clips augmented together (at most 64).
 """
 
+from typing import Annotated
+
 import tensorflow as tf
 
 from asc_tf.augmentation import _draws, _mixing, mixup
+from asc_tf.recipe.registry import Allowed
 
 ON = "wave"
 
 
 def apply(
-    batch: dict[str, tf.Tensor], seed: tf.Tensor, sample_rate_hz: int, *, p: float, alpha: float
+    batch: dict[str, tf.Tensor],
+    seed: tf.Tensor,
+    sample_rate_hz: int,
+    *,
+    p: Annotated[float, Allowed(0, 1)],
+    alpha: Annotated[float, Allowed(1e-9)],
 ) -> dict[str, tf.Tensor]:
     """Mixes a clip, with probability p, with another one, which gets a share of at most a half.
 

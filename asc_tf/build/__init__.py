@@ -1,5 +1,6 @@
 """Assembly of a recipe's parts. The only package that knows every part."""
 
+from asc_tf import keras_settings
 from asc_tf.build.inputs import (
     augmented,
     augmenter,
@@ -26,6 +27,8 @@ from asc_tf.build.networks import (
     student,
     weight_shapes,
 )
+
+keras_settings.need_tensorflow()
 
 __all__ = [
     "augmented",

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from asc_tf import dataset
-from asc_tf.build import _compat
+from asc_tf import dataset, keras_settings
+from asc_tf.build import _compat, size_limit
 from asc_tf.build.inputs import input_shape
 from asc_tf.distillation.student import Student
 from asc_tf.errors import UserError
@@ -70,7 +70,9 @@ def checked_network(recipe: Recipe, classes: int) -> keras.Model:
     """
     try:
         return network(recipe, classes)
-    except ValueError as error:
+    except UserError as error:
+        raise UserError(f"{recipe.file}: {error}") from error
+    except (ValueError, OverflowError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"{recipe.file}: the network cannot be built: {reason} (add --traceback to see where)."
@@ -165,4 +167,6 @@ def forward(network: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
 def _network(recipe, classes, foldable=False):
     build = registry.entry("model", recipe.model.name)
     form = {"foldable": foldable} if "foldable" in inspect.signature(build).parameters else {}
-    return build(input_shape(recipe), classes, **form, **recipe.model.settings)
+    keras_settings.settle()  # a user's code may have changed them since
+    with size_limit.limited_size():
+        return build(input_shape(recipe), classes, **form, **recipe.model.settings)

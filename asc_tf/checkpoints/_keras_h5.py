@@ -19,6 +19,7 @@ from asc_tf.checkpoints._tensor import StoredTensor
 
 ENTRY = "model.weights.h5"  # of a .keras archive
 MAX_ARCHIVED_BYTES = 1 << 32
+MAX_EXPANSION = 20  # Keras stores entries uncompressed; weights hardly compress
 # Older files repeat a layer's name, as "conv/conv/kernel:0".
 REPEATED = re.compile(r"(^|/)(.+)/\2/")
 
@@ -43,12 +44,12 @@ def load_archive(file: Path) -> dict[str, StoredTensor]:
         file: A .keras file.
 
     Raises:
-        ValueError: The archive's entry is too large.
+        ValueError: The archive's entry is too large, or expands to much more than weights do.
     """
     with zipfile.ZipFile(file) as archive:
-        size = archive.getinfo(ENTRY).file_size
-        if size > MAX_ARCHIVED_BYTES:
-            raise ValueError(f"{size:,} bytes of weights")
+        entry = archive.getinfo(ENTRY)
+        if entry.file_size > min(MAX_ARCHIVED_BYTES, MAX_EXPANSION * entry.compress_size):
+            raise ValueError(f"{entry.compress_size:,} bytes that claim to be {entry.file_size:,} bytes of weights")
         content = archive.read(ENTRY)
     return _tensors(lambda: io.BytesIO(content))
 

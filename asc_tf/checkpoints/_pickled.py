@@ -83,11 +83,24 @@ def load(stream: BinaryIO, read_storage: Callable[[Storage], bytes], storages: d
     """
     machine = _Machine(read_storage, {} if storages is None else storages)
     try:
-        for opcode, argument, _ in pickletools.genops(stream):
+        for opcode, argument, _ in pickletools.genops(_Bounded(stream)):
             machine.execute(opcode.name, argument)
     except (IndexError, KeyError, TypeError, AttributeError) as error:
         raise ValueError("a damaged pickle") from error
     return machine.stack[-1]
+
+
+class _Bounded:
+    """A stream of which no more is asked than it has: a file allocates all that a damaged length claims, at once."""
+
+    def __init__(self, stream):
+        self._stream, start = stream, stream.tell()
+        self._end = stream.seek(0, 2)
+        stream.seek(start)
+        self.readline, self.tell = stream.readline, stream.tell
+
+    def read(self, size):
+        return self._stream.read(min(size, self._end - self._stream.tell()))
 
 
 class _Machine:

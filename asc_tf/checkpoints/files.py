@@ -5,8 +5,10 @@ The format is detected by content, whatever the file is named. Nothing in a file
 """
 
 import contextlib
+import lzma
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,18 @@ from asc_tf.errors import UserError
 
 # Errors that the readers raise on damaged or hostile files.
 DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, EOFError, OverflowError, MemoryError)
-DAMAGE = (*DAMAGE, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile)
+DAMAGE = (*DAMAGE, RuntimeError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 HDF5 = b"\x89HDF\r\n\x1a\n"
+# Starts of files around a file of weights.
+CONTAINERS = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\0": "xz",
+    b"(\xb5/\xfd": "zstd",
+    b"7z\xbc\xaf": "7z",
+    b"Rar!": "rar",
+}
+ENDINGS = (".pt", ".pth", ".ckpt", ".bin", ".safetensors", ".h5", ".keras", ".npz", ".tar")
 
 
 def load(file: str | Path) -> Any:
@@ -30,6 +42,8 @@ def load(file: str | Path) -> Any:
         UserError: The file is absent, has another format or is damaged.
     """
     file = Path(file)
+    if file.is_dir():
+        raise UserError(f"{file}: is a folder; name the file of weights in it.")
     if not file.is_file():
         raise UserError(f"{file}: there is no such file.")
     with as_user_error(file):
@@ -58,7 +72,7 @@ def as_user_error(file: str | Path) -> Iterator[None]:
 def _reader(file: Path) -> Callable[[Path], Any]:
     """The `load` function of the file's format."""
     with open(file, "rb") as stream:
-        head = stream.read(9)
+        head = stream.read(512)
     if not head:
         raise ValueError("empty")
     if head[:8] == HDF5:
@@ -67,8 +81,13 @@ def _reader(file: Path) -> Callable[[Path], Any]:
         return _reader_of_archive(file)
     if head[:1] == b"\x80":
         return _torch_legacy.load
-    if head[8:] == b"{":
+    if head[8:9] == b"{":
         return _safetensors.load
+    packed = [name for start, name in CONTAINERS.items() if head.startswith(start)] or ["tar"] * (
+        head[257:262] == b"ustar"
+    )
+    if packed:
+        raise ValueError(f"packed by {packed[0]}; unpack it and name the file in it")
     raise ValueError("another kind of file")
 
 
@@ -79,4 +98,7 @@ def _reader_of_archive(file):
         return _keras_h5.load_archive
     if names and all(name.endswith(".npy") for name in names):
         return _npz.load
+    inner = [name for name in names if name.endswith(ENDINGS)]
+    if inner:
+        raise ValueError(f"a zip archive around {inner[0]}; unpack it and name that file")
     return _torch_zip.load

@@ -8,14 +8,23 @@ Size:    7,654 parameters with the moving statistics, 7,392 without, at 128 x 12
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import keras
 from keras import layers
 
 from asc_tf.models import _ait
+from asc_tf.recipe.registry import Allowed
 
 
-def build(input_shape: Sequence[int], classes: int, *, width: int, embedding: int, dropout: list[float]) -> keras.Model:
+def build(
+    input_shape: Sequence[int],
+    classes: int,
+    *,
+    width: Annotated[int, Allowed(1)],
+    embedding: Annotated[int, Allowed(1)],
+    dropout: Annotated[list[float], Allowed(0, 1)],
+) -> keras.Model:
     """The network, without softmax.
 
     Args:

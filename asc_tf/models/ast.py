@@ -9,7 +9,7 @@ Size:    width 768, depth 12, heads 12, patch 16 x 16, stride 10 x 10: 86,594,06
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 
@@ -18,6 +18,7 @@ from asc_tf.models import _transformer
 from asc_tf.models._blocks import checked_input
 from asc_tf.models._positions import GridTokens
 from asc_tf.models._transformer_layers import CLASS_TOKENS, Pooling
+from asc_tf.recipe.registry import Allowed
 
 SIGNATURE = "v.pos_embed"
 ASSUMED = ("heads", "stride", "grid", "pooling", "drop_path")
@@ -29,15 +30,15 @@ def build(
     input_shape: Sequence[int],
     classes: int,
     *,
-    width: int,
-    depth: int,
+    width: Annotated[int, Allowed(1)],
+    depth: Annotated[int, Allowed(1)],
     heads: int,
     patch: list[int],
     stride: list[int],
     grid: list[int] | None = None,
     pooling: Pooling = "tokens",
-    drop_path: float = 0.0,
-    layer_scale: float = 0.0,
+    drop_path: Annotated[float, Allowed(0, 1)] = 0.0,
+    layer_scale: Annotated[float, Allowed(0)] = 0.0,
 ) -> keras.Model:
     """The network, every layer named after the original's module, without softmax.
 

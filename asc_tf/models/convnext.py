@@ -11,7 +11,7 @@ Equal:   to timm 1.0 in single precision, tiny and the variant for AudioSet: 7e-
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
 from keras import layers
@@ -21,6 +21,7 @@ from asc_tf.errors import UserError
 from asc_tf.models import _blocks, _fast_layers, _transformer
 from asc_tf.models._transformer import EXPANSION, dense, norm, normal
 from asc_tf.models._transformer_layers import BranchScale
+from asc_tf.recipe.registry import Allowed
 
 STEM = 4  # height, width and stride of the first convolution's kernel
 KERNEL = 7
@@ -38,9 +39,9 @@ def build(
     input_shape: Sequence[int],
     classes: int,
     *,
-    depths: list[int],
-    dims: list[int],
-    drop_path: float,
+    depths: Annotated[list[int], Allowed(1)],
+    dims: Annotated[list[int], Allowed(1)],
+    drop_path: Annotated[float, Allowed(0, 1)],
     bn0: bool = False,
     stem_padding: int = 0,
     time_first: bool = False,

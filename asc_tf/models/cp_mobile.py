@@ -10,7 +10,7 @@ Size:    61,148 parameters, 29,419,156 MACs at 256 x 65: width 32, growth 1.8, e
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras import layers
@@ -28,6 +28,7 @@ from asc_tf.models._blocks import (
     padded,
     plainest_factor,
 )
+from asc_tf.recipe.registry import Allowed
 
 BLOCKS = (3, 2, 1)  # of each stage
 
@@ -44,7 +45,7 @@ def build(
     classes: int,
     foldable: bool = False,
     *,
-    width: int,
+    width: Annotated[int, Allowed(1)],
     growth: float,
     expansion: float,
     strides: list[list[int]],

@@ -10,7 +10,7 @@ Size:    127,684 parameters, 28,840,396 MACs at 256 x 44, small, width 32, rho 8
 
 import typing
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 from keras import layers
@@ -18,6 +18,7 @@ from keras import layers
 from asc_tf.checkpoints.guess import Guess, Shapes
 from asc_tf.errors import UserError
 from asc_tf.models._blocks import checked_input, convolved, normalised
+from asc_tf.recipe.registry import Allowed
 
 NEVER = 99  # a rho beyond all
 
@@ -65,7 +66,7 @@ def build(
     input_shape: Sequence[int],
     classes: int,
     *,
-    width: int,
+    width: Annotated[int, Allowed(1)],
     rho: int,
     size: Literal["small", "large"] = "small",
     left_out: int | None = None,

@@ -7,7 +7,7 @@ Size:    10 classes: width 0.4: 1,696,018 parameters, 1: 9,886,202, 2: 38,642,10
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
 from keras import layers
@@ -19,6 +19,7 @@ from asc_tf.models._blocks import convolved, kaiming, make_divisible, padded
 from asc_tf.models._dynamic import KERNELS, AxisMeans, DynamicDepthwise, DynamicPointwise, DynamicReLU
 from asc_tf.models._inverted_residual import block_sizes, inverted_residual
 from asc_tf.models._mobilenet import BATCH_NORM, HARD_SWISH, dense
+from asc_tf.recipe.registry import Allowed
 
 # The context has a quarter of the channels inside the block, within these limits at width 1.
 CONTEXT_DIVISOR = 4
@@ -35,7 +36,7 @@ def build(
     classes: int,
     *,
     width: float,
-    temperature: float,
+    temperature: Annotated[float, Allowed(1e-9)],
     strides: list[int] = _mobilenet.STRIDES,
     head: Literal["mlp", "fully_convolutional"] = "mlp",
     dynamic: Literal["all", "replace_se"] = "all",

@@ -10,7 +10,7 @@ Equal:   to efficientnet_pytorch in single precision: 4e-5 to 6e-5 of the scores
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 from keras import layers, ops
@@ -19,6 +19,7 @@ from asc_tf.checkpoints.guess import Guess, Shapes, count
 from asc_tf.errors import UserError
 from asc_tf.models import _efficientnet
 from asc_tf.models._blocks import checked_input, make_divisible
+from asc_tf.recipe.registry import Allowed
 
 # A key that every state dict of the family has; settings that shapes do not show.
 SIGNATURE = "effnet._conv_stem.weight"
@@ -32,7 +33,7 @@ def build(
     size: Literal["b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7"],
     heads: int,
     cla: Literal["linear", "sigmoid"],
-    drop_connect: float,
+    drop_connect: Annotated[float, Allowed(0, 1)],
 ) -> keras.Model:
     """The network, every layer named after the original's module, without softmax.
 

@@ -12,7 +12,7 @@ augmentation.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 import numpy as np
@@ -23,6 +23,7 @@ from asc_tf.errors import UserError
 from asc_tf.models import _swin, _transformer
 from asc_tf.models._blocks import BATCH_NORM, checked_input
 from asc_tf.models._torch_defaults import uniform_with_bias
+from asc_tf.recipe.registry import Allowed
 
 SIGNATURE = "tscam_conv.weight"
 ASSUMED = ("spec_size", "stride", "drop_path", "tile")
@@ -35,14 +36,14 @@ def build(
     input_shape: Sequence[int],
     classes: int,
     *,
-    spec_size: int,
-    width: int,
-    depths: list[int],
+    spec_size: Annotated[int, Allowed(1)],
+    width: Annotated[int, Allowed(1)],
+    depths: Annotated[list[int], Allowed(1)],
     heads: list[int],
-    window: int,
+    window: Annotated[int, Allowed(1)],
     patch: int,
     stride: int,
-    drop_path: float,
+    drop_path: Annotated[float, Allowed(0, 1)],
     tile: bool = True,
 ) -> keras.Model:
     """The network, every layer named after the original's module, without softmax.

@@ -10,7 +10,7 @@ Size:    width 768, depth 12, heads 12, patch 16 x 16, stride 10 x 10, grid 12 x
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 
@@ -20,6 +20,7 @@ from asc_tf.models import _transformer
 from asc_tf.models._blocks import checked_input
 from asc_tf.models._positions import Patchout, PositionedClassTokens, TimeFrequencyPositions
 from asc_tf.models._transformer_layers import Pooling
+from asc_tf.recipe.registry import Allowed
 
 SIGNATURE = "time_new_pos_embed"
 ASSUMED = (
@@ -39,18 +40,18 @@ def build(
     input_shape: Sequence[int],
     classes: int,
     *,
-    width: int,
-    depth: int,
+    width: Annotated[int, Allowed(1)],
+    depth: Annotated[int, Allowed(1)],
     heads: int,
     patch: list[int],
     stride: list[int],
     grid: list[int] | None = None,
-    patchout_rows: int = 0,
-    patchout_columns: int = 0,
-    patchout_tokens: int = 0,
+    patchout_rows: Annotated[int, Allowed(0)] = 0,
+    patchout_columns: Annotated[int, Allowed(0)] = 0,
+    patchout_tokens: Annotated[int, Allowed(0)] = 0,
     pooling: Pooling = "tokens",
-    drop_path: float = 0.0,
-    layer_scale: float = 0.0,
+    drop_path: Annotated[float, Allowed(0, 1)] = 0.0,
+    layer_scale: Annotated[float, Allowed(0)] = 0.0,
 ) -> keras.Model:
     """The network, every layer named after the original's module, without softmax.
 

@@ -7,18 +7,27 @@ Size:    552,056 parameters at 128 x 128 x 3, width 32, embedding 64 (554,430 wi
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import keras
 from keras import layers
 
 from asc_tf.errors import UserError
 from asc_tf.models import _ait
+from asc_tf.recipe.registry import Allowed
 
 # (bands, frames) of the kernels beside the pooled path.
 KERNELS = ((1, 1), (3, 3), (1, 4))
 
 
-def build(input_shape: Sequence[int], classes: int, *, width: int, embedding: int, dropout: list[float]) -> keras.Model:
+def build(
+    input_shape: Sequence[int],
+    classes: int,
+    *,
+    width: Annotated[int, Allowed(1)],
+    embedding: Annotated[int, Allowed(1)],
+    dropout: Annotated[list[float], Allowed(0, 1)],
+) -> keras.Model:
     """The network, without softmax.
 
     Args:

@@ -8,6 +8,7 @@ Size:    width 96, depths 2, 2, 6, 2, heads 3, 6, 12, 24, window 7, patch 4 ("Sw
 """
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import keras
 from keras import layers
@@ -15,6 +16,7 @@ from keras import layers
 from asc_tf.checkpoints.guess import Guess, Shapes
 from asc_tf.models import _swin, _transformer
 from asc_tf.models._blocks import checked_input
+from asc_tf.recipe.registry import Allowed
 
 SIGNATURE = "layers.0.blocks.0.attn.relative_position_bias_table"
 ASSUMED = ("drop_path",)
@@ -26,12 +28,12 @@ def build(
     input_shape: Sequence[int],
     classes: int,
     *,
-    width: int,
-    depths: list[int],
+    width: Annotated[int, Allowed(1)],
+    depths: Annotated[list[int], Allowed(1)],
     heads: list[int],
-    window: int,
+    window: Annotated[int, Allowed(1)],
     patch: int,
-    drop_path: float,
+    drop_path: Annotated[float, Allowed(0, 1)],
 ) -> keras.Model:
     """The network, every layer named after the original's module, without softmax.
 

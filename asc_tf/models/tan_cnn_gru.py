@@ -6,7 +6,7 @@ Size:    58,171 parameters, 10,902,300 MACs at 256 x 33: width 24, multiplier 1.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import keras
 from keras import layers
@@ -17,6 +17,7 @@ from asc_tf.models._blocks import BATCH_NORM, checked_input, subsampled
 from asc_tf.models._fast_layers import BatchNormalization
 from asc_tf.models._mixing import MeansMixing, PoolsMixing
 from asc_tf.models._torch_defaults import AxisMean, convolved, dense, depthwise, shuffled
+from asc_tf.recipe.registry import Allowed
 
 WHERE = "models/tan_cnn_gru"
 FIRST_CHANNELS = 7
@@ -43,12 +44,12 @@ def build(
     classes: int,
     foldable: bool = False,
     *,
-    width: int,
+    width: Annotated[int, Allowed(1)],
     multiplier: float,
     expansion: int,
     divisor: float,
-    channel_dropout: float,
-    step_dropout: float,
+    channel_dropout: Annotated[float, Allowed(0, 1)],
+    step_dropout: Annotated[float, Allowed(0, 1)],
     deshuffle: bool = True,
     head_silu: bool = True,
 ) -> keras.Model:

@@ -8,7 +8,7 @@ Size:    126,858 parameters, 29,419,648 MACs at 512 x 64: width 64, depth 17, ke
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
 from keras import layers
@@ -18,6 +18,7 @@ from asc_tf.errors import UserError
 from asc_tf.models._blocks import checked_input, convolved, normalised
 from asc_tf.models._res_norm import AdaResNorm, ResNorm
 from asc_tf.models._torch_defaults import AxisMean, depthwise, shuffled, uniform, uniform_with_bias
+from asc_tf.recipe.registry import Allowed
 
 WHERE = "models/tf_sepnet"
 # Factors of the width of the blocks of each stage. A normalisation precedes the first stage and follows each.
@@ -35,11 +36,11 @@ def build(
     input_shape: Sequence[int],
     classes: int,
     *,
-    width: int,
-    depth: int,
+    width: Annotated[int, Allowed(1)],
+    depth: Annotated[int, Allowed(1)],
     kernel: int,
     norm_factor: float,
-    dropout: float,
+    dropout: Annotated[float, Allowed(0, 1)],
     norm: Literal["resnorm", "adaresnorm"] = "resnorm",
 ) -> keras.Model:
     """The network, every layer named after the original's module, without softmax.

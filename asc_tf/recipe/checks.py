@@ -1,6 +1,7 @@
 """Checks of a parsed recipe: sections, keys, types, ranges, and what belongs together."""
 
 import dataclasses
+import math
 import os
 import typing
 from collections.abc import Mapping
@@ -27,6 +28,8 @@ from asc_tf.recipe.schema import (
 )
 
 ENTRIES = {"teacher": Teacher, "member": Member}  # list of sections -> dataclass of an entry
+LARGEST = 2**31 - 1  # of whole numbers, which TensorFlow keeps in 32 bits
+DEEPEST = 20  # sections and lists within each other
 
 
 def from_tree(tree: Mapping[str, Any], file: str | Path, changes: Changes | None = None) -> Recipe:
@@ -51,7 +54,36 @@ def expanded(value: Any) -> Any:
     return os.path.expanduser(os.path.expandvars(value)) if isinstance(value, str) else value
 
 
+def check_values(value: Any, where: str, depth: int = 0) -> None:
+    """Checks every number and text of a tree: finite, whole numbers of 32 bits, no character with the number 0.
+
+    Args:
+        value: A table, a list or a value, as tomllib parses it.
+        where: Its key, for errors.
+        depth: Number of tables and lists around it.
+
+    Raises:
+        UserError: Names the key and the rule.
+    """
+    if depth > DEEPEST:
+        raise UserError(f"{where}: there are more than {DEEPEST} sections and lists within each other.")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            check_values(key, f"key {key!r}")
+            check_values(item, f"{where}: {key}" if where else key, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            check_values(item, where, depth + 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"{where} = {value} must be a finite number.")
+    elif isinstance(value, int) and abs(value) > LARGEST:
+        raise UserError(f"{where} is a whole number beyond {LARGEST:,}; choose a smaller one.")
+    elif isinstance(value, str) and "\0" in value:
+        raise UserError(f"{where} has a character with the number 0, which no name or path can have; leave it out.")
+
+
 def _checked(tree, file, changes):
+    check_values(tree, "")
     sections = [f.name for f in dataclasses.fields(Recipe) if f.name not in UNWRITTEN]
     for key in tree:
         if key not in sections:
@@ -154,9 +186,8 @@ def _check_distill(section, teachers, data):
 
 def _section(key, value):
     if key == "seed":
-        return _ranged(
-            "seed", registry.check_settings("recipe", {key: value}, {key: registry.REQUIRED}, {key: int})[key], least=0
-        )
+        settings = registry.check_settings("recipe", {key: value}, {key: registry.REQUIRED}, {key: int})
+        return _within("seed", settings[key], {"least": 0})
     if key == "labels":
         return _labels(value)
     if key in LISTS:
@@ -191,26 +222,19 @@ def _fixed(schema, key, section):
     types = typing.get_type_hints(schema)
     section = {n: _fixed(Ramp, f"{key}.{n}", v) if _may_ramp(types.get(n), v) else v for n, v in section.items()}
     settings = registry.check_settings(key, section, defaults, types)
-    return schema(**{n: _ranged(f"{key}: {n}", value, **fields[n].metadata) for n, value in settings.items()})
+    return schema(**{n: _within(f"{key}: {n}", value, fields[n].metadata) for n, value in settings.items()})
 
 
 def _may_ramp(hint, value):
     return isinstance(value, dict) and Ramp in typing.get_args(hint)
 
 
-def _ranged(where, value, least=None, most=None):
-    """The value.  Raises UserError where it is out of range."""
-    if value is None:
-        return None
-    if isinstance(value, Ramp):
-        if value.first_epoch >= value.last_epoch:
-            raise UserError(
-                f"{where}: last_epoch = {value.last_epoch} must be after first_epoch = {value.first_epoch}."
-            )
-        for end in (value.start, value.end):
-            _ranged(where, end, least, most)
-        return value
-    if (least is not None and value < least) or (most is not None and value > most):
-        bounds = [f"{word} {bound}" for word, bound in (("at least", least), ("at most", most)) if bound is not None]
-        raise UserError(f"{where} = {value} must be {' and '.join(bounds)}.")
+def _within(where, value, range_of):
+    """The value.  Raises UserError where it, or one end of a Ramp, is out of range."""
+    if not isinstance(value, Ramp):
+        return registry.ranged(where, value, **range_of)
+    if value.first_epoch >= value.last_epoch:
+        raise UserError(f"{where}: last_epoch = {value.last_epoch} must be after first_epoch = {value.first_epoch}.")
+    for end in (value.start, value.end):
+        registry.ranged(where, end, **range_of)
     return value

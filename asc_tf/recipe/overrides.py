@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from asc_tf.errors import UserError, nearest
+from asc_tf.recipe import toml_file
 from asc_tf.recipe.schema import FIXED, LISTS, PARTS, Change, entry_name
 
 _OF_CHAIN = re.compile(r"([^\s:=.\[\]{}\"']+):([^=]+)=(.*)", re.DOTALL)  # PATTERN:section.key=value
@@ -77,10 +78,7 @@ def read(file: Path) -> list[Change]:
     Raises:
         UserError: The file is absent or not of that form.
     """
-    try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{file}: is not a readable TOML file: {error}.") from error
+    tables = toml_file.read(file)
     for pattern, table in tables.items():
         if not isinstance(table, dict):
             raise UserError(f'{file}: \'{pattern}\' is a value; write a table ["PATTERN"] of "section.key" = value.')
@@ -113,5 +111,5 @@ def _subsection(section, key, source, *, top):
 def _value(text):
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text  # a bare word or a path

@@ -13,9 +13,22 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from asc_tf.errors import UserError, nearest
+
+
+class Allowed(NamedTuple):
+    """Allowed range of a setting, or of each item of a list, in a signature: `p: Annotated[float, Allowed(0, 1)]`.
+
+    Args:
+        least: Smallest allowed value; None where there is no limit.
+        most: Largest allowed value; None where there is no limit.
+    """
+
+    least: float | None = None
+    most: float | None = None
+
 
 REQUIRED = inspect.Parameter.empty  # the default of a setting that has none
 
@@ -60,7 +73,7 @@ def check(kind: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a part with defaults filled in.
 
     Raises:
-        UserError: A setting does not fit the signature of the part's entry function.
+        UserError: A setting does not fit the signature of the part's entry function, or is out of its Allowed there.
     """
     function = entry(kind, name)
     defaults = {
@@ -69,7 +82,7 @@ def check(kind: str, name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
     where = f"{KINDS[kind][0].replace('.', '/')}/{name}"
-    return check_settings(where, settings, defaults, typing.get_type_hints(function))
+    return check_settings(where, settings, defaults, typing.get_type_hints(function, include_extras=True))
 
 
 def check_settings(
@@ -95,6 +108,27 @@ def check_settings(
     return {key: _typed(f"{where}: {key}", value, types_of.get(key)) for key, value in (defaults | settings).items()}
 
 
+def ranged(where: str, value: Any, least: float | None = None, most: float | None = None) -> Any:
+    """The value, or the list of values.
+
+    Args:
+        where: Start of the error message.
+        value: A number, a list of numbers, or None.
+        least: Smallest allowed value; None where there is no limit.
+        most: Largest allowed value; None where there is no limit.
+
+    Raises:
+        UserError: It is out of range.
+    """
+    for number in value if isinstance(value, list) else () if value is None else (value,):
+        if (least is not None and number < least) or (most is not None and number > most):
+            bounds = [
+                f"{word} {bound}" for word, bound in (("at least", least), ("at most", most)) if bound is not None
+            ]
+            raise UserError(f"{where} = {value} must be {' and '.join(bounds)}.")
+    return value
+
+
 @functools.cache  # the sources of all models are parsed for every part of every recipe of a chain
 def _functions(source):
     return {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)}
@@ -105,6 +139,8 @@ def _typed(where, value, hint):
     if hint is None:
         return value
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return ranged(where, _typed(where, value, arguments[0]), **arguments[1]._asdict())
     if origin is typing.Literal:
         if value not in arguments:
             raise UserError(f"{where} = {value!r} is not a choice. {nearest(value, arguments)}")

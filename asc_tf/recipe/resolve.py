@@ -17,7 +17,7 @@ import tomli_w
 
 from asc_tf.errors import UserError, nearest
 from asc_tf.recipe import overrides as recipe_overrides
-from asc_tf.recipe import registry
+from asc_tf.recipe import registry, toml_file
 from asc_tf.recipe.checks import expanded, from_tree
 from asc_tf.recipe.schema import LISTS, UNWRITTEN, Changes, Part, Recipe, entry_name
 
@@ -188,17 +188,14 @@ def _shipped():
 
 
 def _load(file, changes, overrides=()):
-    try:
-        tree = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UserError(f"{file}: is not a readable TOML file: {error}.") from error
+    tree = toml_file.read(file)
     for change in changes.values:
         if recipe_overrides.matches(change, file.stem):
             recipe_overrides.assign(tree, change.path, change.value, change.source)
     for override in overrides:
         recipe_overrides.apply(tree, override)
     if changes.data is not None:
-        _look_in(Path(changes.data).expanduser(), tree)
+        _look_in(Path(expanded(changes.data)), tree)
     return from_tree(tree, file, changes)
 
 

@@ -214,7 +214,7 @@ def test_errors_of_other_files_are_one_line(tmp_path):
     (tmp_path / "network.h5").write_bytes(b"")
     os.mkfifo(tmp_path / "pipe.pt")
     expected = {
-        "folder.pt": "no such",
+        "folder.pt": "is a folder",
         "empty.pt": "empty",
         "sound.pth": "another kind",
         "network.h5": "empty",
