@@ -1,7 +1,7 @@
 """Reads columns of a dataset's CSV tables, whatever program wrote them.
 
-Delimiter (comma, semicolon or tab) and encoding (UTF-8, UTF-16 with its mark) are found in the content. Names of columns
-are compared without regard to case, and blanks around cells do not count.
+Delimiter (comma, semicolon or tab) and encoding (UTF-8, UTF-16 with its mark) are found in the content. Names of
+columns are compared without regard to case, and blanks around cells do not count.
 """
 
 import csv
