@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -187,6 +188,8 @@ def prepare(
         thorough: Whether every file is looked at; otherwise a large set is taken for unchanged where its folders are.
         workers: Processes that prepare; None for one a processor.
     """
+    if not quiet:
+        print(clips.summary, file=sys.stderr)
     section, rate_hz = recipe.data, sample_rate_hz(recipe)
     common = {"sample_rate_hz": rate_hz, "segment_s": section.segment_s, "max_bad_share": section.max_bad_share}
     if section.read == "direct":

@@ -80,7 +80,7 @@ def data(recipe: Recipe, out: str | Path | None) -> None:
         UserError: Anything is wrong with the recipe or its dataset, or the picture cannot be written.
     """
     listing = dataset.listing(recipe)
-    print(tables.counts(listing))
+    print(f"{tables.counts(listing)}\n\n{listing.summary}")
     if out:
         dry_run.check(recipe)
         _write(out, lambda: spectrograms.sheet(sheet(recipe, dataset.load(recipe)), out, title=recipe.name))

@@ -57,7 +57,9 @@ def _counting_lines(report):
 
 def counts(listing: Listing) -> str:
     """Table of the clips of a dataset by class, device and city (where they are known) in each split."""
-    lines = [_row(f"{len(listing.file):,} clips", ["train", "test"])]
+    totals = Counter(listing.split)
+    splits = [split for split in ("train", "validation", "test") if totals[split] or split != "validation"]
+    lines = [_row(f"{len(listing.file):,} clips", splits)]
     of_classes = listing.label if listing.multi_label else [(label,) for label in listing.label]
     for title, column, names in (
         ("class", of_classes, listing.classes),
@@ -67,11 +69,10 @@ def counts(listing: Listing) -> str:
         if any(names):
             pairs = zip(column, listing.split, strict=True)
             counter = Counter((name, split) for clip_names, split in pairs for name in clip_names)
-            cells = [[f"{counter[name, split]:,}" for split in ("train", "test")] for name in names]
+            cells = [[f"{counter[name, split]:,}" for split in splits] for name in names]
             lines += ["", title]
             lines += [_row(f"  {name or 'unknown'}", row) for name, row in zip(names, cells, strict=True)]
-    totals = Counter(listing.split)
-    return "\n".join([*lines, "", _row("all", [f"{totals[split]:,}" for split in ("train", "test")])])
+    return "\n".join([*lines, "", _row("all", [f"{totals[split]:,}" for split in splits])])
 
 
 def prediction(title: str, probabilities: np.ndarray, classes: Sequence[str]) -> str:

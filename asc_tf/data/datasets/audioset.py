@@ -83,7 +83,7 @@ def expected_clips(**settings: Any) -> dict[str, int]:
 
 def _classes(table):
     """{mid: display name} in the order of the classes."""
-    lines, numbers, mids, names = read_table(table, ("index", "mid", "display_name"), delimiter=",")
+    lines, numbers, mids, names = read_table(table, ("index", "mid", "display_name"))
     for index, (line, number) in enumerate(zip(lines, numbers, strict=True)):
         if number != str(index):
             raise UserError(f"{table}:{line}: index '{number}' where {index} must follow; take the official table.")

@@ -66,7 +66,7 @@ def _rows(folder, only_esc10):
     official, plain = folder / "meta/esc50.csv", folder / "meta.csv"
     if official.is_file():
         columns = ("filename", "category", "fold", "src_file", "esc10")
-        rows = zip(*read_table(official, columns, delimiter=","), strict=True)
+        rows = zip(*read_table(official, columns), strict=True)
         return official, [row[:5] for row in rows if row[5].lower() == "true" or not only_esc10]
     if not plain.is_file():
         raise UserError(f"dataset.root = '{folder}': there is neither meta/esc50.csv nor meta.csv. Unpack ESC there.")

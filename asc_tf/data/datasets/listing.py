@@ -1,14 +1,18 @@
 """Lists of labelled clips, which every dataset is, and the validation split that is drawn from them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import compress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from asc_tf.data.datasets import group_split
 from asc_tf.errors import UserError, nearest
+
+_MOST_REASONS = 6  # of a summary
+_CONTROL = ("Cc", "Cs", "Zl", "Zp")  # categories of characters that labels.txt cannot hold in one line of UTF-8
 
 
 class Clip(NamedTuple):
@@ -17,7 +21,7 @@ class Clip(NamedTuple):
     Args:
         file: Path below the dataset's root, with forward slashes; identifies the clip everywhere.
         label: One of the listing's classes; in a multi-label listing a tuple of one or more.
-        split: "train" or "test".
+        split: "train" or "test"; "validation" where the dataset has a validation split of its own.
         device: Recording device, "" where unknown.
         city: City, "" where unknown.
         group: Location, source recording or the like: clips of one group are never split between training and
@@ -43,10 +47,12 @@ class Listing:
         classes: Names of the classes in the order of the network's outputs.
         file: (clips,) paths below the root.
         label: (clips,) classes; in a multi-label listing (clips,) tuples of classes.
-        split: (clips,) "train" or "test".
+        split: (clips,) "train", "validation" or "test".
         device: (clips,) devices.
         city: (clips,) cities.
         group: (clips,) groups.
+        passed_over: {reason: number of files} of what is below the root and not among the clips.
+        notes: What was assumed or matched by a rule, a phrase each.
     """
 
     root: Path
@@ -57,12 +63,14 @@ class Listing:
     device: tuple[str, ...]
     city: tuple[str, ...]
     group: tuple[str, ...]
+    passed_over: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @classmethod
-    def from_clips(cls, root: Path, classes: tuple[str, ...], clips: Sequence[Clip]) -> "Listing":
-        """The listing of some clips."""
+    def from_clips(cls, root: Path, classes: tuple[str, ...], clips: Sequence[Clip], **told: Any) -> "Listing":
+        """The listing of some clips; told: `passed_over` and `notes`."""
         columns = zip(*clips, strict=True) if clips else [()] * len(Clip._fields)
-        return cls(root, classes, *columns)
+        return cls(root, classes, *columns, **told)
 
     def __len__(self):
         return len(self.file)
@@ -78,15 +86,27 @@ class Listing:
         return tuple(map(Clip, self.file, self.label, self.split, self.device, self.city, self.group))
 
     def positions(self, split: str) -> list[int]:
-        """Positions of the clips of a split, "train" or "test", ascending."""
+        """Positions of the clips of a split, "train", "validation" or "test", ascending."""
         return list(compress(range(len(self)), map(split.__eq__, self.split)))
+
+    @property
+    def summary(self) -> str:
+        """One line: the number of files and classes, what was passed over by reason, and the notes."""
+        counts = sorted(self.passed_over.items(), key=lambda pair: -pair[1])
+        reasons = [f"{count:,} {reason}" for reason, count in counts[:_MOST_REASONS]]
+        if rest := sum(count for _, count in counts[_MOST_REASONS:]):
+            reasons.append(f"{rest:,} for other reasons")
+        passed_over = [f"passed over: {', '.join(reasons)}"] if reasons else []
+        line = "; ".join([f"recordings: {len(self):,} files of {len(self.classes)} classes", *passed_over, *self.notes])
+        return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
 
 
 def validation_part(listing: Listing, *, share: float, seed: int) -> tuple[list[int], list[int]]:
     """Divides the training split into training and validation by groups.
 
-    Validation is as near to `share` of each class (and of each device within it) as the groups allow. A class of one
-    group stays in training; any other has at least one group in validation.
+    A validation split of the dataset's own is taken as it is. Otherwise validation is as near to `share` of each class
+    (and of each device within it) as the groups allow. A class of one group stays in training; any other has at least
+    one group in validation.
 
     Args:
         listing: The clips.
@@ -101,9 +121,9 @@ def validation_part(listing: Listing, *, share: float, seed: int) -> tuple[list[
     """
     if not 0 <= share < 1:
         raise UserError(f"data.validation_share = {share} must be at least 0 and below 1.")
-    positions = listing.positions("train")
-    if share == 0:
-        return positions, []
+    positions, own = listing.positions("train"), listing.positions("validation")
+    if own or share == 0:
+        return positions, own
     columns = (listing.group, listing.file, listing.label, listing.device)
     groups, files, labels, devices = (map(column.__getitem__, positions) for column in columns)
     if listing.multi_label:
@@ -151,8 +171,13 @@ def check_listing(listing: Listing, source: Path | str) -> Listing:
         The listing itself.
 
     Raises:
-        UserError: A label is unknown, a file is listed twice, or a split has no clips.
+        UserError: A class's name has control characters, a label is unknown, a file is listed twice, or a split has no
+            clips.
     """
+    for label in listing.classes:
+        if any(unicodedata.category(character) in _CONTROL for character in label):
+            rule = "has line breaks, control characters or bytes that are not UTF-8"
+            raise UserError(f"{source}: the class name {ascii(label)} {rule}; rename it.")
     unknown = set(listing.label) - set(listing.classes)
     if unknown and not listing.multi_label:  # a table of several labels is checked cell by cell where it is read
         file, label = next(pair for pair in zip(listing.file, listing.label, strict=True) if pair[1] in unknown)

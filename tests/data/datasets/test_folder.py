@@ -1,3 +1,5 @@
+import os
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -5,6 +7,7 @@ import pytest
 import soundfile
 
 from asc_tf.data.datasets import folder
+from asc_tf.data.datasets.listing import validation_part
 from asc_tf.data.prepared import shards
 from asc_tf.errors import UserError
 
@@ -99,7 +102,7 @@ def test_a_table_may_give_the_split(tmp_path, delimiter):
     [
         ("filename,part\ncar/00.wav,train", "no column 'split'"),
         ("filename,split\ncar/77.wav,train", r"split.csv:2: there is no audio file 'car/77.wav'"),
-        ("filename,split\ncar/00.wav,training", r"split.csv:2: split 'training' is neither"),
+        ("filename,split\ncar/00.wav,learning", r"split.csv:2: split 'learning' is neither"),
         (
             "filename,split\ncar/00.wav,train\ncar/01.wav,test\nhome/00.wav,train",
             "'home' has no clips in the test split",
@@ -153,3 +156,150 @@ def test_any_mix_of_formats_rates_and_channels_is_prepared(tmp_path):
         loudest = np.argmax(np.abs(np.fft.rfft(wave)))
         assert loudest == {"low": 300, "high": 1200}[listing.clips[clip].label]
         assert 0.45 * 32768 < np.sqrt(2 * np.mean(wave.astype(float) ** 2)) < 0.55 * 32768
+
+
+def test_what_is_passed_over_is_counted_by_its_reason(tmp_path):
+    others = ["car/a.m4a", "car/b.M4A", "car/notes.txt", "car/.x.wav", "home/plain"]
+    root = tree(tmp_path / "in", [*single(files=2), *others])
+    os.mkfifo(root / "car/pipe.wav")
+    listing = folder.listing(root=str(root), test_share=0.5)
+    assert len(listing) == 4
+    assert listing.summary == (
+        "recordings: 4 files of 2 classes; passed over: 2 of ending .m4a (not read; convert to WAV or FLAC), "
+        "1 hidden (name begins with a dot), 1 of ending .txt (not read), "
+        "1 neither files nor folders, such as broken links, 1 without an ending (not read)"
+    )
+
+
+def test_a_class_that_is_mostly_passed_over_is_named(tmp_path):
+    root = tree(tmp_path, [*single(files=3), *[f"car/{number}.m4a" for number in range(9)]])
+    assert "ATTENTION: of 'car' only 3 of 12 recordings are read" in folder.listing(root=str(root)).summary
+
+
+def test_linked_folders_are_read_once(tmp_path):
+    root = tree(tmp_path / "in", single(files=2))
+    outside = tree(tmp_path / "out", ["x.wav", "deep/y.wav"])
+    (outside / "round").symlink_to(outside)
+    for name, target in (("a", outside), ("b", outside), ("home", root / "home"), ("up", tmp_path)):
+        (root / "car" / name).symlink_to(target)
+    listing = folder.listing(root=str(root), test_share=0.5)
+    assert sorted(listing.file) == [
+        "car/00.wav",
+        "car/01.wav",
+        "car/a/deep/y.wav",
+        "car/a/x.wav",
+        "home/00.wav",
+        "home/01.wav",
+    ]
+    assert listing.passed_over == {"links to folders that are read already": 4}
+
+
+def test_a_folder_that_cannot_be_opened_is_counted(tmp_path, monkeypatch):
+    root, scandir = tree(tmp_path, [*single(), "car/locked/x.wav"]), os.scandir
+
+    def refuse(path):
+        if str(path).endswith("locked"):
+            raise PermissionError(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert folder.listing(root=str(root)).passed_over == {"folders that cannot be opened": 1}
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("Training", "EVAL", "Val"), ("train", "validation", "test")])
+def test_folders_of_splits_are_read_as_splits(tmp_path, names):
+    root = tree(tmp_path, [f"{name}/{file}" for name in names for file in single(files=2)])
+    listing = folder.listing(root=str(root))
+    assert listing.classes == ("car", "home")
+    splits = {clip.file.split("/")[0]: clip.split for clip in listing.clips}
+    expected = {"tra": "train", "tes": "test", "eva": "test", "val": "validation"}
+    assert splits == {name: expected[name.lower()[:3]] for name in names}
+    assert len(validation_part(listing, share=0.5, seed=1)[1]) == 4 if len(names) == 3 else True
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (("train", "car", "tram"), "'train' has the name of a split"),
+        (("train", "val"), "must be train and test"),
+        (("test", "eval", "train"), "must be train and test"),
+        (("fold1", "fold2"), "dataset.labels_csv, and dataset.test_fold"),
+        (("Fold 1", "car"), "a folder of a fold is no class"),
+    ],
+)
+def test_a_split_is_never_taken_for_a_class(tmp_path, folders, message):
+    with pytest.raises(UserError, match=message):
+        folder.listing(root=str(tree(tmp_path, single(folders))))
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\u2028b", "a\x1b[31m", os.fsdecode(b"caf\xe9"), "a\x85b"])
+def test_a_class_name_that_is_no_line_is_refused(tmp_path, name):
+    with pytest.raises(UserError) as raised:
+        folder.listing(root=str(tree(tmp_path, single((name, "home")))))
+    assert ascii(name) in str(raised.value) and str(raised.value).isprintable()
+
+
+def test_file_names_that_are_not_utf8_are_listed(tmp_path):
+    file = os.fsdecode(b"car/caf\xe9.wav")
+    assert file in folder.listing(root=str(tree(tmp_path, [*single(), file]))).file
+
+
+@pytest.mark.parametrize("spelt", [lambda file, root: file, lambda file, root: str(root / file)])
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC"), ("NFC", "NFC")])
+def test_names_match_in_any_unicode_form_and_as_absolute_paths(tmp_path, forms, spelt):
+    on_disk, written = ([unicodedata.normalize(form, f"caf\xe9/{n}.wav") for n in range(2)] for form in forms)
+    root = tree(tmp_path / "in", [*on_disk, "home/0.wav", "home/1.wav"])
+    rows = [f"{spelt(file, root)};{split}" for file, split in zip(written, ("Train", "TEST"), strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["Filename;Split", *rows, "home/0.wav;training", "home/1.wav;test"]))
+    listing = folder.listing(root=str(root), split_csv=str(tmp_path / "t.csv"))
+    assert listing.file == (*on_disk, "home/0.wav", "home/1.wav")
+    assert listing.split == ("train", "test", "train", "test")
+    assert any("NFC" in note for note in listing.notes) == (forms[0] != forms[1])
+
+
+def labelled(
+    tmp_path, rows, files=("fold1/a.wav", "fold1/b.wav", "fold2/c.wav", "fold2/d.wav", "fold2/e.wav"), **settings
+):
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    root = str(tree(tmp_path / "in", files))
+    return folder.listing(root=root, labels_csv=str(tmp_path / "labels.csv"), **settings)
+
+
+def test_labels_may_come_from_a_table_with_folds(tmp_path):
+    rows = ["filename,fold,label", "a.wav,1,dog", "fold1/b.wav,1,siren", "c.wav,2,dog", "d.wav,2,siren"]
+    listing = labelled(tmp_path, rows, test_fold=2)
+    assert listing.classes == ("dog", "siren")
+    assert list(zip(listing.file, listing.label, listing.split, strict=True)) == [
+        ("fold1/a.wav", "dog", "train"),
+        ("fold1/b.wav", "siren", "train"),
+        ("fold2/c.wav", "dog", "test"),
+        ("fold2/d.wav", "siren", "test"),
+    ]
+    assert listing.passed_over == {"not in labels.csv": 1}
+
+
+def test_labels_without_splits_have_a_test_split_drawn(tmp_path):
+    rows = ["filename,label", *[f"{n}.wav,{'dog' if n % 2 else 'siren'}" for n in range(10)]]
+    listing = labelled(tmp_path, rows, files=[f"{n}.wav" for n in range(10)], test_share=0.4)
+    assert Counter(zip(listing.label, listing.split, strict=True))["dog", "test"] == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "settings", "message"),
+    [
+        (["filename,label,fold", "a.wav,dog,1", "c.wav,dog,2"], {}, "set dataset.test_fold"),
+        (["filename,label", "a.wav,dog", "x.wav,dog"], {}, "labels.csv:3: there is no audio file 'x.wav'"),
+        (["filename,label", "/etc/a.wav,dog"], {}, "there is no audio file '/etc/a.wav'"),
+        (["filename,label,split", "a.wav,dog,train", "c.wav,dog,"], {}, "labels.csv:3: a value is missing"),
+        (["filename,class", "a.wav,dog"], {}, "no column 'label'"),
+        (["filename,label", "a.wav,dog"], {"split_csv": "x.csv"}, "put the splits into the table of labels"),
+    ],
+)
+def test_a_wrong_table_of_labels_is_an_error(tmp_path, rows, settings, message):
+    with pytest.raises(UserError, match=message):
+        labelled(tmp_path, rows, **settings)
+
+
+def test_a_bare_name_that_several_files_have_is_refused(tmp_path):
+    with pytest.raises(UserError, match="several files are named 'a.wav'"):
+        labelled(tmp_path, ["filename,label", "a.wav,dog"], files=("x/a.wav", "y/a.wav"))
