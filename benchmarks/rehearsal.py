@@ -65,7 +65,8 @@ def report(results: dict[str, Sequence[Sequence]]) -> str:
     return f"""# Rehearsals beside real runs
 
 Written by `python benchmarks/rehearsal.py`: seconds of every stage with the settings of `small.toml` on made-up
-scenes, as `--rehearse` estimated them and as the real run took them, on one machine that did nothing else.
+scenes, as `--rehearse` estimated them and as the real run took them. What else the machine did meanwhile is not known
+to this program: see docs/systems.md.
 
 {table}
 """

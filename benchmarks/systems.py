@@ -49,7 +49,8 @@ def overrides(name: str, split: str, esc10: Path) -> list[str]:
     """
     if split != "esc10":
         return [f"dataset.split={split}"]
-    groups = [f"hierarchical2024_[sm]*:hierarchy.groups={GROUPS}"] if name.startswith("hierarchical2024") else []
+    groups = [f"hierarchical2024_{part}*:hierarchy.groups={GROUPS}" for part in ("s", "model")]
+    groups = groups if name.startswith("hierarchical2024") else []
     return [f'dataset={{name="esc", root="{esc10}", test_fold=4}}', *groups]
 
 
