@@ -21,6 +21,9 @@ EXTENSIONS = frozenset(
     (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64")
 )
 FULL_SCALE = 32768
+RATES_HZ = (1_000, 768_000)  # below, no scene is left and a short file becomes hours; above, no converter records
+LOUDEST = 8.0  # 18 dB above full scale: floats beyond are not of full scale 1, but integers of 16 bits for example
+CANCELLED = 0.01  # 40 dB: a mean of the channels that is so far below them is what is left of inverted copies
 _BLOCK_FRAMES = 1 << 20
 
 
@@ -40,17 +43,19 @@ class UnreadableAudio(UserError):
 def read(file: Path | str) -> tuple[np.ndarray, int]:
     """Reads the samples of a file as one channel.
 
+    Samples beyond full scale, which files of floats may have, are clipped as a converter does.
+
     Returns:
         Samples (n,) float32, the mean of the channels, full scale 1; and their rate in Hz.
 
     Raises:
-        UnreadableAudio: The file is absent, empty, truncated, not audio, without samples, or has samples that are not
-            finite.
+        UnreadableAudio: The file is absent, empty, truncated, not audio, without samples, has samples that are not
+            finite or beyond LOUDEST, channels that cancel each other, or a rate outside RATES_HZ.
     """
     try:
         if os.path.getsize(file) == 0:
             raise UnreadableAudio(file, "empty file (0 bytes)")
-        samples, rate_hz, stated_frames = _decode(file)
+        samples, rate_hz, stated_frames, levels = _decode(file)
         missing = truncation.missing_bytes(file)
     except OSError as error:
         raise UnreadableAudio(file, f"cannot be opened ({error.strerror})") from error
@@ -60,9 +65,29 @@ def read(file: Path | str) -> tuple[np.ndarray, int]:
         raise UnreadableAudio(file, f"truncated: {len(samples)} frames where its header states {stated_frames}")
     if not len(samples):
         raise UnreadableAudio(file, "no samples (zero length)")
-    if not np.isfinite(samples).all():
-        raise UnreadableAudio(file, "samples that are NaN or infinite")
+    check_levels(file, *levels)
     return samples, rate_hz
+
+
+def check_levels(file: Path | str, peak: float, channel_rms: float, mean_rms: float) -> None:
+    """Checks that samples are numbers of full scale 1, and that something is left of the channels in their mean.
+
+    Args:
+        file: Path of the file, for the message.
+        peak: Largest absolute value in any channel.
+        channel_rms: Root of the mean square of the loudest channel.
+        mean_rms: That of the mean of the channels.
+
+    Raises:
+        UnreadableAudio: They are not.
+    """
+    if not np.isfinite([peak, channel_rms, mean_rms]).all():
+        raise UnreadableAudio(file, "samples that are NaN or infinite")
+    if peak > LOUDEST:
+        fix = "divide them so that full scale is 1 (16-bit integers by 32,768)"
+        raise UnreadableAudio(file, f"samples up to {peak:,.0f} times full scale; {fix}")
+    if mean_rms < CANCELLED * channel_rms:
+        raise UnreadableAudio(file, "channels that cancel each other in their mean; save one of them")
 
 
 def resample(samples: np.ndarray, rate_hz: int, to_hz: int) -> np.ndarray:
@@ -131,19 +156,37 @@ def to_int16(samples: np.ndarray) -> np.ndarray:
 
 
 def _decode(file):
-    """(mono samples, rate in Hz, frames stated by the header), in blocks: an hour of stereo fits in memory."""
+    """(mono samples, rate in Hz, frames stated by the header, (peak, RMS of a channel, of the mean)).
+
+    In blocks: an hour of stereo fits in memory.
+    """
     try:
         with soundfile.SoundFile(file) as audio:
-            blocks = [np.zeros(0, np.float32)]
+            _check_rate(file, audio.samplerate)
+            blocks, peak, power = [np.zeros(0, np.float32)], 0.0, np.zeros(audio.channels)
             while len(block := audio.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-                blocks.append(block.mean(axis=1))
+                peak = np.maximum(peak, np.abs(block).max())
+                power += np.sum(np.square(block, dtype=np.float64), axis=0)
+                blocks.append(np.clip(block, -1, 1).mean(axis=1))
+            samples = np.concatenate(blocks)
+            powers = (
+                power.max() / max(1, len(samples)),
+                np.mean(np.square(samples, dtype=np.float64)) if len(samples) else 0,
+            )
+            levels = peak, *np.sqrt(powers)
             # The header of a FLAC stream of unknown length states the largest number there is.
             stated_frames = audio.frames if audio.frames < 1 << 62 else 0
-            return np.concatenate(blocks), audio.samplerate, stated_frames
+            return samples, audio.samplerate, stated_frames, levels
     except soundfile.LibsndfileError as error:
         raise UnreadableAudio(file, _failure(file, error)) from error
     except TypeError as error:
         raise UnreadableAudio(file, "not audio: a raw file states no rate") from error
+
+
+def _check_rate(file, rate_hz):
+    least, most = RATES_HZ
+    if not least <= rate_hz <= most:
+        raise UnreadableAudio(file, f"a sample rate of {rate_hz:,} Hz, outside of {least:,} to {most:,}")
 
 
 def _failure(file, error):

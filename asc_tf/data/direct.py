@@ -154,6 +154,9 @@ def _header(path):
         return str(error).strip().splitlines()[0]
     if kind not in DECODERS:
         return f"{' '.join(kind)}, which tensorflow-io does not decode; leave data.read out to prepare it"
+    least, most = audio.RATES_HZ
+    if not least <= header.rate_hz <= most:
+        return f"a sample rate of {header.rate_hz:,} Hz, outside of {least:,} to {most:,}"
     return header if 0 < header.frames < 1 << 40 else "its header states no length; leave data.read out to prepare it"
 
 
@@ -167,17 +170,18 @@ def _decoded(path, header, to_hz):
     step, new_step = header.rate_hz // divisor, to_hz // divisor
     periods = -(-(header.frames + round(GUARD_S * header.rate_hz)) // step)
     try:
-        wave, frames = _decoder(header.kind)(path, periods * step, periods * new_step)
+        wave, frames, levels = _decoder(header.kind)(path, periods * step, periods * new_step)
     except tf.errors.OpError as error:
         raise UserError(f"{path}: cannot be decoded ({str(error).strip().splitlines()[0]}).") from error
     if frames != header.frames:
         raise UserError(f"{path}: has {int(frames)} frames where its header states {header.frames}; mend or remove it.")
+    audio.check_levels(path, *levels.numpy())
     return wave.numpy()[: audio.resampled_length(header.frames, header.rate_hz, to_hz)]
 
 
 @functools.cache
 def _decoder(kind) -> Callable:
-    """A graph function (path, samples after padding, samples after resampling) -> (wave, frames) of a kind of file."""
+    """A graph function of a kind of file: (path, samples after padding, after resampling) -> (wave, frames, levels)."""
     name, dtype = DECODERS[kind]
     decoders = tensorflow_io(WHAT).audio
     numbers = tf.TensorSpec((), tf.int32)
@@ -191,8 +195,12 @@ def _decoder(kind) -> Callable:
             samples = decoders.decode_flac(content, dtype=dtype)
         else:
             samples = decoders.decode_vorbis(content) if name == "vorbis" else decoders.decode_mp3(content)
-        wave = tf.reduce_mean(_in_float(samples, kind), axis=1)
-        return tf.cond(padded == new, lambda: wave, lambda: _resampled(wave, padded, new)), tf.shape(wave)[0]
+        channels = _in_float(samples, kind)
+        wave = tf.reduce_mean(tf.clip_by_value(channels, -1.0, 1.0), axis=1)
+        channel_rms = tf.sqrt(tf.reduce_max(tf.reduce_mean(tf.square(channels), axis=0)))
+        levels = tf.stack([tf.reduce_max(tf.abs(channels)), channel_rms, tf.sqrt(tf.reduce_mean(tf.square(wave)))])
+        resampled = tf.cond(padded == new, lambda: wave, lambda: _resampled(wave, padded, new))
+        return resampled, tf.shape(wave)[0], levels
 
     return decode
 

@@ -199,3 +199,32 @@ def test_int16_to_float_and_back_is_exact():
 def test_samples_above_full_scale_are_clipped_not_wrapped():
     loud = np.array([1.0, 1.5, -1.0, -7.0, 0.6 / 32768], np.float32)
     assert audio.to_int16(loud).tolist() == [32767, 32767, -32768, -32768, 1]
+
+
+def test_samples_beyond_full_scale_are_clipped_as_a_converter_does(tmp_path):
+    file = write(tmp_path, np.array([0.5, 1.5, -3.0, 7.9]), 8000, subtype="FLOAT")
+    np.testing.assert_allclose(audio.read(file)[0], [0.5, 1.0, -1.0, 1.0])
+
+
+@pytest.mark.parametrize("scale", [32767, 20, 2**31])
+def test_floats_that_are_not_of_full_scale_1_are_an_error(tmp_path, scale):
+    file = write(tmp_path, scale * sine(8000), 8000, subtype="FLOAT")
+    with pytest.raises(audio.UnreadableAudio, match="times full scale; divide them so that full scale is 1"):
+        audio.read(file)
+
+
+def test_channels_that_cancel_each_other_are_an_error_and_quiet_or_silent_ones_are_not(tmp_path):
+    one = sine(8000)
+    file = write(tmp_path, np.stack([one, -0.999 * one], axis=1), 8000, subtype="FLOAT")
+    with pytest.raises(audio.UnreadableAudio, match="channels that cancel each other"):
+        audio.read(file)
+    for other in (0 * one, 1e-6 * one):  # a dead microphone beside a live one; silence
+        assert len(audio.read(write(tmp_path, np.stack([one, other], axis=1), 8000, subtype="FLOAT"))[0]) == 8000
+        assert len(audio.read(write(tmp_path, np.stack([other, other], axis=1), 8000, subtype="FLOAT"))[0]) == 8000
+
+
+@pytest.mark.parametrize("rate_hz", [1, 999, 768_001])
+def test_rates_that_no_recording_of_scenes_has_are_an_error(tmp_path, rate_hz):
+    file = write(tmp_path, sine(8000), rate_hz, subtype="PCM_16")
+    with pytest.raises(audio.UnreadableAudio, match="a sample rate of .* Hz, outside of 1,000 to 768,000"):
+        audio.read(file)
