@@ -3,6 +3,7 @@
 from asc_tf.build.inputs import (
     augmented,
     augmenter,
+    class_weights,
     evaluation_batches,
     front_end,
     input_shape,
@@ -14,6 +15,7 @@ from asc_tf.build.inputs import (
     source,
     targets,
     training_batches,
+    training_source,
 )
 from asc_tf.build.networks import (
     checked_network,
@@ -30,6 +32,7 @@ __all__ = [
     "augmented",
     "augmenter",
     "checked_network",
+    "class_weights",
     "evaluation_batches",
     "forward",
     "front_end",
@@ -47,5 +50,6 @@ __all__ = [
     "student",
     "targets",
     "training_batches",
+    "training_source",
     "weight_shapes",
 ]
