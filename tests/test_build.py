@@ -198,3 +198,60 @@ def test_values_that_cannot_work_are_found_without_data(tiny, override, message)
     with pytest.raises(UserError, match=message) as error:
         fitting.check(recipe.load(tiny, [override, "dataset.root=nowhere"]))
     assert str(error.value).startswith(str(tiny)) and "\n" not in str(error.value)
+
+
+CLASSES = ("home", "park", "tram")
+LABELS = np.array([0] * 6 + [1] * 3 + [2])
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ('"balanced"', [10 / 18, 10 / 9, 10 / 3]),
+        ("{home = 1, park = 2, tram = 8}", [0.5, 1, 4]),  # 6 x 1 + 3 x 2 + 8 = 20 over 10 clips: divided by 2
+    ],
+)
+def test_class_weights_have_a_mean_of_one_over_the_training_clips(tiny, chosen, expected):
+    weighted = recipe.load(tiny.parent / "tiny_teacher.toml", [f"train.class_weights={chosen}"])
+    weights = build.class_weights(weighted, CLASSES, LABELS)
+    np.testing.assert_allclose(weights, expected)
+    assert weights[LABELS].mean() == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("override", "labels", "message"),
+    [
+        ("train.class_weights={home = 1, park = 2}", LABELS, "'tram' has no weight"),
+        ("train.class_weights={home = 1, park = 2, train = 3}", LABELS, "'train' is not a class. Did you mean 'tram'"),
+        ('train.class_weights="balanced"', LABELS[:9], "class 'tram' has no training clips"),
+        ("train.balance=true", LABELS[:9], "class 'tram' has no training clips"),
+        ("train.class_weights={home = -1}", LABELS, "must be a number above 0"),
+        ("train.class_weights={home = nan}", LABELS, "must be a number above 0"),
+        ('train.class_weights={home = "1"}', LABELS, "must be a number above 0"),
+        ('train.class_weights="equal"', LABELS, "class_weights"),
+        (
+            'dataset={name="audioset", root="x", train="balanced"}\ntrain.balance=true',
+            LABELS,
+            "audioset has several",
+        ),
+    ],
+)
+def test_a_wrong_class_weight_is_an_error(tiny, override, labels, message):
+    with pytest.raises(UserError, match=message):
+        wrong = recipe.load(tiny.parent / "tiny_teacher.toml", override.split("\n"))
+        build.class_weights(wrong, CLASSES, labels)
+
+
+def test_class_weights_travel_with_every_training_batch(loaded, run):
+    weighted = run('train.class_weights="balanced"', "train.balance=true")
+    data = dataset.load(loaded, quiet=True)
+    source = build.training_source(weighted.recipe, data)
+    _, y = first(build.training_batches(weighted, source, first_step=0, last_step=1))
+    np.testing.assert_allclose(y["class_weights"], np.tile(source.class_weights, (16, 1)), rtol=1e-6)
+    assert np.ptp(y["label"].sum(axis=0)) <= 2
+
+
+def test_a_table_of_class_weights_is_kept_by_the_text_of_a_recipe(tiny):
+    weighted = recipe.load(tiny.parent / "tiny_teacher.toml", ["train.class_weights={home = 1, park = 2.5}"])
+    (tiny.parent / "copy.toml").write_text(recipe.to_toml(weighted))
+    assert recipe.load(tiny.parent / "copy.toml").train == weighted.train

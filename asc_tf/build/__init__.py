@@ -4,6 +4,7 @@ from asc_tf import keras_settings
 from asc_tf.build.inputs import (
     augmented,
     augmenter,
+    class_weights,
     evaluation_batches,
     front_end,
     input_shape,
@@ -15,6 +16,7 @@ from asc_tf.build.inputs import (
     source,
     targets,
     training_batches,
+    training_source,
 )
 from asc_tf.build.networks import (
     checked_network,
@@ -34,6 +36,7 @@ __all__ = [
     "augmented",
     "augmenter",
     "checked_network",
+    "class_weights",
     "evaluation_batches",
     "forward",
     "front_end",
@@ -52,5 +55,6 @@ __all__ = [
     "student",
     "targets",
     "training_batches",
+    "training_source",
     "weight_shapes",
 ]

@@ -1,6 +1,7 @@
 """Inputs of networks: front end, normalisation, and batches of training and evaluation."""
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -11,7 +12,7 @@ from asc_tf import dataset
 from asc_tf.data import batches, crops
 from asc_tf.dataset import LoadedDataset
 from asc_tf.distillation import ensembles
-from asc_tf.errors import UserError
+from asc_tf.errors import UserError, nearest
 from asc_tf.features import _normalise
 from asc_tf.recipe import registry
 from asc_tf.recipe.schema import Recipe
@@ -105,6 +106,52 @@ def source(
     )
 
 
+def training_source(
+    recipe: Recipe, data: LoadedDataset, columns: Mapping[str, np.ndarray] | None = None
+) -> batches.Source:
+    """The source of batches to train on: all training segments, with the class weights and balance of [train].
+
+    Args:
+        recipe: The recipe.
+        data: Its dataset.
+        columns: As of `source`.
+
+    Raises:
+        UserError: A class weight is missing or of no class, or a class has no training clips.
+    """
+    every = source(recipe, data, data.train, columns)
+    weights = class_weights(recipe, data.classes, every.labels)
+    return dataclasses.replace(every, class_weights=weights, balance=recipe.train.balance)
+
+
+def class_weights(recipe: Recipe, classes: Sequence[str], labels: np.ndarray) -> np.ndarray | None:
+    """Factors of the cross entropy by class, with a mean of 1 over the training segments; None where all are equal.
+
+    Args:
+        recipe: The recipe.
+        classes: Names of the classes.
+        labels: (segments,) class numbers of the training segments.
+
+    Raises:
+        UserError: A weight is missing or of no class, or a class has no training segments.
+    """
+    chosen = recipe.train.class_weights
+    if chosen is None and not recipe.train.balance:
+        return None
+    counts = np.bincount(labels, minlength=len(classes))
+    if absent := [name for name, count in zip(classes, counts, strict=True) if not count]:
+        raise UserError(f"{recipe.file}: train: class '{absent[0]}' has no training clips, so it cannot be weighted.")
+    if chosen is None:
+        return None
+    if chosen == "balanced":
+        return len(labels) / (len(classes) * counts)
+    for names, known, fault in ((chosen, classes, "is not a class"), (classes, chosen, "has no weight")):
+        if wrong := [name for name in names if name not in known]:
+            raise UserError(f"{recipe.file}: train.class_weights: '{wrong[0]}' {fault}. {nearest(wrong[0], known)}")
+    weights = np.array([chosen[name] for name in classes], np.float64)
+    return weights * len(labels) / (counts @ weights)
+
+
 def training_batches(
     run: RunFolder, source: batches.Source, *, first_step: int, last_step: int, worker: int = 0, workers: int = 1
 ) -> tf.data.Dataset:
@@ -136,8 +183,11 @@ def training_batches(
     def from_step(chunks, step):
         batch = {key: tf.reshape(value, (size, *value.shape[2:])) for key, value in chunks.items()}
         batch = on_mels(merge_teachers(batch), _seed(recipe, step * workers + worker))
-        return normalise(batch["mel"]), targets(batch)
+        return normalise(batch["mel"]), targets(batch) | weights
 
+    weights = {}
+    if source.class_weights is not None:
+        weights = {"class_weights": tf.constant(np.tile(source.class_weights, (size, 1)), tf.float32)}
     chunks = batches.training(
         source,
         batch_size=recipe.train.batch_size,

@@ -206,7 +206,7 @@ class Chain:
         if teachers:
             with self.phase(run, "teachers"):
                 columns = teacher_runs.stored_targets(run, teachers, data, self.distribution)
-        source = build.source(stage.recipe, data, data.train, columns)
+        source = build.training_source(stage.recipe, data, columns)
         with self.phase(run, "training"):
             fit(
                 run,

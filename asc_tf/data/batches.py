@@ -34,6 +34,8 @@ class Source:
         devices: (segments,) device names, "" where unknown.
         columns: {name: (segments, ...) numbers} that travel with a segment, such as teacher outputs.
         label_sets: (sets, classes) bool, the classes that each number in `labels` stands for; None where it is a class.
+        class_weights: (classes,) factors of the cross entropy, which travel with every batch; None for equal ones.
+        balance: Whether `training` draws all classes equally often.
         full_scale: Full scale of what `read` returns: int16, or float32 where it is 1.
     """
 
@@ -45,6 +47,8 @@ class Source:
     devices: np.ndarray
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     label_sets: np.ndarray | None = None
+    class_weights: np.ndarray | None = None
+    balance: bool = False
     full_scale: float = float(audio.FULL_SCALE)
 
     def __len__(self):
@@ -55,6 +59,10 @@ def training(
     source: Source, *, batch_size: int, seed: int, first_step: int, last_step: int, worker: int = 0, workers: int = 1
 ) -> tf.data.Dataset:
     """Chunks of shuffled training batches.
+
+    With source.balance, classes take turns in random order, so that the numbers of their clips in a batch differ by
+    two at most, and by nothing where the batch size is a multiple of the number of classes. An epoch has as many clips
+    as without; those of a class come in permutations, one after the other.
 
     Clips left over at the end of an epoch (fewer than a batch) are left to the next permutation. Chunks are numbered
     through the whole batch: as long as their size stays, a chunk has the same clips and number for any `workers`.
@@ -80,7 +88,8 @@ def training(
     chunks_per_step = batch_size // chunk
     chunks_per_worker = chunks_per_step // workers  # in a step
     chunks_per_epoch = steps_per_epoch(source, batch_size) * chunks_per_step
-    order = functools.lru_cache(maxsize=2)(lambda epoch: np.random.default_rng([seed, epoch]).permutation(len(source)))
+    permutation = _balanced if source.balance else _permutation
+    order = functools.lru_cache(maxsize=2)(lambda epoch: permutation(source, np.random.default_rng([seed, epoch])))
 
     def positions(number):
         epoch, index = divmod(int(number), chunks_per_epoch)
@@ -140,6 +149,23 @@ def steps_per_epoch(source: Source, batch_size: int) -> int:
 def chunk_size(batch_size: int, most: int = CHUNK) -> int:
     """The largest divisor of the batch size that is at most `most`."""
     return max(size for size in range(1, min(most, batch_size) + 1) if batch_size % size == 0)
+
+
+def _permutation(source, rng):
+    return rng.permutation(len(source))
+
+
+def _balanced(source, rng):
+    """Positions of an epoch, as many as there are segments: the classes in turn, each through its own permutations."""
+    classes = np.unique(source.labels)
+    rounds = -(-len(source) // len(classes))
+    turns = rng.permuted(np.tile(classes, (rounds, 1)), axis=1).ravel()[: len(source)]
+    order = np.empty(len(source), np.int64)
+    for label in classes:
+        turn, members = np.flatnonzero(turns == label), np.flatnonzero(source.labels == label)
+        passes = -(-len(turn) // len(members))
+        order[turn] = np.concatenate([rng.permutation(members) for _ in range(passes)])[: len(turn)]
+    return order
 
 
 def _fetch(source, positions, number, chunk):

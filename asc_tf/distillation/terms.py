@@ -68,7 +68,8 @@ def total(
         targets: "label" (batch, classes) distributions; with teachers "teacher" (batch, classes) logits and
             "embedding" (batch, sum of embedding_sizes). Of mixed clips these two are (batch, components, ...), beside
             "share" (batch, components), and the distance is the mean of the distances from each component, weighted
-            by the shares.
+            by the shares. "class_weights" (batch, classes), where they are given, multiply the parts of the classes in
+            the cross entropy with the labels.
         weights: As `weights` returns them; terms "group" and "teacher" without a weight are left out.
         temperature: Temperature of the soft targets.
         form: Form of the soft targets, see soft_targets.py.
@@ -79,7 +80,8 @@ def total(
     Returns:
         {"loss", "label" and the other terms}, each (batch,).
     """
-    terms = {"label": label_loss(outputs["logits"], targets["label"])}
+    labels = targets["label"] * targets["class_weights"] if "class_weights" in targets else targets["label"]
+    terms = {"label": label_loss(outputs["logits"], labels)}
     if "group" in weights:
         terms["group"] = hierarchy.loss(_group_log_probabilities(outputs, membership), targets["label"], membership)
     if "teacher" in weights:

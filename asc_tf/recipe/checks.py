@@ -96,6 +96,8 @@ def _checked(tree, file, changes):
         _check_quantise(values["quantise"], values.get("teacher"))
     if "data" in values and values["data"].audio_url and values["data"].read != "direct":
         raise UserError('data: audio_url is for read = "direct", which decodes the files where they are.')
+    if "train" in values:
+        _check_train(values["train"], values["dataset"])
     if "init" in values:
         _check_init(values["init"])
     if "normalise" in values:
@@ -122,6 +124,19 @@ def _check_sections(tree):
     for key in required:
         if key not in tree:
             raise UserError(f"'{key}' is missing; every such recipe needs {', '.join(required)}.")
+
+
+def _check_train(section, dataset):
+    several = getattr(registry.module("dataset", dataset.name), "MULTI_LABEL", False)
+    if several and (section.class_weights is not None or section.balance):
+        raise UserError(
+            f"train: class_weights and balance need one class a clip; {dataset.name} has several: leave out."
+        )
+    if isinstance(section.class_weights, dict):
+        for label, weight in section.class_weights.items():
+            number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
+            if not number or not math.isfinite(weight) or weight <= 0:
+                raise UserError(f"train: class_weights of {ascii(label)} = {weight!r} must be a number above 0.")
 
 
 def _check_init(section):

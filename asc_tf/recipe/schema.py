@@ -68,6 +68,9 @@ class Train:
         weight_decay: Decoupled weight decay, of kernels only.
         layer_decay: Factor of the learning rate from a block of the network to the one before it; 1 for equal rates.
         precision: Type of the network's computations in training; weights, losses and all that follows are float32.
+        class_weights: Factors of the cross entropy with the labels by class, scaled to a mean of 1 over the training
+            clips: "balanced" for the inverse of each class's number of clips, or {class: weight} for every class.
+        balance: Whether batches draw all classes equally often; clips of rare classes then come several times.
     """
 
     epochs: int = limits(least=1)
@@ -77,6 +80,8 @@ class Train:
     weight_decay: float = limits(least=0.0)
     layer_decay: float = limits(1.0, least=0.01, most=1.0)
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    class_weights: Literal["balanced"] | dict | None = None
+    balance: bool = False
 
 
 @dataclass(frozen=True)

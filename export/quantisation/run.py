@@ -84,7 +84,7 @@ def quantise_anew(run: TrainedRun, recipe: Recipe) -> tuple[TrainedRun, LoadedDa
     tuned = TrainedRun(RunFolder(run.path, dataclasses.replace(run.recipe, **sections)))
     qat.check(build.network(tuned.recipe, len(run.labels), foldable=True), recipe.quantise.float_layers)
     data = dataset.load(tuned.recipe)
-    source = build.source(tuned.recipe, data, data.train)
+    source = build.training_source(tuned.recipe, data)
     if data.classes != run.labels:
         source = _without_labels(recipe, source, len(run.labels))
     run.folder.remove(layout.OF_INT8)
@@ -110,6 +110,9 @@ def quantised_network(run: TrainedRun) -> Form:
     return Form(build.forward(quantised))
 
 
+LABELS = ("label", "class_weights")  # the targets that do not come from a teacher
+
+
 def distillation_targets(
     distil_from: str,
     step_batches: tf.data.Dataset,
@@ -127,7 +130,7 @@ def distillation_targets(
     """
     if distil_from == "teachers":
         return step_batches, online
-    labels_only = step_batches.map(lambda x, targets: (x, {"label": targets["label"]}))
+    labels_only = step_batches.map(lambda x, targets: (x, {key: targets[key] for key in LABELS if key in targets}))
     return labels_only, lambda x: {"teacher": float_logits(x)}
 
 
@@ -140,7 +143,8 @@ def _without_labels(recipe, source, classes):
     """A source with other classes: one label for all clips, which no loss reads."""
     if recipe.quantise.label_weight:
         raise UserError(f"{recipe.file}: its classes are not the run's: quantise.label_weight must be 0.")
-    return dataclasses.replace(source, labels=np.zeros(len(source), np.int64), classes=classes)
+    none = {"class_weights": None, "balance": False}
+    return dataclasses.replace(source, labels=np.zeros(len(source), np.int64), classes=classes, **none)
 
 
 def _train(

@@ -116,3 +116,41 @@ def test_label_sets_give_a_clip_several_classes():
     several = dataclasses.replace(source(4), labels=np.array([1, 0, 0, 1]), label_sets=sets)
     (batch,) = batches.evaluation(several, 4)
     np.testing.assert_array_equal(batch["label"], [[0, 1, 0], [1, 0, 1], [1, 0, 1], [0, 1, 0]])
+
+
+def balanced(labels, **settings):
+    labels = np.array(labels)
+    several = source(len(labels), teacher=False)
+    several = dataclasses.replace(several, labels=labels, devices=labels.astype(str), balance=True)
+    return [batch["device"].numpy().astype(int) for batch, _ in batches.training(several, **settings)]
+
+
+def test_balanced_batches_draw_all_classes_equally_often():
+    for drawn in balanced([0] * 80 + [1] * 15 + [2] * 5, batch_size=12, seed=1, first_step=0, last_step=16):
+        assert np.bincount(drawn).tolist() == [4, 4, 4]
+
+
+def test_numbers_of_a_class_differ_by_two_at_most_where_classes_do_not_divide_the_batch():
+    for drawn in balanced([0] * 80 + [1] * 15 + [2] * 5, batch_size=10, seed=1, first_step=0, last_step=20):
+        assert np.ptp(np.bincount(drawn)) <= 2
+
+
+def test_balanced_batches_depend_on_the_step_and_the_seed_alone():
+    rng = np.random.default_rng(0)
+    settings = {"source": dataclasses.replace(source(), labels=rng.choice(3, 100, p=[0.8, 0.1, 0.1]), balance=True)}
+
+    def waves(first, last, seed=1):
+        steps = {"first_step": first, "last_step": last}
+        return [b["wave"].numpy() for b, _ in batches.training(**settings, batch_size=10, seed=seed, **steps)]
+
+    whole = waves(0, 24)
+    np.testing.assert_array_equal(whole[13:], waves(13, 24))
+    assert not np.array_equal(whole, waves(0, 24, seed=2))
+
+
+def test_every_clip_of_a_rare_class_is_drawn_equally_often():
+    rare = dataclasses.replace(source(20, teacher=False), labels=np.array([0] * 16 + [1] * 4), balance=True)
+    chunks = batches.training(rare, batch_size=20, seed=1, first_step=0, last_step=8)
+    at = np.rint(np.concatenate([chunk["wave"][:, 0] for chunk, _ in chunks]) * 256).astype(int)
+    counts = np.bincount(at, minlength=20)[16:]
+    assert counts.sum() == 80 and np.ptp(counts) <= 8  # ten clips an epoch: each of the four comes two or three times

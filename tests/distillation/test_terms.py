@@ -90,3 +90,13 @@ def test_a_ramp_is_a_line_between_two_epochs():
     at = {epoch: float(terms.weight(epoch, ramp)) for epoch in (0, 2, 2.5, 4, 6, 99)}
     assert at == pytest.approx({0: 1.0, 2: 1.0, 2.5: 0.9, 4: 0.6, 6: 0.2, 99: 0.2})
     assert terms.weight(3, 0.7) == 0.7
+
+
+def test_class_weights_multiply_the_parts_of_the_classes():
+    logits = tf.math.log(tf.constant([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25]]))
+    labels = tf.constant([[0.0, 1.0, 0.0], [0.5, 0.5, 0.0]])
+    targets = {"label": labels, "class_weights": tf.constant([[0.5, 2.0, 1.0]] * 2), "teacher": logits}
+    values = terms.total({"logits": logits}, targets, {"label": 0.25, "teacher": 0.75})
+    expected = [2 * np.log(4), 0.25 * np.log(2) + np.log(4)]
+    np.testing.assert_allclose(values["label"], expected, rtol=1e-6)
+    np.testing.assert_allclose(values["loss"], np.multiply(0.25, expected), rtol=1e-6)  # the teacher agrees: 0
