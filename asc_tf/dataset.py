@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -189,7 +188,7 @@ def prepare(
         workers: Processes that prepare; None for one a processor.
     """
     if not quiet:
-        print(clips.summary, file=sys.stderr)
+        print(clips.summary, flush=True)
     section, rate_hz = recipe.data, sample_rate_hz(recipe)
     common = {"sample_rate_hz": rate_hz, "segment_s": section.segment_s, "max_bad_share": section.max_bad_share}
     if section.read == "direct":

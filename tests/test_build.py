@@ -188,7 +188,7 @@ def test_groups_that_do_not_part_the_dataset_are_found_before_it_is_prepared(tin
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("augmentation.freq_mixstyle.p=1.5", "p = 1.5 must be from 0 to 1"),
+        ("augmentation.freq_mixstyle.p=1.5", "p = 1.5 must be at least 0 and at most 1"),
         ("feature.max_hz=5000", "max_hz = 5000.0"),
         ("model.strides=[[1,1]]", "strides"),
         ("feature.window_samples=5000", "window_samples = 5000"),
@@ -226,7 +226,7 @@ def test_class_weights_have_a_mean_of_one_over_the_training_clips(tiny, chosen, 
         ('train.class_weights="balanced"', LABELS[:9], "class 'tram' has no training clips"),
         ("train.balance=true", LABELS[:9], "class 'tram' has no training clips"),
         ("train.class_weights={home = -1}", LABELS, "must be a number above 0"),
-        ("train.class_weights={home = nan}", LABELS, "must be a number above 0"),
+        ("train.class_weights={home = nan}", LABELS, "must be a finite number"),
         ('train.class_weights={home = "1"}', LABELS, "must be a number above 0"),
         ('train.class_weights="equal"', LABELS, "class_weights"),
         (

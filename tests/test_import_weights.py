@@ -124,7 +124,7 @@ def test_errors_of_the_program_are_one_line(small, tiny, tmp_path, capsys):
         (str(file), str(tiny), "--out", out): 'by = "constants"',
         (str(file), "cpjku2023_cp_mobile", "--out", out): "is not of the recipe's network",
         (str(tmp_path / "cut.pt"), small.file, "--out", out): "is not a complete file of weights",
-        (str(tmp_path), small.file, "--out", out): "no such file",
+        (str(tmp_path), small.file, "--out", out): "is a folder; name the file of weights in it",
     }
     for (checkpoint, name, *rest), message in expected.items():
         assert program([checkpoint, "--recipe", name, *rest, "--labels", ",".join(LABELS)]) == 2

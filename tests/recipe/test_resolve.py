@@ -97,7 +97,7 @@ def test_overrides_reach_every_kind_of_key():
         ],
     )
     assert (changed.seed, changed.model.settings["width"], changed.train.learning_rate) == (7, 24, 1e-3)
-    assert changed.augmentation[2].settings["p"] == 0.0
+    assert changed.augmentation[-1].settings["p"] == 0.0
     assert changed.teacher[0].runs == 3
     assert changed.dataset.settings["root"] == "some/where"
     assert recipe.differences(changed, recipe.load("quickstart", ["seed=7"]))[0].startswith(
@@ -111,7 +111,7 @@ def test_overrides_reach_every_kind_of_key():
         ("train.epochs", "write section.key=value"),
         ("trian.epochs=1", "Did you mean 'train'"),
         ("train.epoch=1", "Did you mean 'epochs'"),
-        ("augmentation.mixup.p=1", "has no 'mixup' there"),
+        ("augmentation.fmix.p=1", "has no 'fmix' there"),
         ("augmentation=1", "is a list of sections"),
         ("model.width=wide", "must be a whole number"),
     ],
