@@ -49,7 +49,7 @@ def program(tmp_path, listing, before="pass", text=PROGRAM):
 
 
 def wait_for_shards(process, out, number=3):
-    while process.poll() is None and sum(name.endswith(".json") for name in file_names(out)) < number:
+    while process.poll() is None and len(list(out.glob("*/shard-*.json"))) < number:
         time.sleep(0.005)
     assert process.poll() is None, process.stderr.read()
 
