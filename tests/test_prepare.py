@@ -106,6 +106,6 @@ def test_the_clips_of_a_whole_chain_are_prepared(tiny, capsys):
     teacher = tiny.with_name("tiny_teacher.toml")
     teacher.write_text(teacher.read_text().replace("sample_rate_hz = 8000", "sample_rate_hz = 16000"))
     assert prepare.main([str(tiny)]) == 0
-    shown = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in shown if " Hz" in line] == ["tiny_teacher", "tiny"]
-    assert "16000 Hz" in shown[-2] and "8000 Hz" in shown[-1]
+    shown = [line for line in capsys.readouterr().out.splitlines() if " Hz" in line]
+    assert [line.split(":")[0] for line in shown] == ["tiny_teacher", "tiny"]
+    assert "16000 Hz" in shown[0] and "8000 Hz" in shown[1]
