@@ -6,17 +6,15 @@ import os
 import signal
 import sys
 import threading
-import unicodedata
 from collections.abc import Callable
 
 from asc_tf import __version__
-from asc_tf.errors import UserError
+from asc_tf.errors import UserError, printable
 
 # Exit statuses; a stop by a signal has 128 + its number, 141 where nothing reads what is printed.
 OK, OVER_LIMITS, ERROR, INTERRUPTED, TERMINATED, UNREAD = 0, 1, 2, 130, 143, 141
 
 LONGEST_MESSAGE = 2000  # characters of an error's line
-_UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")  # control and format characters, surrogates, line and paragraph ends
 
 
 class _Stopped(KeyboardInterrupt):
@@ -25,19 +23,6 @@ class _Stopped(KeyboardInterrupt):
     def __init__(self, number: int = signal.SIGINT):
         super().__init__()
         self.number = number
-
-
-def printable(text: str) -> str:
-    """A text in one line that a terminal can show.
-
-    Args:
-        text: Any text, such as the name of a file.
-
-    Returns:
-        The text, with control and format characters, line ends and surrogates (bytes of names that are not UTF-8) as
-        escapes: "\\n", "\\x1b", "\\u2028", "\\udcff".
-    """
-    return "".join(_escaped(one) if unicodedata.category(one) in _UNPRINTABLE else one for one in text)
 
 
 def parser(program: str, documentation: str, usage: str | None = None) -> argparse.ArgumentParser:
@@ -211,7 +196,3 @@ def _shortened(text):
     half = LONGEST_MESSAGE // 2
     left_out = len(text) - LONGEST_MESSAGE
     return text if left_out <= 0 else f"{text[:half]} ... ({left_out:,} characters left out) ... {text[-half:]}"
-
-
-def _escaped(character):
-    return character.encode("unicode_escape").decode()

@@ -163,10 +163,29 @@ def load(recipe: Recipe, *, quiet: bool = False) -> LoadedDataset:
         UserError: Anything is wrong with its tables or files.
     """
     with _no_garbage_collection():
-        clips = listing(recipe)
-        _check_groups(recipe, clips.classes)
-        parts = _split_positions(recipe, clips)
-        prepared = prepare(recipe, clips, quiet=quiet, thorough=False)
+        return _loaded(recipe, listing(recipe), quiet=quiet)
+
+
+def load_checked(run: RunFolder, *, accept_data_change: bool = False) -> LoadedDataset:
+    """Loads the dataset of a run after a check that it is still the one that the run was made from.
+
+    Args:
+        run: The run.
+        accept_data_change: Whether other clips of the same classes are accepted, see runs/clip_record.py.
+
+    Raises:
+        UserError: As of `load`, or it is not.
+    """
+    with _no_garbage_collection():
+        clips = listing(run.recipe)
+        _check_record(run, clips, accept_data_change)
+        return _loaded(run.recipe, clips)
+
+
+def _loaded(recipe, clips, *, quiet=False):
+    _check_groups(recipe, clips.classes)
+    parts = _split_positions(recipe, clips)
+    prepared = prepare(recipe, clips, quiet=quiet, thorough=False)
     splits = [np.flatnonzero(np.isin(prepared.clip, part)) for part in parts.values()]
     required = (True, bool(parts["validation"]), True)
     for name, rows, needed in zip(("train", "validation", "test"), splits, required, strict=True):
@@ -205,13 +224,8 @@ def _split_positions(recipe, clips):
     return {"train": train, "validation": validation, "test": clips.positions("test")}
 
 
-def clip_entries(recipe: Recipe, clips: Listing) -> dict[str, ClipEntry]:
-    """Class, split and fingerprint of every clip of a recipe's dataset, by file, as a run keeps them.
-
-    Args:
-        recipe: The recipe.
-        clips: Its dataset.
-    """
+def _clip_entries(recipe, clips):
+    """{file: class, split and fingerprint of the clip}, as a run keeps them."""
     split_of = dict.fromkeys(range(len(clips)), "")
     for split, positions in _split_positions(recipe, clips).items():
         split_of |= dict.fromkeys(positions, split)
@@ -221,23 +235,31 @@ def clip_entries(recipe: Recipe, clips: Listing) -> dict[str, ClipEntry]:
     return dict(zip(clips.file, map(ClipEntry, labels, split_of.values(), prints), strict=True))
 
 
-def write_record(run: RunFolder) -> None:
-    """Writes the clips of a run's dataset to its folder."""
-    clip_record.write(run, clip_entries(run.recipe, listing(run.recipe)))
-
-
-def check_record(run: RunFolder, *, accept: bool = False) -> None:
-    """Checks that a run's dataset is still the one that it was made from, see runs/clip_record.py; reads no audio.
+def write_record(run: RunFolder, clips: Listing) -> None:
+    """Writes the clips of a run's dataset to its folder.
 
     Args:
         run: The run.
-        accept: Whether other clips of the same classes are accepted.
+        clips: Its dataset.
+    """
+    clip_record.write(run, _clip_entries(run.recipe, clips))
+
+
+def check_record(run: RunFolder, *, accept_data_change: bool = False) -> None:
+    """Checks that a run's dataset is still the one that it was made from; reads no audio.
+
+    Args:
+        run: The run.
+        accept_data_change: As of `load_checked`.
 
     Raises:
         UserError: It is not.
     """
-    clips = listing(run.recipe)
-    clip_record.check(run, clips.classes, clip_entries(run.recipe, clips), accept=accept)
+    _check_record(run, listing(run.recipe), accept_data_change)
+
+
+def _check_record(run, clips, accept):
+    clip_record.check(run, clips.classes, _clip_entries(run.recipe, clips), accept=accept)
 
 
 def _check_groups(recipe, classes):

@@ -22,3 +22,16 @@ def nearest(wrong: object, known: Iterable[object]) -> str:
     close = difflib.get_close_matches(str(wrong), names, n=1, cutoff=0.5)
     guess = f"Did you mean '{close[0]}'? " if close else ""
     return f"{guess}Known: {', '.join(names) if names else 'none'}."
+
+
+def printable(text: str) -> str:
+    """A text in one line that a terminal can show.
+
+    Args:
+        text: Any text, such as the name of a file.
+
+    Returns:
+        The text, with control and format characters, line ends, blanks that are no space, and surrogates (bytes of
+        names that are not UTF-8) as escapes: "\\n", "\\x1b", "\\u2028", "\\udcff".
+    """
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -43,8 +43,7 @@ def measure(folder: Path, recipe: str, overrides: Sequence[str], data: Path | No
     """
     metrics = train(folder, recipe, overrides, data)
     ptq_folder = folder.with_name(f"{folder.name}-ptq")
-    if not (ptq_folder / "export/parity.json").is_file():
-        convert_without_training(folder, ptq_folder)
+    quantised_copy(folder, ptq_folder, 'quantise={method="ptq"}')
     qat, ptq = (json.loads((run / "export/parity.json").read_text()) for run in (folder, ptq_folder))
     forms = {"float": qat["float"], "qat": qat["int8"], "ptq": ptq["int8"]}
     accuracies = {name: 100 * figures["accuracy"] for name, figures in forms.items()}
@@ -54,16 +53,23 @@ def measure(folder: Path, recipe: str, overrides: Sequence[str], data: Path | No
     return accuracies
 
 
-def convert_without_training(folder: Path, copy: Path) -> None:
-    """Copies a run and quantises the copy by calibration alone.
+def quantised_copy(folder: Path, copy: Path, override: str) -> None:
+    """Copies a run and quantises the copy, unless that is done.
+
+    Args:
+        folder: The run folder.
+        copy: Folder of the copy.
+        override: The section [quantise] of the copy, as --set takes it.
 
     Raises:
         SystemExit: The copy was left unfinished, or the conversion failed.
     """
+    if (copy / "export/parity.json").is_file():
+        return
     if copy.is_dir():
         raise SystemExit(f"{copy}: was left unfinished; remove it and start again.")
-    command = [sys.executable, "-m", "asc_tf.export.tflite", str(folder), "--out", str(copy)]
-    status = subprocess.run([*command, "--set", 'quantise={method="ptq"}'], cwd=ROOT, check=False).returncode
+    command = [sys.executable, "-m", "asc_tf.export.tflite", str(folder), "--out", str(copy), "--set", override]
+    status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if status not in (0, 1):  # 1: converted, but over the challenge's limits
         raise SystemExit(f"{copy}: asc_tf.export.tflite ended with status {status}.")
 

@@ -11,13 +11,12 @@ runs are reused, and an unfinished training is resumed.
 
 import argparse
 import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from distillation import ROOT, train
+from distillation import train
+from int8 import quantised_copy
 
 from asc_tf.export.device import arena, footprint
 
@@ -51,23 +50,7 @@ def quantised(folder: Path, suffix: str, quantise: str) -> Path:
         SystemExit: The copy was left unfinished, or the conversion failed.
     """
     copy = folder.with_name(folder.name + suffix)
-    if (copy / "export/parity.json").is_file():
-        return copy
-    if copy.is_dir():
-        raise SystemExit(f"{copy}: was left unfinished; remove it and start again.")
-    command = [
-        sys.executable,
-        "-m",
-        "asc_tf.export.tflite",
-        str(folder),
-        "--out",
-        str(copy),
-        "--set",
-        f"quantise={quantise}",
-    ]
-    status = subprocess.run(command, cwd=ROOT, check=False).returncode
-    if status not in (0, 1):  # 1: converted, but over the challenge's limits
-        raise SystemExit(f"{copy}: asc_tf.export.tflite ended with status {status}.")
+    quantised_copy(folder, copy, f"quantise={quantise}")
     return copy
 
 

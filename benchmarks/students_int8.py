@@ -10,13 +10,12 @@ The quickstart with another network and without its teacher, which changes what 
 
 import argparse
 import json
-import subprocess
-import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from distillation import ROOT, format_spread, train
+from int8 import quantised_copy
 
 QUICKSTART = ROOT / "asc_tf/recipes/quickstart.toml"
 METHODS = {
@@ -74,22 +73,7 @@ def quantised(folder: Path, method: str) -> dict[str, dict[str, float]]:
         SystemExit: The copy was left unfinished, or the conversion failed.
     """
     copy = folder.with_name(f"{folder.name}-{method}")
-    if not (copy / "export/parity.json").is_file():
-        if copy.is_dir():
-            raise SystemExit(f"{copy}: was left unfinished; remove it and start again.")
-        command = [
-            sys.executable,
-            "-m",
-            "asc_tf.export.tflite",
-            str(folder),
-            "--out",
-            str(copy),
-            "--set",
-            METHODS[method],
-        ]
-        status = subprocess.run(command, cwd=ROOT, check=False).returncode
-        if status not in (0, 1):  # 1: converted, but over the challenge's limits
-            raise SystemExit(f"{copy}: asc_tf.export.tflite ended with status {status}.")
+    quantised_copy(folder, copy, METHODS[method])
     return json.loads((copy / "export/parity.json").read_text())
 
 

@@ -29,9 +29,11 @@ def _compare(options: argparse.Namespace) -> None:
     from asc_tf.runs import folder, layout
 
     run = quantised_run(TrainedRun(folder.load(options.run)))
-    if not run.folder.has(layout.QUANTISE_RECIPE):
-        dataset.check_record(run.folder, accept=options.accept_data_change)
-    comparison.write_report(run, dataset.load(run.recipe))
+    if run.folder.has(layout.QUANTISE_RECIPE):
+        data = dataset.load(run.recipe)
+    else:
+        data = dataset.load_checked(run.folder, accept_data_change=options.accept_data_change)
+    comparison.write_report(run, data)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ class RehearsalData:
         rate_hz, section = dataset.sample_rate_hz(recipe), recipe.data
         where = {"folder": section.prepared_folder, "sample_rate_hz": rate_hz, "segment_s": section.segment_s}
         name = f"{recipe.dataset.name} ({recipe.dataset.settings['root']}) at {rate_hz:,} Hz"
-        if section.read == "direct" or present and shards.is_prepared(listing, **where):
+        if section.read == "direct" or present and shards.prepared_set(listing, **where).complete:
             return Preparation(name, 0, 0.0, 0)
         files = len(listing) if present else sum(_expected_clips(recipe).values())
         segments = sum(dataclasses.astuple(self.sizes(recipe)))

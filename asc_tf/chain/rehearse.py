@@ -163,7 +163,7 @@ class Rehearsal(Chain):
     def check_data(self, run: RunFolder) -> None:
         """Does nothing: the small data of a rehearsal are a part of those that finished runs were made from."""
 
-    def write_record(self, run: RunFolder) -> None:
+    def write_record(self, run: RunFolder, data: LoadedDataset) -> None:
         """Does nothing: the run is removed."""
 
     def classes(self, recipe: Recipe) -> Sequence[str]:

@@ -126,15 +126,16 @@ class Chain:
         Args:
             run: The run.
         """
-        dataset.check_record(run, accept=self.accept_data_change)
+        dataset.check_record(run, accept_data_change=self.accept_data_change)
 
-    def write_record(self, run: RunFolder) -> None:
+    def write_record(self, run: RunFolder, data: LoadedDataset) -> None:
         """Writes the clips that a new run is made from to its folder.
 
         Args:
             run: The run.
+            data: Its dataset.
         """
-        dataset.write_record(run)
+        dataset.write_record(run, data.listing)
 
     def classes(self, recipe: Recipe) -> Sequence[str]:
         """Names of the classes of a stage that is not trained yet."""
@@ -239,10 +240,9 @@ class Chain:
             return
         try:
             stage.path.mkdir(parents=True, exist_ok=True)
-            lock = locked(stage.path, wait=wait)
         except OSError as error:
             raise UserError(f"{stage.path}: cannot be written ({error.strerror}); choose another --out.") from error
-        with lock:
+        with locked(stage.path, wait=wait):
             yield
 
     def _start(self, stage: Stage, *, resume: bool) -> tuple[RunFolder, LoadedDataset]:
@@ -259,7 +259,7 @@ class Chain:
             data = self.load(recipe, quiet=True)
             if not run.started:
                 run.write(layout.LABELS, "\n".join(data.classes) + "\n")
-                self.write_record(run)
+                self.write_record(run, data)
             counts = ", ".join(f"{len(getattr(data, split)):,} {split}" for split in ("train", "validation", "test"))
             of = f"{recipe.data.segment_s:g} s, {len(data.classes)} classes"
             print(f"{recipe.name}: {counts} clips of {of}", flush=True)

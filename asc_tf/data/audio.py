@@ -69,6 +69,16 @@ def read(file: Path | str) -> tuple[np.ndarray, int]:
     return samples, rate_hz
 
 
+def rate_fault(rate_hz: int) -> str | None:
+    """Why a file of a sample rate is not read; None for a rate within RATES_HZ.
+
+    Args:
+        rate_hz: Sample rate of the file.
+    """
+    least, most = RATES_HZ
+    return None if least <= rate_hz <= most else f"a sample rate of {rate_hz:,} Hz, outside of {least:,} to {most:,}"
+
+
 def check_levels(file: Path | str, peak: float, channel_rms: float, mean_rms: float) -> None:
     """Checks that samples are numbers of full scale 1, and that something is left of the channels in their mean.
 
@@ -162,7 +172,8 @@ def _decode(file):
     """
     try:
         with soundfile.SoundFile(file) as audio:
-            _check_rate(file, audio.samplerate)
+            if fault := rate_fault(audio.samplerate):
+                raise UnreadableAudio(file, fault)
             blocks, peak, power = [np.zeros(0, np.float32)], 0.0, np.zeros(audio.channels)
             while len(block := audio.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
                 peak = np.maximum(peak, np.abs(block).max())
@@ -181,12 +192,6 @@ def _decode(file):
         raise UnreadableAudio(file, _failure(file, error)) from error
     except TypeError as error:
         raise UnreadableAudio(file, "not audio: a raw file states no rate") from error
-
-
-def _check_rate(file, rate_hz):
-    least, most = RATES_HZ
-    if not least <= rate_hz <= most:
-        raise UnreadableAudio(file, f"a sample rate of {rate_hz:,} Hz, outside of {least:,} to {most:,}")
 
 
 def _failure(file, error):

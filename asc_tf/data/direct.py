@@ -154,9 +154,8 @@ def _header(path):
         return str(error).strip().splitlines()[0]
     if kind not in DECODERS:
         return f"{' '.join(kind)}, which tensorflow-io does not decode; leave data.read out to prepare it"
-    least, most = audio.RATES_HZ
-    if not least <= header.rate_hz <= most:
-        return f"a sample rate of {header.rate_hz:,} Hz, outside of {least:,} to {most:,}"
+    if fault := audio.rate_fault(header.rate_hz):
+        return fault
     return header if 0 < header.frames < 1 << 40 else "its header states no length; leave data.read out to prepare it"
 
 

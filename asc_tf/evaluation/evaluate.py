@@ -42,22 +42,8 @@ def evaluate(
     """
     if isinstance(run, TrainedSystem):
         return fuse(run.members, run.recipe.fuse.method, run.path, accept_data_change=accept_data_change)
-    data = data or load_checked(run, accept_data_change=accept_data_change)
+    data = data or dataset.load_checked(run.folder, accept_data_change=accept_data_change)
     return write_report(run.folder, data, predictions(run, data))
-
-
-def load_checked(run: TrainedRun, *, accept_data_change: bool = False) -> LoadedDataset:
-    """Loads the dataset of a run after a check that it is still the one that the run was made from.
-
-    Args:
-        run: The run.
-        accept_data_change: As of `evaluate`.
-
-    Raises:
-        UserError: It is not.
-    """
-    dataset.check_record(run.folder, accept=accept_data_change)
-    return dataset.load(run.recipe)
 
 
 def fuse(
@@ -92,7 +78,7 @@ def fuse(
     if load:
         data = [load(run.recipe) for run in runs]
     else:
-        data = [load_checked(run, accept_data_change=accept_data_change) for run in runs]
+        data = [dataset.load_checked(run.folder, accept_data_change=accept_data_change) for run in runs]
     for run, run_data in zip(runs, data, strict=True):
         check_same_test(runs[0], data[0], run, run_data)
     labels, fused, members = data[0].labels(data[0].test), {}, {}

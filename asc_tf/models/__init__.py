@@ -1,4 +1,4 @@
-"""NetworkCache that a recipe can name: one file a family, with its source, input, output and size at the head."""
+"""Networks that a recipe can name: one file a family, with its source, input, output and size at the head."""
 
 from asc_tf import keras_settings
 

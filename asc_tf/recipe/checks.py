@@ -135,7 +135,7 @@ def _check_train(section, dataset):
     if isinstance(section.class_weights, dict):
         for label, weight in section.class_weights.items():
             number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-            if not number or not math.isfinite(weight) or weight <= 0:
+            if not number or weight <= 0:
                 raise UserError(f"train: class_weights of {ascii(label)} = {weight!r} must be a number above 0.")
 
 

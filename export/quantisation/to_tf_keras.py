@@ -9,15 +9,16 @@ import inspect
 import keras
 import tf_keras
 
+from asc_tf import keras_settings
 from asc_tf.errors import UserError
 from asc_tf.export.quantisation import mamba_form
 from asc_tf.export.quantisation import tf_keras_layers as _layers
 from asc_tf.models._mamba import ParallelMamba
 
 # What keras_settings.settle does for Keras 3; tf_keras reads the same keras.json.
-tf_keras.backend.set_floatx("float32")
-tf_keras.backend.set_image_data_format("channels_last")
-tf_keras.backend.set_epsilon(1e-7)
+tf_keras.backend.set_floatx(keras_settings.FLOATX)
+tf_keras.backend.set_image_data_format(keras_settings.IMAGE_DATA_FORMAT)
+tf_keras.backend.set_epsilon(keras_settings.EPSILON)
 
 # Layers that become several, by functions of the layer and its input in tf_keras.
 EXPANDED = {ParallelMamba: mamba_form.expanded}

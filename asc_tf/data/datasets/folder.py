@@ -223,9 +223,11 @@ class _Table:
         required, optional = ("filename", "label") if labelled else ("filename",), ("device", "city", "group")
         lines, files, *rest = read_table(self.table, required, optional=("split", "fold", *optional))
         labels = rest.pop(0) if labelled else [""] * len(lines)
-        if not labelled or any(rest[0]) or any(rest[1]):
-            decided = "fold" if any(rest[1]) and not any(rest[0]) else "split"
-            read_table(self.table, (decided,))  # a column of which no cell may be empty
+        splits, folds = rest[:2]
+        if not labelled or any(splits) or any(folds):
+            decided, cells = ("fold", folds) if any(folds) and not any(splits) else ("split", splits)
+            if not all(cells):
+                read_table(self.table, (decided,))  # raises UserError that names the row, or the column
         return zip(lines, files, labels, *rest, strict=True)
 
     def _file(self, name, where):

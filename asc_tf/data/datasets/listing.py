@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from asc_tf.data.datasets import group_split
-from asc_tf.errors import UserError, nearest
+from asc_tf.errors import UserError, nearest, printable
 
 _MOST_REASONS = 6  # of a summary
 _CONTROL = ("Cc", "Cs", "Zl", "Zp")  # categories of characters that labels.txt cannot hold in one line of UTF-8
@@ -98,7 +98,7 @@ class Listing:
             reasons.append(f"{rest:,} for other reasons")
         passed_over = [f"passed over: {', '.join(reasons)}"] if reasons else []
         line = "; ".join([f"recordings: {len(self):,} files of {len(self.classes)} classes", *passed_over, *self.notes])
-        return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
+        return printable(line)
 
 
 def validation_part(listing: Listing, *, share: float, seed: int) -> tuple[list[int], list[int]]:

@@ -55,28 +55,37 @@ class RemoteClips(PreparedClips):
         return waves
 
 
-def prepare(listing: Listing, *, folder: str, quiet: bool = False, **settings: Any) -> RemoteClips:
+def prepare(
+    listing: Listing,
+    *,
+    folder: str,
+    max_bad_share: float = 0.01,
+    workers: int | None = None,
+    quiet: bool = False,
+    **which: Any,
+) -> RemoteClips:
     """The prepared clips of a listing at an address; what is missing is prepared and copied there first.
 
     Args:
         listing: The clips.
         folder: Address of all prepared sets, such as "s3://bucket/prepared".
+        max_bad_share: As of shards.prepare, like the others.
+        workers: Processes.
         quiet: Whether to leave out the progress bars and the summary.
-        settings: Further arguments of shards.prepare.
+        which: Further arguments of shards.prepared_set.
 
     Raises:
         UserError: As of shards.prepare, or the address cannot be opened.
     """
-    common = {"sample_rate_hz": settings["sample_rate_hz"], "segment_s": settings["segment_s"], "folder": SCRATCH}
-    local = shards.set_folder(listing, **common)
-    address = f"{folder.rstrip('/')}/{local.name}"
+    local = shards.prepared_set(listing, folder=SCRATCH, **which)
+    address = f"{folder.rstrip('/')}/{local.folder.name}"
     with _errors_of(address):
         if _exists(f"{address}/{index.INDEX}"):
-            _copy_tables(address, local)
-            clips = shards.load(listing, max_bad_share=settings["max_bad_share"], quiet=quiet, **common)
+            _copy_tables(address, local.folder)
+            clips = local.load(max_bad_share=max_bad_share, quiet=quiet)
         else:
-            clips = shards.prepare(listing, folder=SCRATCH, quiet=quiet, **settings)
-            _copy_set(local, address, quiet)
+            clips = local.prepare(max_bad_share=max_bad_share, workers=workers, quiet=quiet)
+            _copy_set(local.folder, address, quiet)
     return RemoteClips(**{field.name: getattr(clips, field.name) for field in fields(clips)}, address=address)
 
 

@@ -7,6 +7,7 @@ complete, an index (see index). Preparing can be killed at any time: the next ca
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -57,86 +58,25 @@ def prepare(
     Raises:
         UserError: A file is listed twice or absent, too many files are unreadable, or the folder cannot be written.
     """
-    order, target, key_file, jobs = _plan(listing, folder, sample_rate_hz, segment_s, thorough=thorough)
-    try:
-        if not _complete(target, jobs):
-            _write_missing(target, jobs, workers, quiet)
-        cache_key.store(key_file, target.name)
-        return _load(target, order, jobs, max_bad_share, quiet)
-    except OSError as error:
-        raise UserError(
-            f"{target}: prepared clips cannot be written here ({error.strerror or error}). "
-            "Mend the folder or free some space, or set data.prepared_folder to another folder."
-        ) from error
+    one = prepared_set(listing, folder=folder, sample_rate_hz=sample_rate_hz, segment_s=segment_s, thorough=thorough)
+    return one.prepare(max_bad_share=max_bad_share, workers=workers, quiet=quiet)
 
 
-def is_prepared(listing: Listing, *, folder: Path | str, sample_rate_hz: int, segment_s: float = 1.0) -> bool:
-    """Whether the clips of a listing are prepared already; nothing is written.
+def prepared_set(
+    listing: Listing, *, folder: Path | str, sample_rate_hz: int, segment_s: float = 1.0, thorough: bool = False
+) -> "PreparedSet":
+    """The prepared set of a listing, complete or not; nothing is written.
 
     Args:
         listing: The clips.
-        folder: See `prepare`, as the others.
+        folder: As of `prepare`, like the others.
         sample_rate_hz: Rate that the clips are resampled to.
         segment_s: Length in seconds of the segments.
+        thorough: Whether to look at every file for a change.
 
     Raises:
         UserError: A file is listed twice or absent.
     """
-    _, target, _, jobs = _plan(listing, folder, sample_rate_hz, segment_s, thorough=False)
-    return _complete(target, jobs)
-
-
-def set_folder(listing: Listing, *, folder: Path | str, sample_rate_hz: int, segment_s: float = 1.0) -> Path:
-    """Folder of the prepared set of a listing, whether it exists or not.
-
-    Args:
-        listing: The clips.
-        folder: See `prepare`, as the others.
-        sample_rate_hz: Rate that the clips are resampled to.
-        segment_s: Length in seconds of the segments.
-
-    Raises:
-        UserError: A file is listed twice or absent.
-    """
-    _, target, _, _ = _plan(listing, folder, sample_rate_hz, segment_s, thorough=False)
-    return target
-
-
-def load(
-    listing: Listing,
-    *,
-    folder: Path | str,
-    sample_rate_hz: int,
-    segment_s: float = 1.0,
-    max_bad_share: float = 0.01,
-    quiet: bool = False,
-) -> PreparedClips:
-    """The prepared clips of a listing from the tables of a complete set; its shards are not looked at.
-
-    Args:
-        listing: The clips.
-        folder: See `prepare`, as the others.
-        sample_rate_hz: Rate that the clips are resampled to.
-        segment_s: Length in seconds of the segments.
-        max_bad_share: Share of the files that may be unreadable.
-        quiet: Whether to leave out the summary.
-
-    Raises:
-        UserError: A file is listed twice or absent, or too many files are unreadable.
-        OSError: The tables cannot be read.
-    """
-    order, target, _, jobs = _plan(listing, folder, sample_rate_hz, segment_s, thorough=False)
-    return _load(target, order, jobs, max_bad_share, quiet)
-
-
-def _load(target, order, jobs, max_bad_share, quiet):
-    report = f" All are listed in {target / index.BAD_CLIPS}."
-    check_bad(index.bad_clips(target), len(order), max_bad_share, report, quiet=quiet, program="prepare")
-    return index.load(target, np.array(order), jobs[0].samples)
-
-
-def _plan(listing, folder, sample_rate_hz, segment_s, *, thorough):
-    """(order of the clips by name, folder of the set, file of its stored key, shards)."""
     order = sorted(range(len(listing)), key=listing.file.__getitem__)
     names = [listing.file[position] for position in order]
     _check_names(listing.root, names)
@@ -144,8 +84,68 @@ def _plan(listing, folder, sample_rate_hz, segment_s, *, thorough):
     folder = Path(folder).expanduser()
     key_file = cache_key.stored_key_file(folder, listing.root, names, settings)
     key = (not thorough and cache_key.read_stored(key_file)) or cache_key.compute(listing.root, names, settings)
-    target = folder / key
-    return order, target, key_file, _jobs(target, listing.root, names, sample_rate_hz, segment_s)
+    jobs = _jobs(folder / key, listing.root, names, sample_rate_hz, segment_s)
+    return PreparedSet(folder / key, tuple(order), key_file, jobs)
+
+
+@dataclass(frozen=True)
+class PreparedSet:
+    """A prepared set, complete or not.
+
+    Args:
+        folder: Its folder, which may not exist yet.
+        order: (files,) position in the listing of each file of the sorted list.
+        key_file: File of its stored key; None for a small set.
+        jobs: Its shards.
+    """
+
+    folder: Path
+    order: Sequence[int]
+    key_file: Path | None
+    jobs: Sequence[ShardJob]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all clips are prepared."""
+        return (self.folder / index.INDEX).exists() and all(read_record(job) is not None for job in self.jobs)
+
+    def prepare(self, *, max_bad_share: float, workers: int | None = None, quiet: bool = False) -> PreparedClips:
+        """The clips of the set; what is missing is prepared first.
+
+        Args:
+            max_bad_share: As of the function `prepare`, like the others.
+            workers: Processes.
+            quiet: Whether to leave out the progress bar and the summary.
+
+        Raises:
+            UserError: Too many files are unreadable, or the folder cannot be written.
+        """
+        try:
+            if not self.complete:
+                _write_missing(self.folder, self.jobs, workers, quiet)
+            cache_key.store(self.key_file, self.folder.name)
+            return self.load(max_bad_share=max_bad_share, quiet=quiet)
+        except OSError as error:
+            raise UserError(
+                f"{self.folder}: prepared clips cannot be written here ({error.strerror or error}). "
+                "Mend the folder or free some space, or set data.prepared_folder to another folder."
+            ) from error
+
+    def load(self, *, max_bad_share: float, quiet: bool = False) -> PreparedClips:
+        """The clips of a complete set from its tables; its shards are not looked at.
+
+        Args:
+            max_bad_share: As of the function `prepare`.
+            quiet: Whether to leave out the summary.
+
+        Raises:
+            UserError: Too many files are unreadable.
+            OSError: The tables cannot be read.
+        """
+        report = f" All are listed in {self.folder / index.BAD_CLIPS}."
+        bad = index.bad_clips(self.folder)
+        check_bad(bad, len(self.order), max_bad_share, report, quiet=quiet, program="prepare")
+        return index.load(self.folder, np.array(self.order), self.jobs[0].samples)
 
 
 def _check_names(root, names):
@@ -162,10 +162,6 @@ def _jobs(target, root, names, sample_rate_hz, segment_s):
         ShardJob(number, target, root, tuple(names[start : start + files]), sample_rate_hz, segment_s)
         for number, start in enumerate(range(0, len(names), files))
     ]
-
-
-def _complete(target, jobs):
-    return (target / index.INDEX).exists() and all(read_record(job) is not None for job in jobs)
 
 
 def _write_missing(target, jobs, workers, quiet):

@@ -43,7 +43,7 @@ def test_a_remote_set_has_the_segments_of_a_local_one(listing, tmp_path, monkeyp
     address = f"file://{tmp_path}/remote/"
     first = remote.prepare(listing, folder=address, **SETTINGS)
     assert not list((tmp_path / "scratch").rglob("shard-*"))  # copied, not kept twice
-    monkeypatch.setattr(shards, "prepare", None)  # the second time nothing is prepared
+    monkeypatch.setattr(shards.PreparedSet, "prepare", None)  # the second time nothing is prepared
     again = remote.prepare(listing, folder=address, **SETTINGS)
     rows = np.random.default_rng(1).permutation(len(local))[:30]
     for found in (first, again):
