@@ -8,15 +8,14 @@ import tarfile
 import tracemalloc
 import zipfile
 
+import hypothesis
 import numpy as np
 import pytest
 from checkpoints import torch_format
+from hypothesis import strategies as st
 
 from asc_tf.checkpoints import files, state_dict
 from asc_tf.errors import UserError
-
-hypothesis = pytest.importorskip("hypothesis")
-from hypothesis import strategies as st  # noqa: E402
 
 NUMBERS = np.arange(6, dtype="<f4")
 MOST_MEMORY = 50_000_000  # bytes at once, for files of some kilobytes

@@ -2,14 +2,12 @@
 
 import contextlib
 
-import pytest
+import hypothesis
 import tomli_w
+from hypothesis import strategies as st
 
 from asc_tf.errors import UserError
 from asc_tf.recipe import checks, resolve, toml_file
-
-hypothesis = pytest.importorskip("hypothesis")
-from hypothesis import strategies as st  # noqa: E402
 
 SETTINGS = {"deadline": 3000, "database": None, "derandomize": True}
 VALUES = st.one_of(
