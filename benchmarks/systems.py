@@ -35,8 +35,9 @@ GROUPS_OF_CLIPS = {
     "seen": ("int8", "seen devices"),
     "unseen": ("int8", "unseen devices"),
 }
-# On 107 clips the epochs of small.toml are a few dozen steps; stages on AudioSet do not depend on the split.
-MORE_EPOCHS = ["*_*:train.epochs=120", "*_audioset:train.epochs=1"]
+# On 107 clips the epochs of small.toml are a few dozen steps.
+MORE_EPOCHS = "*_*:train.epochs=120"
+ON_AUDIOSET = "*_audioset:train.epochs=1"  # these stages do not depend on the split; ait2023 has none
 MADE_UP = {"seed": 1, "train_clips": 2400, "test_clips": 1200, "layout": "tau2022"}
 
 
@@ -57,8 +58,10 @@ def overrides(name: str, split: str, esc10: Path) -> list[str]:
         split: "esc10" or a split of TAU.
         esc10: Folder of ESC-10.
     """
+    if split == "split5":
+        return ["dataset.split=split5", MORE_EPOCHS, *([] if name == "ait2023" else [ON_AUDIOSET])]
     if split != "esc10":
-        return [f"dataset.split={split}", *(MORE_EPOCHS if split == "split5" else [])]
+        return [f"dataset.split={split}"]
     groups = [f"hierarchical2024_{part}*:hierarchy.groups={GROUPS}" for part in ("s", "model")]
     groups = groups if name.startswith("hierarchical2024") else []
     return [f'dataset={{name="esc", root="{esc10}", test_fold=4}}', *groups]
