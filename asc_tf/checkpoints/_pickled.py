@@ -1,7 +1,7 @@
 """Reader of PyTorch's pickles: the tree of lists, dicts, numbers and tensors that one describes.
 
 Source:  pickle's opcodes as CPython's pickletools decodes them; torch.save's objects.
-Nothing that a file names is imported or called: REDUCE handles the four names of `_reduced`, and every other
+Nothing that a file names is imported or called: REDUCE handles the names of `_reduced`, and every other
 object becomes an Unknown, which is inert. This is not Python's unpickler with a filter in front; it contains
 no way to call a function.
 """
@@ -10,7 +10,8 @@ import pickletools
 from collections.abc import Callable
 from typing import Any, BinaryIO, NamedTuple
 
-from asc_tf.checkpoints import _tensor
+from asc_tf.checkpoints import _pickled_arrays, _tensor
+from asc_tf.checkpoints._pickled_arrays import Array, ArrayType
 from asc_tf.checkpoints._tensor import StoredTensor
 
 DTYPES = {
@@ -27,9 +28,9 @@ DTYPES = {
 }
 CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 VALUES = (
-    "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT",
+    "INT", "LONG", "BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT",
     "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING",
-    "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+    "BINBYTES", "SHORT_BINBYTES", "BINBYTES8", "BYTEARRAY8",
 )  # fmt: skip
 EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple, "EMPTY_SET": set}
 TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
@@ -67,6 +68,9 @@ class Storage(NamedTuple):
     elements: int
 
 
+TENSORS = (Name("torch._utils", "_rebuild_tensor"), Name("torch._utils", "_rebuild_tensor_v2"))
+
+
 def load(stream: BinaryIO, read_storage: Callable[[Storage], bytes], storages: dict[str, Storage] | None = None) -> Any:
     """The tree of the next pickle in a stream.
 
@@ -76,7 +80,7 @@ def load(stream: BinaryIO, read_storage: Callable[[Storage], bytes], storages: d
         storages: Dict that receives all storages which the pickle names, by key.
 
     Returns:
-        Lists, dicts, tuples, numbers, texts, StoredTensor and Unknown.
+        Lists, dicts, tuples, numbers, texts, StoredTensor, Array and Unknown.
 
     Raises:
         ValueError: The stream has another format or ends early.
@@ -128,6 +132,9 @@ class _Machine:
             stack[-TUPLES[name] :] = [tuple(stack[-TUPLES[name] :])]
         elif name == "TUPLE":
             stack.append(tuple(self._pop_to_mark()))
+        elif name == "FROZENSET":
+            self._pop_to_mark()
+            stack.append(Unknown(Name("builtins", "frozenset")))
         elif name in ("GLOBAL", "STACK_GLOBAL"):
             stack.append(Name(*(argument.split(" ", 1) if argument else self._pop(2))))
         elif name not in ("PROTO", "FRAME", "STOP"):
@@ -148,7 +155,9 @@ class _Machine:
             kind, *arguments = self._pop(3 if name == "NEWOBJ_EX" else 2)
             self.stack.append(self._reduced(kind, arguments[0]) if name == "REDUCE" else Unknown(kind))
         elif name == "BUILD":
-            self.stack.pop()  # attributes, as the versions of a state dict
+            state = self.stack.pop()  # mostly attributes, as the versions of a state dict
+            if isinstance(self.stack[-1], (Array, ArrayType)):
+                self.stack[-1].build(state)
         elif name == "BINPERSID":
             storage = _storage(self.stack.pop())
             self.storages[storage.key] = storage
@@ -162,9 +171,12 @@ class _Machine:
             return {}
         if kind in (Name("torch._utils", "_rebuild_parameter"), Name("torch._utils", "_rebuild_parameter_with_state")):
             return arguments[0]
-        if kind == Name("torch._utils", "_rebuild_tensor_v2") and isinstance(arguments[0], Storage):
+        if kind == Name("torch._tensor", "_rebuild_from_type_v2"):  # a tensor with attributes or of a subclass
+            return self._reduced(arguments[0], arguments[2])
+        if kind in TENSORS and isinstance(arguments[0], Storage):
             return self._stored_tensor(*arguments[:4])
-        return Unknown(kind)
+        array = _pickled_arrays.made(*kind, arguments) if isinstance(kind, Name) else None
+        return Unknown(kind) if array is None else array
 
     def _stored_tensor(self, storage, offset, shape, strides) -> StoredTensor:
         tensor = _tensor.checked(shape, storage.dtype, offset, strides, lambda: self.read_storage(storage))

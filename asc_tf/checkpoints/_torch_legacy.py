@@ -1,4 +1,4 @@
-"""Reader of torch.save's format before PyTorch 1.6.
+"""Reader of torch.save's format before PyTorch 1.6, and of single pickles, as of dicts of NumPy arrays.
 
 Source:  torch/serialization.py, _legacy_save: pickles of a magic number, a version, the machine, the object
          and the storages' keys; then each storage as its number of elements (int64) and their bytes.
@@ -18,7 +18,7 @@ def load(file: Path) -> Any:
     """The tree of a file, as _pickled.load returns it.
 
     Args:
-        file: A file of torch.save in the old format.
+        file: A file of torch.save in the old format, or a pickle.
 
     Raises:
         ValueError: The file has another format or is damaged. The types of what else a damaged file leads to are in
@@ -30,8 +30,11 @@ def load(file: Path) -> Any:
         return _read(file, *extents[storage.key])
 
     with open(file, "rb") as stream:
-        if (_pickled.load(stream, read_storage), _pickled.load(stream, read_storage)) != (MAGIC, VERSION):
-            raise ValueError("a pickle that torch.save did not write")
+        tree = _pickled.load(stream, read_storage)
+        if tree != MAGIC:
+            return tree
+        if _pickled.load(stream, read_storage) != VERSION:
+            raise ValueError("a version of the format that torch.save did not write")
         if _pickled.load(stream, read_storage).get("little_endian") is not True:
             raise ValueError("numbers in big endian")
         tree = _pickled.load(stream, read_storage, storages)

@@ -1,6 +1,7 @@
 """Reader of files of weights: PyTorch's, safetensors, Keras's and NumPy's.
 
-.pt, .pth, .ckpt and .bin of torch.save, in both formats; .safetensors; .h5, .weights.h5 and .keras of Keras; .npz.
+.pt, .pth, .ckpt and .bin of torch.save, in both formats; .safetensors; .h5, .weights.h5 and .keras of Keras; .npz;
+pickles of NumPy arrays.
 The format is detected by content, whatever the file is named. Nothing in a file is run.
 """
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from asc_tf.checkpoints import _pickled
+from asc_tf.checkpoints._pickled_arrays import Array
 from asc_tf.checkpoints._tensor import StoredTensor
 from asc_tf.errors import UserError
 
@@ -52,6 +53,8 @@ def _walk(tree: Any) -> Iterator[tuple[str, StoredTensor]]:
         key, node = pending.pop()
         if isinstance(node, StoredTensor):
             yield key, node
+        elif isinstance(node, Array):
+            pending += [] if node.tensor is None else [(key, node.tensor)]
         elif isinstance(node, (dict, list, tuple)) and id(node) not in seen:
             seen.add(id(node))
             items = node.items() if isinstance(node, dict) else enumerate(node)

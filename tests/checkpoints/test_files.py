@@ -1,5 +1,6 @@
 import json
 import os
+import pickle
 import struct
 import zipfile
 
@@ -8,7 +9,7 @@ import pytest
 from checkpoints import torch_format
 from checkpoints.torch_format import Call, Global
 
-from asc_tf.checkpoints import _pickled, files
+from asc_tf.checkpoints import _pickled, files, state_dict
 from asc_tf.errors import UserError
 
 NUMBERS = np.arange(6, dtype="<f4")
@@ -70,6 +71,35 @@ def test_files_that_torch_writes_are_read_as_torch_reads_them(tmp_path, format):
         torch.save(state | {"parameter": module.weight}, file, _use_new_zipfile_serialization=format == "zip")
         state["parameter"] = module.weight.detach()
     assert _values(file) == {key: value.float().numpy().tolist() for key, value in state.items()}
+
+
+@pytest.mark.parametrize("protocol", range(1, 6))
+def test_pickled_numpy_arrays_are_read(tmp_path, protocol):
+    table = np.arange(6, dtype=np.float32).reshape(2, 3)
+    arrays = {"c": table, "fortran": np.asfortranarray(table), "big": table.astype(">f8"), "one": np.array(7, "i2")}
+    others = {"texts": np.array(["a"]), "objects": np.array([None, 1], object), "best": np.float32(3.0)}
+    content = pickle.dumps({"net": arrays, **others, "set": frozenset([1]), "raw": bytearray(b"x")}, protocol)
+    alone = tmp_path / "arrays.pkl"
+    alone.write_bytes(content)
+    for file in [alone, torch_format.write_zip(tmp_path / "arrays.pt", None, {}, pickle=content)][protocol < 2 :]:
+        tensors = state_dict.tensors(files.load(file), file)
+        found = {key: tensor.values().tolist() for key, tensor in tensors.items()}
+        assert found == {f"net.{key}": values.tolist() for key, values in arrays.items()}
+
+
+def test_a_pickled_array_without_all_its_values_is_refused(tmp_path):
+    content = pickle.dumps({"w": np.arange(6, dtype=np.float64)}, 2)
+    file = tmp_path / "arrays.pt"
+    file.write_bytes(content.replace(b"K\x06\x85", b"K\x07\x85"))  # the shape
+    assert file.read_bytes() != content
+    with pytest.raises(UserError, match="an array of 48 bytes for the shape"):
+        files.load(file)
+
+
+def test_tensors_of_a_subclass_are_read(tmp_path):
+    tensor = torch_format.tensor("0", NUMBERS)
+    rebuilt = Call(Global("torch._tensor", "_rebuild_from_type_v2"), (tensor.function, "Sub", tensor.arguments, {}))
+    assert _values(torch_format.write_zip(tmp_path / "a.pt", {"w": rebuilt}, {"0": NUMBERS})) == {"w": NUMBERS.tolist()}
 
 
 def test_functions_that_a_file_names_are_not_called(tmp_path):
