@@ -80,7 +80,7 @@ class LoadedDataset:
         """A field of the clips, (rows,) texts.
 
         Args:
-            name: "label" (not of multi-label data), "device", "city" or "file".
+            name: "label" (not of multi-label data), "device", "city", "file" or "group".
             rows: Rows of the prepared segments.
         """
         return np.array(self._values(name, rows))
@@ -117,6 +117,11 @@ class LoadedDataset:
     def _values(self, name, rows):
         texts = getattr(self.listing, name)
         return [texts[position] for position in self.prepared.clip[rows].tolist()]
+
+    def recordings(self, rows: np.ndarray) -> np.ndarray:
+        """Recordings of segments, (rows,) texts: the group, as place or source; the file where there is none."""
+        files, groups = self.column("file", rows), self.column("group", rows)
+        return np.where(groups == "", np.char.add("file ", files), np.char.add("group ", groups))
 
     def names(self, rows: np.ndarray) -> np.ndarray:
         """Names of the segments, (rows,) texts: "file#second"."""

@@ -12,8 +12,10 @@ from asc_tf.cost import challenge
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
 from asc_tf.evaluation import confusion, tables
+from asc_tf.evaluation import report as report_page
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import TrainedSystem, check_members
+from asc_tf.metrics import bootstrap, calibration
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 
@@ -150,7 +152,7 @@ def write_report(
     predictions: Predictions,
     further: Mapping[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Prints the table and writes metrics.json and the confusion matrices.
+    """Prints the table and writes metrics.json, report.html, MODEL_CARD.md and the confusion matrices.
 
     Args:
         out: Folder of the report.
@@ -175,6 +177,7 @@ def write_report(
             first, by_file = metrics.mean_by_file(files, probabilities)
             report[name]["by_file"] = metrics.summary(labels[first], by_file)
     print(tables.evaluation(report, data.classes), flush=True)
+    report_page.write(out, report, data, {name: probabilities for name, (_, probabilities) in predictions.items()})
     out.write_json(layout.METRICS, report)
     return report
 
@@ -188,18 +191,40 @@ def scores(data: LoadedDataset, rows: np.ndarray, labels: np.ndarray, probabilit
         labels: Their labels, as metrics take them.
         probabilities: (segments, classes).
     """
-    result = metrics.summary(labels, probabilities)
+    recordings = data.recordings(rows)
+    result = _summary(labels, probabilities, recordings)
     of_classes = metrics.by_class(labels, probabilities)
     result["by_class"] = {name: float(value) for name, value in zip(data.classes, of_classes, strict=True)}
+    if labels.ndim == 1:
+        intervals = bootstrap.intervals(labels, probabilities, recordings)["by_class"]
+        result["by_class_interval"] = dict(zip(data.classes, intervals, strict=True))
+        bins = calibration.reliability(labels, probabilities)
+        temperature = calibration.temperature(labels, probabilities)
+        result["calibration"] = {"error": calibration.expected_error(bins), "temperature": temperature}
     for kind, plural in (("device", "devices"), ("city", "cities")):
         tested = data.column(kind, rows)
         if not any(tested):
             continue
-        result[f"by_{kind}"] = metrics.by_group(labels, probabilities, tested)
         known = set(data.column(kind, data.train)) | set(data.column(kind, data.validation))
-        seen = [f"seen {plural}" if value in known else f"unseen {plural}" for value in tested]
-        result |= metrics.by_group(labels, probabilities, seen)
+        seen = np.array([f"seen {plural}" if value in known else f"unseen {plural}" for value in tested])
+        result[f"by_{kind}"] = _by_group(labels, probabilities, recordings, tested)
+        result |= _by_group(labels, probabilities, recordings, seen)
     return result
+
+
+def _summary(labels, probabilities, recordings):
+    """Scores with the 95 % intervals of some of them, where clips have one class."""
+    scored = metrics.summary(labels, probabilities)
+    if labels.ndim == 1:
+        intervals = bootstrap.intervals(labels, probabilities, recordings)
+        scored["interval"] = {key: intervals[key] for key in ("macro_accuracy", "log_loss")}
+    return scored
+
+
+def _by_group(labels, probabilities, recordings, groups):
+    """Scores of the clips of every group, by its name."""
+    inside = {str(group): groups == group for group in np.unique(groups)}
+    return {name: _summary(labels[rows], probabilities[rows], recordings[rows]) for name, rows in inside.items()}
 
 
 def _cost(run, name):

@@ -139,18 +139,6 @@ def summary(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     }
 
 
-def by_group(labels: np.ndarray, probabilities: np.ndarray, groups: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Summaries of the clips of every group.
-
-    Args:
-        labels: (clips,) class indices, or (clips, classes) bool.
-        probabilities: (clips, classes).
-        groups: (clips,) group of every clip, such as its device.
-    """
-    groups = np.asarray(groups)
-    return {str(group): summary(labels[groups == group], probabilities[groups == group]) for group in np.unique(groups)}
-
-
 def mean_by_file(files: Sequence[str], probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean of the segments' probabilities of every file.
 

@@ -15,6 +15,7 @@ ensemble.json          fitted weights of its own teachers, where the recipe has 
 export/                model.tflite and model.json that describes its use, calibration.csv, parity.json and .txt
 times.json             seconds and memory of the phases of the run
 members.json           folders of the members of a system of several networks, whose files are in export/ too
+report.html            the evaluation as a page that needs no other file; MODEL_CARD.md
 metrics.json           written last: a run that has it is finished
 """
 
@@ -32,6 +33,7 @@ ENSEMBLE = "ensemble.json"
 TIMES = "times.json"
 MEMBERS = "members.json"
 METRICS = "metrics.json"
+REPORT, MODEL_CARD = "report.html", "MODEL_CARD.md"
 
 QAT_STATE = "quantise/state.npz"  # of quantisation-aware training, after every epoch
 QAT_LOG = "quantise/log.csv"
