@@ -152,7 +152,7 @@ def write_report(
     predictions: Predictions,
     further: Mapping[str, dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """Prints the table and writes metrics.json, report.html, MODEL_CARD.md and the confusion matrices.
+    """Prints the table and writes metrics.json, predictions.npz, report.html, MODEL_CARD.md and the confusion matrices.
 
     Args:
         out: Folder of the report.
@@ -177,6 +177,9 @@ def write_report(
             first, by_file = metrics.mean_by_file(files, probabilities)
             report[name]["by_file"] = metrics.summary(labels[first], by_file)
     print(tables.evaluation(report, data.classes), flush=True)
+    of_networks = {name: probabilities.astype(np.float32) for name, (_, probabilities) in predictions.items()}
+    described = {"segments": data.names(rows), "recordings": data.recordings(rows), "labels": labels}
+    out.write_arrays(layout.PREDICTIONS, described | of_networks)
     report_page.write(out, report, data, {name: probabilities for name, (_, probabilities) in predictions.items()})
     out.write_json(layout.METRICS, report)
     return report

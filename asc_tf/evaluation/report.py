@@ -2,13 +2,11 @@
 
 import base64
 import csv
-import importlib.resources
 import io
 import math
 from collections.abc import Mapping
 from typing import Any
 
-import jinja2
 import numpy as np
 import soundfile
 from matplotlib import image
@@ -18,6 +16,8 @@ from asc_tf import build, dataset, metrics
 from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 from asc_tf.data import batches
 from asc_tf.dataset import LoadedDataset
+from asc_tf.evaluation import templates
+from asc_tf.evaluation.templates import percent
 from asc_tf.metrics import bootstrap, calibration
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import layout
@@ -70,11 +70,8 @@ def write(
         content["clips"] = _wrong_clips(out.recipe, data, labels, probabilities[last]) if out.recipe else []
     content["card"] = card(out.recipe, report, data)
     content["summary"] = content["card"][0][1][0]
-    environment = _environment()
-    style = environment.get_template("style.css").render()
-    page = environment.get_template("report.html.jinja").render(content, style=jinja2.utils.markupsafe.Markup(style))
-    out.write(layout.REPORT, page)
-    out.write(layout.MODEL_CARD, environment.get_template("model_card.md.jinja").render(content))
+    out.write(layout.REPORT, templates.render("report.html.jinja", content))
+    out.write(layout.MODEL_CARD, templates.render("model_card.md.jinja", content))
 
 
 def card(recipe: Recipe | None, report: Mapping[str, Mapping[str, Any]], data: LoadedDataset) -> list:
@@ -116,31 +113,13 @@ def card(recipe: Recipe | None, report: Mapping[str, Mapping[str, Any]], data: L
     ]
 
 
-def _environment():
-    folder = importlib.resources.files("asc_tf.evaluation") / "templates"
-    loader = jinja2.FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8"))
-    environment = jinja2.Environment(
-        loader=loader,
-        autoescape=lambda name: name is not None and not name.endswith(".css"),
-        undefined=jinja2.ChainableUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["percent"] = _percent
-    return environment
-
-
-def _percent(share: float) -> str:
-    return "-" if share is None or share != share else f"{100 * share:.1f} %"
-
-
 def _seen(report):
     first = next(iter(report.values()))
     return [key for key in first if key.startswith(("seen ", "unseen "))]
 
 
 def _with_interval(scores, key):
-    text = f"{scores[key]:.3f}" if key == "log_loss" else _percent(scores[key])
+    text = f"{scores[key]:.3f}" if key == "log_loss" else percent(scores[key])
     interval = scores.get("interval", {}).get(key)
     if interval is None:
         return text

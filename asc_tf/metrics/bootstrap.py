@@ -6,12 +6,12 @@ segments would be too narrow.
 Source:  Efron, "Bootstrap methods: another look at the jackknife", 1979; percentile intervals.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-DRAWS, LEVEL = 1000, 0.95
+DRAWS, EDGES = 1000, (0.025, 0.975)
 _AT_ONCE = 100  # draws; their weights are (draws, recordings)
 
 
@@ -40,9 +40,8 @@ def intervals(
         segments.
     """
     index, count = _indices(recordings)
-    drawn = _drawn(_scores, [_sums(labels, probabilities, index, count)], count, draws, seed)
-    edges = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-    quantiles = {name: np.array([_quantile(column, edges) for column in values.T]) for name, values in drawn.items()}
+    drawn = _drawn([_sums(labels, probabilities, index, count)], count, draws, seed)
+    quantiles = {name: np.array([_quantile(column, EDGES) for column in values.T]) for name, values in drawn.items()}
     return {
         "macro_accuracy": quantiles["macro_accuracy"][0].tolist(),
         "log_loss": quantiles["log_loss"][0].tolist(),
@@ -52,35 +51,35 @@ def intervals(
 
 def paired(
     labels: np.ndarray,
-    probabilities: np.ndarray,
-    other: np.ndarray,
+    one: Sequence[np.ndarray],
+    other: Sequence[np.ndarray],
     recordings: Sequence[str],
     *,
     draws: int = DRAWS,
     seed: int = 0,
 ) -> dict[str, list[float]]:
-    """95 % intervals of the differences of two networks on the same segments, other less first.
+    """95 % intervals of the differences of two kinds of networks on the same segments, `other` less `one`.
 
     Args:
         labels: (segments,) class indices.
-        probabilities: (segments, classes) of the first network.
-        other: (segments, classes) of the other one.
+        one: (segments, classes) probabilities of each network of a kind, as of several seeds; scores are averaged.
+        other: The same of the other kind.
         recordings: (segments,) recording of every segment.
-        draws: Number of draws; both networks are scored on the same recordings in each.
+        draws: Number of draws; all networks are scored on the same recordings in each.
         seed: Of the draws.
 
     Returns:
-        {"macro_accuracy", "log_loss"}: [lower, upper, share of the draws in which the other one is better].
+        {"macro_accuracy", "log_loss"}: [lower, upper, share of the draws in which `other` is better; equal ones count
+        half].
     """
     index, count = _indices(recordings)
-    sums = [_sums(labels, p, index, count) for p in (probabilities, other)]
-    drawn = _drawn(_scores, sums, count, draws, seed)
-    edges = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    sums = [_sums(labels, p, index, count) for p in (*one, *other)]
+    drawn = _drawn(sums, count, draws, seed)
     result = {}
     for name, sign in (("macro_accuracy", 1), ("log_loss", -1)):
-        difference = drawn[name][:, 1] - drawn[name][:, 0]
+        difference = drawn[name][:, len(one) :].mean(1) - drawn[name][:, : len(one)].mean(1)
         better = np.mean(sign * difference > 0) + 0.5 * np.mean(difference == 0)
-        result[name] = [*_quantile(difference, edges).tolist(), float(better)]
+        result[name] = [*_quantile(difference, EDGES).tolist(), float(better)]
     return result
 
 
@@ -113,13 +112,13 @@ def _scores(weights, sums):
     }
 
 
-def _drawn(scores: Callable, sums: Sequence[_Sums], count: int, draws: int, seed: int) -> dict[str, np.ndarray]:
+def _drawn(sums: Sequence[_Sums], count: int, draws: int, seed: int) -> dict[str, np.ndarray]:
     """{name: (draws, columns)}; the columns of several networks are beside each other."""
     rng, parts = np.random.default_rng(seed), []
     for start in range(0, draws, _AT_ONCE):
         size = min(_AT_ONCE, draws - start)
         weights = rng.multinomial(count, np.full(count, 1 / count), size).astype(np.float64)
-        of_networks = [scores(weights, one) for one in sums]
+        of_networks = [_scores(weights, one) for one in sums]
         parts.append({name: np.hstack([one[name] for one in of_networks]) for name in of_networks[0]})
     return {name: np.vstack([part[name] for part in parts]) for name in parts[0]}
 

@@ -16,6 +16,7 @@ export/                model.tflite and model.json that describes its use, calib
 times.json             seconds and memory of the phases of the run
 members.json           folders of the members of a system of several networks, whose files are in export/ too
 report.html            the evaluation as a page that needs no other file; MODEL_CARD.md
+predictions.npz        probabilities of the tested segments by every network, with labels and recordings
 metrics.json           written last: a run that has it is finished
 """
 
@@ -33,6 +34,7 @@ ENSEMBLE = "ensemble.json"
 TIMES = "times.json"
 MEMBERS = "members.json"
 METRICS = "metrics.json"
+PREDICTIONS = "predictions.npz"
 REPORT, MODEL_CARD = "report.html", "MODEL_CARD.md"
 
 QAT_STATE = "quantise/state.npz"  # of quantisation-aware training, after every epoch

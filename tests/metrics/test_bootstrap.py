@@ -51,8 +51,16 @@ def test_a_paired_difference_is_narrower_than_its_parts():
     better = probabilities.copy()
     better[np.arange(len(labels)), labels] += 0.05
     better /= better.sum(1, keepdims=True)
-    difference = bootstrap.paired(labels, probabilities, better, recordings)
+    difference = bootstrap.paired(labels, [probabilities], [better], recordings)
     own = bootstrap.intervals(labels, probabilities, recordings)
     assert difference["log_loss"][1] < 0 and difference["log_loss"][2] == 1
     assert np.ptp(difference["log_loss"][:2]) < 0.2 * np.ptp(own["log_loss"])
-    assert bootstrap.paired(labels, better, better, recordings)["macro_accuracy"] == [0, 0, 0.5]
+    assert bootstrap.paired(labels, [better], [better], recordings)["macro_accuracy"] == [0, 0, 0.5]
+
+
+def test_several_networks_of_a_kind_are_averaged():
+    labels, probabilities, recordings = drawn()
+    uniform = np.full_like(probabilities, 1 / 3)
+    alone = bootstrap.paired(labels, [uniform], [probabilities], recordings)["log_loss"]
+    half = bootstrap.paired(labels, [uniform], [probabilities, uniform], recordings)["log_loss"]
+    np.testing.assert_allclose(half[:2], np.array(alone[:2]) / 2, atol=1e-12)
