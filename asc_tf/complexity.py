@@ -48,7 +48,7 @@ def _complexity(options: argparse.Namespace) -> int:
         else:
             lines, fits = measure.network_report(*networks.values(), options.rule, *float_layers.values())
     print("\n".join(lines))
-    return command_line.OK if fits else command_line.OVER_LIMITS
+    return command_line.OK if fits else command_line.FAULTS
 
 
 def _members(options: argparse.Namespace) -> dict[str, tuple[object, list[str]]]:

@@ -36,7 +36,7 @@ def _export(options: argparse.Namespace) -> int:
         write_float16(run)
         return command_line.OK
     recipe = resolve.load_single(options.on or run.path / "recipe.toml", **command_line.recipe_options(options))
-    return command_line.OVER_LIMITS if tflite_files.write_int8(run, recipe) else command_line.OK
+    return command_line.FAULTS if tflite_files.write_int8(run, recipe) else command_line.OK
 
 
 if __name__ == "__main__":
