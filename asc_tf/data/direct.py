@@ -18,7 +18,7 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 
-from asc_tf.data import audio
+from asc_tf.data import audio, levels
 from asc_tf.data.datasets.listing import Listing
 from asc_tf.data.prepared import shards
 from asc_tf.data.tensorflow_io_package import tensorflow_io
@@ -169,12 +169,13 @@ def _decoded(path, header, to_hz):
     step, new_step = header.rate_hz // divisor, to_hz // divisor
     periods = -(-(header.frames + round(GUARD_S * header.rate_hz)) // step)
     try:
-        wave, frames, levels = _decoder(header.kind)(path, periods * step, periods * new_step)
+        wave, frames, level_values = _decoder(header.kind)(path, periods * step, periods * new_step)
     except tf.errors.OpError as error:
         raise UserError(f"{path}: cannot be decoded ({str(error).strip().splitlines()[0]}).") from error
     if frames != header.frames:
         raise UserError(f"{path}: has {int(frames)} frames where its header states {header.frames}; mend or remove it.")
-    audio.check_levels(path, *levels.numpy())
+    if fault := levels.fault_of(*level_values.numpy()):
+        raise audio.UnreadableAudio(path, fault)
     return wave.numpy()[: audio.resampled_length(header.frames, header.rate_hz, to_hz)]
 
 
@@ -183,9 +184,9 @@ def _decoder(kind) -> Callable:
     """A graph function of a kind of file: (path, samples after padding, after resampling) -> (wave, frames, levels)."""
     name, dtype = DECODERS[kind]
     decoders = tensorflow_io(WHAT).audio
-    numbers = tf.TensorSpec((), tf.int32)
+    number = tf.TensorSpec((), tf.int32)
 
-    @tf.function(input_signature=[tf.TensorSpec((), tf.string), numbers, numbers])
+    @tf.function(input_signature=[tf.TensorSpec((), tf.string), number, number])
     def decode(path, padded, new):
         content = tf.io.read_file(path)
         if name == "wav":
@@ -197,9 +198,11 @@ def _decoder(kind) -> Callable:
         channels = _in_float(samples, kind)
         wave = tf.reduce_mean(tf.clip_by_value(channels, -1.0, 1.0), axis=1)
         channel_rms = tf.sqrt(tf.reduce_max(tf.reduce_mean(tf.square(channels), axis=0)))
-        levels = tf.stack([tf.reduce_max(tf.abs(channels)), channel_rms, tf.sqrt(tf.reduce_mean(tf.square(wave)))])
+        level_values = tf.stack(
+            [tf.reduce_max(tf.abs(channels)), channel_rms, tf.sqrt(tf.reduce_mean(tf.square(wave)))]
+        )
         resampled = tf.cond(padded == new, lambda: wave, lambda: _resampled(wave, padded, new))
-        return resampled, tf.shape(wave)[0], levels
+        return resampled, tf.shape(wave)[0], level_values
 
     return decode
 

@@ -4,6 +4,7 @@ import struct
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
 from asc_tf.data import audio
 
@@ -42,7 +43,7 @@ def test_every_format_is_read_as_the_mean_of_its_channels(tmp_path, name, subtyp
 
 
 def test_files_longer_than_a_block_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(audio, "_BLOCK_FRAMES", 1000)
+    monkeypatch.setattr(audio, "_BLOCK", 1000)
     wave = sine(8000)
     np.testing.assert_allclose(audio.read(write(tmp_path, wave, 8000, subtype="FLOAT"))[0], wave, atol=1e-6)
 
@@ -228,3 +229,41 @@ def test_rates_that_no_recording_of_scenes_has_are_an_error(tmp_path, rate_hz):
     file = write(tmp_path, sine(8000), rate_hz, subtype="PCM_16")
     with pytest.raises(audio.UnreadableAudio, match="a sample rate of .* Hz, outside of 1,000 to 768,000"):
         audio.read(file)
+
+
+@pytest.mark.parametrize(("rate_hz", "to_hz"), RATES)
+def test_blocks_and_segments_are_those_of_the_whole_file(tmp_path, monkeypatch, rate_hz, to_hz):
+    wave = np.random.default_rng(1).normal(0, 0.1, (int(2.6 * rate_hz), 2))
+    file = write(tmp_path, wave, rate_hz, subtype="FLOAT")
+    whole = soxr.resample(wave.astype(np.float32).mean(axis=1), rate_hz, to_hz, quality="HQ")
+    monkeypatch.setattr(audio, "_BLOCK", 9973)
+    with audio.Recording(file) as recording:
+        blocks = np.concatenate(list(recording.blocks(to_hz)))
+    assert recording.rate_hz == rate_hz and len(blocks) == audio.resampled_length(len(wave), rate_hz, to_hz)
+    shared = slice(min(len(whole), len(blocks)))
+    np.testing.assert_array_equal(blocks[shared], whole[shared])
+    for segment_s in (0.1, 0.7, 1.0, 5.0, 6.0):
+        with audio.Recording(file) as recording:
+            segments = np.concatenate(list(recording.segments(to_hz, segment_s)))
+        np.testing.assert_array_equal(segments, audio.cut(blocks, to_hz, segment_s))
+
+
+@pytest.mark.parametrize(
+    ("samples", "notes"),
+    [
+        ([0.5, 1.5], ["clipped at full scale"]),
+        ([0.0, 0.0], ["digital silence"]),
+        ([1e-5, -1e-5], ["quieter than half a step of 16 bits"]),
+        ([1.0, -1.0], []),
+    ],
+)
+def test_unusual_levels_are_noted(tmp_path, samples, notes):
+    with audio.Recording(write(tmp_path, np.array(samples), 8000, subtype="FLOAT")) as recording:
+        assert len(list(recording.blocks())) == 1
+    assert recording.notes == notes
+
+
+def test_a_name_that_is_not_utf8_is_read(tmp_path):
+    name = os.fsdecode(b"\xe9t\xe9.wav")
+    write(tmp_path, sine(8000), 8000).rename(tmp_path / name)
+    assert len(audio.read(tmp_path / name)[0]) == 8000
