@@ -8,7 +8,6 @@ Source: soxr (the SoX resampler), quality HQ: measured flat to 0.01 dB up to 0.9
 """
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from asc_tf.data import levels, truncation
+from asc_tf.data import levels
+from asc_tf.data.containers import stream, streams
+from asc_tf.data.containers.stream import StreamFile
 from asc_tf.errors import UserError
 
 # Formats that libsndfile reads and that recordings usually have.
@@ -25,6 +26,8 @@ EXTENSIONS = frozenset(
 )
 FULL_SCALE = 32768
 RATES_HZ = (1_000, 768_000)  # below, no scene is left and a short file becomes hours; above, no converter records
+LONGEST_S = 7 * 24 * 3600  # a file of some megabytes may hold months of silence
+_UNKNOWN = 1 << 62  # libsndfile states about this many samples for streams of unknown length
 _BLOCK = 1 << 18  # values of a block in all channels: 1 MB
 
 
@@ -44,8 +47,8 @@ class UnreadableAudio(UserError):
 class Recording:
     """An audio file that is read from its beginning to its end, once, in blocks of bounded size.
 
-    A context manager. Samples are the mean of the channels, full scale 1; those beyond full scale, which files of floats
-    may have, are clipped as a converter does.
+    A context manager. Samples are the mean of the channels, full scale 1; those beyond full scale, which files of
+    floats may have, are clipped as a converter does.
 
     Args:
         file: Path of the file.
@@ -61,21 +64,28 @@ class Recording:
     def __init__(self, file: Path | str):
         self.file, self.notes = file, []
         with _named(file):
-            if os.path.getsize(file) == 0:
-                raise UnreadableAudio(file, "empty file (0 bytes)")
-            if missing := truncation.missing_bytes(file):
-                raise UnreadableAudio(file, f"truncated: at least {missing} byte(s) are missing at its end")
-            self._sound = _Sequential(os.fsencode(file))
-        self.rate_hz = self._sound.samplerate
-        if fault := rate_fault(self.rate_hz):
-            self._sound.close()
-            raise UnreadableAudio(file, fault)
+            self._opened = open(file, "rb")  # noqa: SIM115
+        try:
+            with _named(file):
+                self._streams, notes = streams.find(self._opened)
+                if not self._streams[0].stop:
+                    raise UnreadableAudio(file, "empty file (0 bytes)")
+            for fault in filter(None, (one.fault for one in self._streams)):
+                raise UnreadableAudio(file, fault)
+            self._note(*notes)
+            with self._decoder(self._streams[0]) as sound:
+                self.rate_hz = sound.samplerate
+            if fault := rate_fault(self.rate_hz):
+                raise UnreadableAudio(file, fault)
+        except UnreadableAudio:
+            self._opened.close()
+            raise
 
     def __enter__(self) -> "Recording":
         return self
 
     def __exit__(self, *_):
-        self._sound.close()
+        self._opened.close()
 
     def blocks(self, sample_rate_hz: int | None = None) -> Iterator[np.ndarray]:
         """The samples, block after block.
@@ -118,32 +128,74 @@ class Recording:
 
     def _mono(self):
         """The mean of the channels at the file's rate, block after block, checked."""
-        frames, found = 0, levels.Levels(self._sound.channels)
-        size = max(1, _BLOCK // self._sound.channels)
-        with _named(self.file):
-            while len(block := self._sound.read(size, dtype="float32", always_2d=True)):
-                frames += len(block)
+        found, most = levels.Levels(), LONGEST_S * self.rate_hz
+        for one in self._streams:
+            for block in self._decoded(one):
                 mono = np.clip(block, -1, 1).mean(axis=1)
                 if fault := found.add(block, mono):
                     raise UnreadableAudio(self.file, fault)
+                if found.frames > most:
+                    raise UnreadableAudio(self.file, f"longer than {LONGEST_S // 3600} hours; divide it")
                 yield mono
-        stated = self._sound.frames
-        if (
-            frames < stated < 1 << 62
-        ):  # the header of a FLAC stream of unknown length states the largest number there is
-            raise UnreadableAudio(self.file, f"truncated: {frames} frames where its header states {stated}")
-        if not frames:
+        if not found.frames:
             raise UnreadableAudio(self.file, "no samples (zero length)")
         if fault := found.fault():
             raise UnreadableAudio(self.file, fault)
-        self.notes += found.notes()
+        self._note(*found.notes())
+
+    def _decoded(self, one):
+        """The samples of a stream, block after block, (samples, channels)."""
+        frames = 0
+        with self._decoder(one) as sound:
+            if sound.samplerate != self.rate_hz:
+                raise UnreadableAudio(self.file, f"streams of {self.rate_hz} and {sound.samplerate} Hz; divide it")
+            stated = sound.frames if one.frames is None else one.frames
+            try:
+                while len(block := self._next(sound)):
+                    frames += len(block)
+                    yield block
+            except UnreadableAudio:
+                if not 0 < stated <= frames:
+                    raise
+                self._note(stream.OTHER_BYTES)
+        if frames < stated < _UNKNOWN:
+            raise UnreadableAudio(self.file, f"truncated: {frames} frames where its header states {stated}")
+        if 0 < stated < frames:
+            self._note(stream.OTHER_LENGTH)
+
+    def _next(self, sound):
+        with _named(self.file):
+            return sound.next_block(_BLOCK)
+
+    def _decoder(self, one):
+        with _named(self.file):
+            return _Decoder(StreamFile(self._opened, one))
+
+    def _note(self, *notes):
+        self.notes += [note for note in dict.fromkeys(notes) if note not in self.notes]
 
 
-class _Sequential(soundfile.SoundFile):
-    """soundfile seeks to where it is after every block, which streams of unknown length do not allow."""
+class _Decoder(soundfile.SoundFile):
+    """The decoder of a stream, which is read from its beginning to its end."""
+
+    def __init__(self, file):
+        self._stream_file = file
+        super().__init__(file)
+        self._check()
 
     def seekable(self):
+        """Not: soundfile would seek to where it is after every block, which streams of unknown length do not allow."""
         return False
+
+    def next_block(self, values):
+        """So many values, or fewer at the end, as (samples, channels) float32."""
+        block = self.read(max(1, values // self.channels), dtype="float32", always_2d=True)
+        self._check()
+        return block
+
+    def _check(self):
+        if self._stream_file.error:
+            raise self._stream_file.error
 
 
 def read(file: Path | str) -> tuple[np.ndarray, int]:
@@ -273,10 +325,6 @@ def _named(file):
 
 
 def _failure(file, error):
-    if not os.access(file, os.R_OK):
-        return "cannot be opened (no permission)"
-    if truncation.missing_bytes(file):
-        return "truncated"
     with open(file, "rb") as opened:
-        is_audio = opened.read(4) in (b"fLaC", b"OggS", b"RIFF", b"RF64", b"riff", b"FORM", b"caff")
+        is_audio = opened.read(4) in streams.MAGICS
     return f"truncated or damaged (libsndfile error {error.code})" if is_audio else "not audio that libsndfile reads"

@@ -4,18 +4,19 @@ import numpy as np
 
 LOUDEST = 8.0  # 18 dB above full scale: floats beyond are not of full scale 1, but integers of 16 bits for example
 CANCELLED = 0.01  # 40 dB: a mean of the channels that is so far below them is what is left of inverted copies
+_MOST_CHANNELS = 1024  # of libsndfile
 
 
 class Levels:
     """Peak and power of audio whose blocks come one after the other.
 
-    Args:
-        channels: Number of its channels.
+    Attributes:
+        frames: Samples of a channel up to here.
     """
 
-    def __init__(self, channels: int):
-        self._peak, self._frames = 0.0, 0
-        self._power, self._mean_power = np.zeros(channels), 0.0
+    def __init__(self):
+        self.frames, self._peak = 0, 0.0
+        self._power, self._mean_power = np.zeros(_MOST_CHANNELS), 0.0
 
     def add(self, block: np.ndarray, mean: np.ndarray) -> str | None:
         """Takes a block.
@@ -27,17 +28,17 @@ class Levels:
         Returns:
             What is wrong with the numbers of the audio up to here; None for nothing.
         """
-        self._frames += len(block)
+        self.frames += len(block)
         self._peak = float(np.maximum(self._peak, np.abs(block).max()))
         if fault := fault_of(self._peak, 0.0, 0.0):
             return fault
-        self._power += np.sum(np.square(block, dtype=np.float64), axis=0)
+        self._power[: block.shape[1]] += np.sum(np.square(block, dtype=np.float64), axis=0)
         self._mean_power += np.sum(np.square(mean, dtype=np.float64))
         return None
 
     def fault(self) -> str | None:
         """What is wrong with the whole audio; None for nothing."""
-        powers = np.array([self._power.max(), self._mean_power]) / max(1, self._frames)
+        powers = np.array([self._power.max(), self._mean_power]) / max(1, self.frames)
         return fault_of(self._peak, *np.sqrt(powers))
 
     def notes(self) -> list[str]:

@@ -1,0 +1,1 @@
+"""Containers of audio: where the sound of a file begins and ends, whatever its header states."""
