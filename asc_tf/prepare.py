@@ -51,7 +51,9 @@ def _prepare(options: argparse.Namespace) -> None:
     for one in {dataset.prepared_key(one): one for one in networks[::-1]}.values():
         clips = dataset.listing(one)
         prepared = dataset.prepare(one, clips)
-        counts = f"{len(clips):,} files, {len(prepared):,} segments"
+        read = len(set(prepared.clip.tolist()))
+        left_out = f" ({len(clips) - read:,} left out)" if read < len(clips) else ""
+        counts = f"{read:,} files{left_out}, {len(prepared.clip):,} segments"
         print(f"{one.name}: {counts} at {dataset.sample_rate_hz(one)} Hz", flush=True)
     if folder := dataset.data_folder(recipe):
         print(f"the clips are in {folder}\nuse them by:  asc-tf train RECIPE --data {folder}")

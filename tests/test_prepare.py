@@ -4,7 +4,9 @@ import inspect
 import threading
 import tomllib
 import zipfile
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from asc_tf import dataset, prepare
@@ -93,7 +95,7 @@ def test_a_made_up_set_laid_out_as_tau_is_followed_by_its_folder(tmp_path, monke
 
     monkeypatch.setattr(tau_tree, "write_scenes", write_tables)
     monkeypatch.setattr(audioset_tree, "write", lambda folder, **_: folder.mkdir())
-    monkeypatch.setattr(dataset, "prepare", lambda *_: [])
+    monkeypatch.setattr(dataset, "prepare", lambda *_: SimpleNamespace(clip=np.zeros(0, np.int64)))
     settings = ("layout=tau2022", "train_clips=1200", "test_clips=60", f"root={tmp_path}")
     sets = [word for setting in settings for word in ("--set", f"dataset.{setting}")]
     assert prepare.main(["quickstart", *sets]) == 0

@@ -19,8 +19,9 @@ import soundfile
 import tensorflow as tf
 
 from asc_tf.data import audio, levels
+from asc_tf.data.containers import streams
 from asc_tf.data.datasets.listing import Listing
-from asc_tf.data.prepared import shards
+from asc_tf.data.prepared import report
 from asc_tf.data.tensorflow_io_package import tensorflow_io
 from asc_tf.errors import UserError
 
@@ -135,7 +136,7 @@ def index(
     with ThreadPoolExecutor(READERS) as pool:
         found = list(pool.map(_header, paths))
     bad = [(name, one) for name, one in zip(listing.file, found, strict=True) if isinstance(one, str)]
-    shards.check_bad(bad, len(paths), max_bad_share, "", quiet=quiet, program="data.read = 'direct'")
+    report.check_bad(bad, len(paths), max_bad_share, "", quiet=quiet, program="data.read = 'direct'")
     headers = [None if isinstance(one, str) else one for one in found]
     samples = round(sample_rate_hz * segment_s)
     counts = [_segments(header, sample_rate_hz, samples) if header else 0 for header in headers]
@@ -156,7 +157,19 @@ def _header(path):
         return f"{' '.join(kind)}, which tensorflow-io does not decode; leave data.read out to prepare it"
     if fault := audio.rate_fault(header.rate_hz):
         return fault
-    return header if 0 < header.frames < 1 << 40 else "its header states no length; leave data.read out to prepare it"
+    if not 0 < header.frames < 1 << 40:
+        return "its header states no length; leave data.read out to prepare it"
+    fault = _local_fault(path)
+    return f"{fault}; leave data.read out to prepare it" if fault else header
+
+
+def _local_fault(path):
+    """Why the samples of a file on a disk are not those that its header states; a remote file is not read for that."""
+    if "://" in path:
+        return None
+    with open(path, "rb") as opened:
+        found, notes = streams.find(opened)
+    return next((one.fault for one in found if one.fault), None) or next(iter(notes), None)
 
 
 def _segments(header, sample_rate_hz, samples):

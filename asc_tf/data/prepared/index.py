@@ -3,6 +3,7 @@
     index.npz       (readable files, 4) int64: position in the sorted list of files, segments, shard, first row there
     clips.csv       the same as text
     bad_clips.csv   file, reason: the files that cannot be read and are left out
+    notes.csv       file, note: what was mended in other files or is unusual about them
 
 Label, device, city and split stay in the listing: they may change while the audio does not.
 """
@@ -22,7 +23,7 @@ from asc_tf.data.prepared.shard_writer import HEADER_BYTES, ShardJob, read_recor
 from asc_tf.errors import UserError
 from asc_tf.runs import atomic
 
-INDEX, CLIPS, BAD_CLIPS = "index.npz", "clips.csv", "bad_clips.csv"
+INDEX, CLIPS, BAD_CLIPS, NOTES = "index.npz", "clips.csv", "bad_clips.csv", "notes.csv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,9 +110,12 @@ def write_index(folder: Path, jobs: Iterable[ShardJob]) -> None:
         OSError: Writing fails.
     """
     rows = [row for job in jobs for row in _rows(job)]
-    bad = [(file, reason) for file, reason, _, _ in rows if isinstance(reason, str)]
-    good = [(position, *row) for position, row in enumerate(rows) if not isinstance(row[1], str)]
-    _write_table(folder / BAD_CLIPS, ("file", "reason"), bad)
+    good = [(position, file, *row) for position, (file, _, *row) in enumerate(rows) if row[0]]
+    _write_table(
+        folder / BAD_CLIPS, ("file", "reason"), [(file, notes[0]) for file, notes, count, *_ in rows if not count]
+    )
+    noted = [(file, note) for file, notes, count, *_ in rows if count for note in notes]
+    _write_table(folder / NOTES, ("file", "note"), noted)
     _write_table(folder / CLIPS, ("file", "segments", "shard", "first_row"), [row[1:] for row in good])
     columns = [(position, segments, shard, first_row) for position, _, segments, shard, first_row in good]
     index = np.array(columns, np.int64).reshape(-1, 4)
@@ -120,16 +124,25 @@ def write_index(folder: Path, jobs: Iterable[ShardJob]) -> None:
 
 def bad_clips(folder: Path) -> list[tuple[str, str]]:
     """(file, reason) of each file that is left out of the set in `folder`."""
-    with open(folder / BAD_CLIPS, newline="", encoding="utf-8", errors="surrogateescape") as lines:
-        return [tuple(row) for row in csv.reader(lines)][1:]
+    return _read_table(folder / BAD_CLIPS)
+
+
+def notes(folder: Path) -> list[tuple[str, str]]:
+    """(file, note) of each note on a file of the set in `folder`."""
+    return _read_table(folder / NOTES)
 
 
 def _rows(job):
-    """(file, number of segments or the reason why there is none, shard, first row) of each file of a shard."""
+    """(file, notes, number of segments, shard, first row) of each file of a shard."""
     first_row = 0
-    for file, segments in zip(job.files, read_record(job), strict=True):
-        yield file, segments, job.number, first_row
-        first_row += 0 if isinstance(segments, str) else segments
+    for file, record in zip(job.files, read_record(job), strict=True):
+        yield file, record.notes, record.segments, job.number, first_row
+        first_row += record.segments
+
+
+def _read_table(path):
+    with open(path, newline="", encoding="utf-8", errors="surrogateescape") as lines:
+        return [tuple(row) for row in csv.reader(lines)][1:]
 
 
 def _write_table(path, header, rows):

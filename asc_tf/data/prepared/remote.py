@@ -100,7 +100,7 @@ def _exists(path):
 
 def _copy_tables(address, local):
     local.mkdir(parents=True, exist_ok=True)
-    for name in (index.INDEX, index.BAD_CLIPS):
+    for name in (index.INDEX, index.BAD_CLIPS, index.NOTES):
         with tf.io.gfile.GFile(f"{address}/{name}", "rb") as file:
             atomic.write(local / name, file.read())
 

@@ -1,14 +1,15 @@
 """Decodes some audio files and writes them as one shard.
 
-A shard is two files: shard-00012.npy, (segments, samples) int16, and shard-00012.json, a list with the number of
-segments of each audio file, or the reason (text) why it has none. The second is written last: where it exists, the
-shard is complete. Runs in worker processes: it imports neither TensorFlow nor Keras.
+A shard is two files: shard-00012.npy, (segments, samples) int16, and shard-00012.json, a list of [segments, notes] of
+each audio file. The second is written last: where it exists, the shard is complete. Runs in worker processes: it
+imports neither TensorFlow nor Keras.
 """
 
 import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -54,6 +55,18 @@ class ShardJob:
         return self.array_file.with_suffix(".json")
 
 
+class FileRecord(NamedTuple):
+    """What a shard has of an audio file.
+
+    Args:
+        segments: Number of its segments; 0 where it cannot be read.
+        notes: What was mended or is unusual; of a file that cannot be read the reason alone.
+    """
+
+    segments: int
+    notes: list[str]
+
+
 def shard_name(number: int) -> str:
     """File name of the samples of the shard with a number."""
     return f"shard-{number:05d}.npy"
@@ -70,19 +83,19 @@ def write_shard(job: ShardJob) -> None:
     atomic.write(job.record_file, json.dumps(record))
 
 
-def read_record(job: ShardJob) -> list[int | str] | None:
-    """Number of segments of each file of a shard, or the reason why it has none; None unless the shard is complete."""
+def read_record(job: ShardJob) -> list[FileRecord] | None:
+    """The record of each file of a shard; None unless the shard is complete."""
     try:
-        record = json.loads(job.record_file.read_text())
+        record = [FileRecord(int(segments), list(notes)) for segments, notes in json.loads(job.record_file.read_text())]
         size = job.array_file.stat().st_size
-    except (OSError, ValueError):
+    except (OSError, ValueError, TypeError):
         return None
     complete = len(record) == len(job.files) and size == HEADER_BYTES + 2 * _segments(record) * job.samples
     return record if complete else None
 
 
 def _write_array(path, job):
-    """Writes the samples of all files, one file in memory at a time; returns the record."""
+    """Writes the samples of all files block by block; returns the record."""
     with open(path, "wb") as output:
         output.write(_header(0, job.samples))
         record = [_append(output, job, file) for file in job.files]
@@ -92,17 +105,34 @@ def _write_array(path, job):
 
 
 def _append(output, job, file):
+    start, segments, notes = output.tell(), 0, []
     try:
-        samples, rate_hz = audio.read(f"{job.root}/{file}")
+        for some in _segments_of(job, file, notes):
+            output.write(some.tobytes())
+            segments += len(some)
     except audio.UnreadableAudio as error:
-        return error.reason
-    segments = audio.cut(audio.resample(samples, rate_hz, job.sample_rate_hz), job.sample_rate_hz, job.segment_s)
-    output.write(audio.to_int16(segments).tobytes())
-    return len(segments)
+        output.seek(start)
+        output.truncate()
+        return FileRecord(0, [error.reason])
+    return FileRecord(segments, notes)
+
+
+def _segments_of(job, file, notes):
+    """The segments of a file, some at a time, as int16.  Raises UnreadableAudio whatever is wrong with the file."""
+    path = f"{job.root}/{file}"
+    try:
+        with audio.Recording(path) as recording:
+            for segments in recording.segments(job.sample_rate_hz, job.segment_s):
+                yield audio.to_int16(segments)
+            notes += recording.notes
+    except audio.UnreadableAudio:
+        raise
+    except Exception as error:  # one file never stops the others
+        raise audio.UnreadableAudio(path, f"cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _segments(record):
-    return sum(count for count in record if isinstance(count, int))
+    return sum(one.segments for one in record)
 
 
 def _header(segments, samples):

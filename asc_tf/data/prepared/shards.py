@@ -5,7 +5,6 @@ complete, an index (see index). Preparing can be killed at any time: the next ca
 """
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,7 +14,7 @@ import numpy as np
 
 from asc_tf.data.datasets.listing import Listing
 from asc_tf.data.lock import locked
-from asc_tf.data.prepared import cache_key, index
+from asc_tf.data.prepared import cache_key, index, report
 from asc_tf.data.prepared.index import PreparedClips
 from asc_tf.data.prepared.shard_writer import ShardJob, read_record, write_shard
 from asc_tf.data.progress import progress_bar
@@ -23,7 +22,7 @@ from asc_tf.data.worker_pool import run_jobs
 from asc_tf.errors import UserError
 from asc_tf.runs import atomic
 
-_FORMAT = 1
+_FORMAT = 2  # 1: files were read to the length that their headers state
 # Shards of 512 one-second clips are 33 MB at 32 kHz; small sets have smaller shards, so that all workers are busy.
 _MAX_FILES_PER_SHARD, _MIN_FILES_PER_SHARD, _SHARDS_AT_LEAST = 512, 8, 64
 # Less than this is done in one process before workers would have started.
@@ -142,9 +141,11 @@ class PreparedSet:
             UserError: Too many files are unreadable.
             OSError: The tables cannot be read.
         """
-        report = f" All are listed in {self.folder / index.BAD_CLIPS}."
+        listed = f" All are listed in {self.folder / index.BAD_CLIPS}."
         bad = index.bad_clips(self.folder)
-        check_bad(bad, len(self.order), max_bad_share, report, quiet=quiet, program="prepare")
+        report.check_bad(bad, len(self.order), max_bad_share, listed, quiet=quiet, program="prepare")
+        if not quiet:
+            report.print_notes(index.notes(self.folder), self.folder / index.NOTES)
         return index.load(self.folder, np.array(self.order), self.jobs[0].samples)
 
 
@@ -193,32 +194,3 @@ def _write_missing_shards(jobs, workers, quiet):
 
 def _bytes(job):
     return sum(os.path.getsize(job.root / file) for file in job.files)
-
-
-def check_bad(
-    bad: Sequence[tuple[str, str]], files: int, max_bad_share: float, report: str, *, quiet: bool, program: str
-) -> None:
-    """Reports files that cannot be read.
-
-    Args:
-        bad: (file, reason) of each.
-        files: Number of all files.
-        max_bad_share: Share of the files that may be unreadable, 0 to 1.
-        report: Sentence on where all are listed, with a blank before it; "" for none.
-        quiet: Whether nothing is printed where they are few.
-        program: What reads the files, for the printed line.
-
-    Raises:
-        UserError: They are more, or all.
-    """
-    if not bad:
-        return
-    (first, reason), share = bad[0], len(bad) / files
-    summary = f"{len(bad)} of {files} file(s) cannot be read ({share:.1%}), the first is '{first}': {reason}"
-    if len(bad) == files:
-        raise UserError(f"{summary}. No clip is left.{report}")
-    if share > max_bad_share:
-        fix = f"Mend them, or raise data.max_bad_share = {max_bad_share}"
-        raise UserError(f"{summary}.{report} {fix}.")
-    if not quiet:
-        print(f"{program}: {summary}; left out.{report}", file=sys.stderr)
