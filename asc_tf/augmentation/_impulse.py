@@ -1,6 +1,7 @@
 """Convolution of clips with impulse responses of devices, read from a folder or made up."""
 
 import functools
+import os
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def _read_all(part, folder, sample_rate_hz):
 
 def _read(file, sample_rate_hz):
     try:
-        wave, rate = soundfile.read(file, dtype="float32", always_2d=True)
+        wave, rate = soundfile.read(os.fsencode(file), dtype="float32", always_2d=True)
     except soundfile.LibsndfileError as error:
         raise UserError(f"{file}: cannot be read as an impulse response ({error.error_string}).") from error
     wave = soxr.resample(wave.mean(1), rate, sample_rate_hz, "HQ")  # as librosa.load in the original

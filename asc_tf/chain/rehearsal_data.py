@@ -14,6 +14,7 @@ import soundfile
 
 from asc_tf import dataset
 from asc_tf.chain.plan import Sizes
+from asc_tf.data import audio
 from asc_tf.data.datasets import audioset, esc, made_up
 from asc_tf.data.datasets.listing import Listing, validation_part
 from asc_tf.data.prepared import shards
@@ -196,9 +197,11 @@ def _segments_a_file(recipe, listing):
     counts = []
     for file in listing.file[::step]:
         try:
-            seconds = soundfile.info(listing.root / file).duration
+            seconds = soundfile.info(os.fsencode(listing.root / file)).duration
         except (OSError, soundfile.LibsndfileError):
             continue  # what cannot be read is found, and reported, when the clips are prepared
+        if seconds > audio.LONGEST_S:
+            continue  # a header without a length
         counts.append(max(1, math.floor(seconds / recipe.data.segment_s + 0.5)))
     return float(np.mean(counts)) if counts else 1.0
 

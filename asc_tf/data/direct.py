@@ -8,6 +8,7 @@ Source: tensorflow-io's decoders of WAV, FLAC, Ogg Vorbis and MP3. Its resampler
 
 import functools
 import math
+import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -147,29 +148,30 @@ def index(
 
 def _header(path):
     """Header of a file, or the reason why it cannot be read."""
+    remote = "://" in path
     try:
-        with tf.io.gfile.GFile(path, "rb") as opened, soundfile.SoundFile(opened) as file:
-            kind = (file.format.removesuffix("EX"), file.subtype)
-            header = Header(file.frames, file.samplerate, kind)
-    except (OSError, tf.errors.OpError, soundfile.LibsndfileError, TypeError) as error:
+        with tf.io.gfile.GFile(path, "rb") if remote else open(path, "rb") as opened:
+            with soundfile.SoundFile(opened) as file:
+                kind = (file.format.removesuffix("EX"), file.subtype)
+                header = Header(file.frames, file.samplerate, kind)
+            fault = None if remote else _fault(opened)  # a remote file is not read as a whole for that
+    except soundfile.LibsndfileError as error:
+        return error.error_string
+    except (OSError, tf.errors.OpError, TypeError) as error:
         return str(error).strip().splitlines()[0]
     if kind not in DECODERS:
         return f"{' '.join(kind)}, which tensorflow-io does not decode; leave data.read out to prepare it"
-    if fault := audio.rate_fault(header.rate_hz):
-        return fault
+    if rate_fault := audio.rate_fault(header.rate_hz):
+        return rate_fault
     if not 0 < header.frames < 1 << 40:
-        return "its header states no length; leave data.read out to prepare it"
-    fault = _local_fault(path)
+        fault = "its header states no length"
     return f"{fault}; leave data.read out to prepare it" if fault else header
 
 
-def _local_fault(path):
-    """Why the samples of a file on a disk are not those that its header states; a remote file is not read for that."""
-    if "://" in path:
-        return None
-    with open(path, "rb") as opened:
-        found, notes = streams.find(opened)
-    return next((one.fault for one in found if one.fault), None) or next(iter(notes), None)
+def _fault(file):
+    """Why the samples of an open file are not those that its header states."""
+    found, notes = streams.find(file)
+    return next((one.fault for one in found if one.fault), next(iter(notes), None))
 
 
 def _segments(header, sample_rate_hz, samples):
@@ -182,7 +184,7 @@ def _decoded(path, header, to_hz):
     step, new_step = header.rate_hz // divisor, to_hz // divisor
     periods = -(-(header.frames + round(GUARD_S * header.rate_hz)) // step)
     try:
-        wave, frames, level_values = _decoder(header.kind)(path, periods * step, periods * new_step)
+        wave, frames, level_values = _decoder(header.kind)(os.fsencode(path), periods * step, periods * new_step)
     except tf.errors.OpError as error:
         raise UserError(f"{path}: cannot be decoded ({str(error).strip().splitlines()[0]}).") from error
     if frames != header.frames:

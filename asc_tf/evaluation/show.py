@@ -61,12 +61,25 @@ def features(file: str | Path, out: str | Path, *, start_s: float, seconds: floa
     Raises:
         UserError: The file cannot be read, is shorter than start_s, or the picture cannot be written.
     """
-    samples, rate_hz = audio.read(file)
-    wave = audio.resample(samples[round(start_s * rate_hz) :][: round(seconds * rate_hz)], rate_hz, RATE_HZ)
-    if not len(wave):
-        raise UserError(f"{file}: has {len(samples) / rate_hz:.2f} s; --start-s {start_s:g} is behind its end.")
-    drawn = panels(wave)
+    drawn = panels(_part(file, start_s, seconds))
     _write(out, lambda: spectrograms.draw(drawn, out, title=Path(file).name))
+
+
+def _part(file, start_s, seconds):
+    """Samples of a part of a file at RATE_HZ."""
+    with audio.Recording(file) as recording:
+        start, position, blocks = round(start_s * recording.rate_hz), 0, []
+        stop = start + round(seconds * recording.rate_hz)
+        for block in recording.blocks():
+            blocks.append(block[max(0, start - position) : max(0, stop - position)])
+            position += len(block)
+            if position >= stop:
+                break
+    samples = np.concatenate(blocks)
+    if not len(samples):
+        length_s = position / recording.rate_hz
+        raise UserError(f"{file}: has {length_s:.2f} s; --start-s {start_s:g} is behind its end.")
+    return audio.resample(samples, recording.rate_hz, RATE_HZ)
 
 
 def data(recipe: Recipe, out: str | Path | None) -> None:

@@ -49,9 +49,9 @@ class WaveFile:
         Raises:
             UserError: The file cannot be read.
         """
-        samples = audio.resample(*audio.read(file), self.sample_rate_hz)
-        segments = audio.cut(samples, self.sample_rate_hz, self.segment_s)
-        logits = [self._network(wave=segment[np.newaxis])["logits"] for segment in segments]
+        with audio.Recording(file) as recording:
+            blocks = recording.segments(self.sample_rate_hz, self.segment_s)
+            logits = [self._network(wave=segment[np.newaxis])["logits"] for some in blocks for segment in some]
         return metrics.softmax(np.concatenate(logits))
 
     @cached_property
