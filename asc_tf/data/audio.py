@@ -73,7 +73,7 @@ class Recording:
             for fault in filter(None, (one.fault for one in self._streams)):
                 raise UnreadableAudio(file, fault)
             self._note(*notes)
-            with self._decoder(self._streams[0]) as sound:
+            with self._decoder(self._streams[0].pieces) as sound:
                 self.rate_hz = sound.samplerate
             if fault := rate_fault(self.rate_hz):
                 raise UnreadableAudio(file, fault)
@@ -145,31 +145,45 @@ class Recording:
 
     def _decoded(self, one):
         """The samples of a stream, block after block, (samples, channels)."""
+        frames, damage = 0, None
+        try:
+            for block in self._decode(one.pieces):
+                frames += len(block)
+                yield block
+        except UnreadableAudio as error:
+            damage = error
+        if damage and not one.as_stated:
+            raise damage
+        if damage:
+            self._note(stream.OTHER_BYTES)
+            for block in self._decode(one.as_stated, skip=frames):
+                frames += len(block)
+                yield block
+        if one.frames:
+            self._check_frames(frames, one.frames)
+            self._note(*[stream.OTHER_LENGTH] * (one.frames < frames))
+
+    def _decode(self, pieces, skip=0):
         frames = 0
-        with self._decoder(one) as sound:
+        with self._decoder(pieces) as sound:
             if sound.samplerate != self.rate_hz:
                 raise UnreadableAudio(self.file, f"streams of {self.rate_hz} and {sound.samplerate} Hz; divide it")
-            stated = sound.frames if one.frames is None else one.frames
-            try:
-                while len(block := self._next(sound)):
+            with _named(self.file):
+                while len(block := sound.next_block(_BLOCK)):
+                    new = block[max(0, skip - frames) :]
                     frames += len(block)
-                    yield block
-            except UnreadableAudio:
-                if not 0 < stated <= frames:
-                    raise
-                self._note(stream.OTHER_BYTES)
-        if frames < stated < _UNKNOWN:
+                    if len(new):
+                        yield new
+            if sound.frames < _UNKNOWN:
+                self._check_frames(frames, sound.frames)
+
+    def _check_frames(self, frames, stated):
+        if frames < stated:
             raise UnreadableAudio(self.file, f"truncated: {frames} frames where its header states {stated}")
-        if 0 < stated < frames:
-            self._note(stream.OTHER_LENGTH)
 
-    def _next(self, sound):
+    def _decoder(self, pieces):
         with _named(self.file):
-            return sound.next_block(_BLOCK)
-
-    def _decoder(self, one):
-        with _named(self.file):
-            return _Decoder(StreamFile(self._opened, one))
+            return _Decoder(StreamFile(self._opened, pieces))
 
     def _note(self, *notes):
         self.notes += [note for note in dict.fromkeys(notes) if note not in self.notes]
@@ -179,7 +193,7 @@ class _Decoder(soundfile.SoundFile):
     """The decoder of a stream, which is read from its beginning to its end."""
 
     def __init__(self, file):
-        self._stream_file = file
+        self._stream_file, self._frames_read = file, 0
         super().__init__(file)
         self._check()
 
@@ -189,7 +203,9 @@ class _Decoder(soundfile.SoundFile):
 
     def next_block(self, values):
         """So many values, or fewer at the end, as (samples, channels) float32."""
-        block = self.read(max(1, values // self.channels), dtype="float32", always_2d=True)
+        frames = min(max(1, values // self.channels), self.frames - self._frames_read)
+        block = self.read(frames, dtype="float32", always_2d=True)
+        self._frames_read += len(block)
         self._check()
         return block
 

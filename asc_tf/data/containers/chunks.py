@@ -23,6 +23,8 @@ MISPLACED = "header whose parts are not where it states"
 _MOST_32 = 0xFFFF_0000
 _W64 = bytes.fromhex("f3acd3118cd100c04f8edb8a")  # the end of the names of Wave64's chunks
 _SEARCHED = 1 << 20
+_TAIL = 1 << 16
+_LAST = (b"LIST", b"id3 ", b"ID3 ", b"bext", b"iXML")  # chunks that programs write behind the sound
 _MPEG_TAGS = (0x50, 0x55)
 MAGICS = (b"RIFF", b"RF64", b"BW64", b"RIFX", b"FORM", b"riff", b"caff")
 
@@ -167,8 +169,8 @@ class _Container:
     def _length(self, body, stated):
         """(length of the sound, note, why sound is missing)."""
         present = self.end - body
-        if stated is None or (stated == 0 and present and self._after(body) is None):
-            return present, NO_LENGTH, None
+        if stated is None or (stated <= self.kind.before < present and self._after(body + stated) is None):
+            return self._tail(body) - body, NO_LENGTH, None
         complete = self._total() == self.end
         if stated > present:
             short = stated - present
@@ -211,6 +213,16 @@ class _Container:
             position += self.kind.chunk_head + self._size(position)
             if position > self.end + 1:
                 return None
+
+    def _tail(self, body):
+        """Where sound of unknown length ends: at known chunks that end with the file, or with it."""
+        first = max(body, self.end - _TAIL)
+        last = read_at(self.file, first, _TAIL)
+        for name in _LAST:
+            at = last.find(name)
+            if at >= 0 and self._is_chunk(first + at) and self._after(first + at) == self.end:
+                return first + at
+        return self.end
 
     def _not_zero(self, position):
         return any(read_at(self.file, position, 1 << 16))

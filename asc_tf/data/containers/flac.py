@@ -30,8 +30,8 @@ def stream(file: BinaryIO, start: int, end: int) -> Stream | None:
     unknown = head[:_COUNT] + bytes([head[_COUNT] & 0xF0, 0, 0, 0, 0])
     end = tags.strip(file, start, end)
     stop = _next(file, start + len(head), end)
-    notes = () if frames else (NO_LENGTH,)
-    return Stream((unknown, range(start + len(head), stop)), stop, notes, frames=frames)
+    pieces, notes = (unknown, range(start + len(head), stop)), () if frames else (NO_LENGTH,)
+    return Stream(pieces, stop, notes, frames=frames, as_stated=(range(start, stop),) if frames else ())
 
 
 def _next(file, position, end):

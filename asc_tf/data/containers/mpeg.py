@@ -97,7 +97,8 @@ def _frames(window, first, end, has_header):
 
     Returns (ranges of the file, number of frames but the header frame, end, bytes that the last frame lacks).
     """
-    kind, position, frames, runs, run = _kind(window.at(first, 4)), first, -has_header, [], first
+    kind, frames, runs = _kind(window.at(first, 4)), -has_header, []
+    position = run = last = first
     tag_at = _tag_position(window.at(first, 4))
     while position < end:
         head = window.at(position, 4)
@@ -107,13 +108,14 @@ def _frames(window, first, end, has_header):
             if position + size > end:
                 runs.append(range(run, position))
                 return runs, frames, end, position + size - end
-            position, frames = position + size, frames + 1
+            last, position, frames = position, position + size, frames + 1
             continue
         following = None if _begins_stream(window, position, end) else _resync(window, position, end, end, 2, kind)
         if following is None:
             break
-        runs.append(range(run, position))
-        position = run = following
+        runs.append(range(run, last))  # the last frame has lost its end
+        frames -= 1
+        position = run = last = following
     runs.append(range(run, position))
     return runs, frames, position, 0
 

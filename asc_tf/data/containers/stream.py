@@ -21,6 +21,7 @@ class Stream:
         notes: What was mended or is unusual, from a small number of phrases.
         fault: Why sound is missing; None where none is.
         frames: Samples of a channel that its header states, 0 for unknown; None where the decoder reads that.
+        as_stated: Pieces that a decoder reads to the stated length only, for a stream that it fails to read otherwise.
     """
 
     pieces: tuple[bytes | range, ...]
@@ -28,14 +29,15 @@ class Stream:
     notes: tuple[str, ...] = ()
     fault: str | None = None
     frames: int | None = None
+    as_stated: tuple[range, ...] = ()
 
 
 class StreamFile(io.RawIOBase):
-    """A stream of a file as a seekable binary file of its own.
+    """Pieces of a file as a seekable binary file of their own.
 
     Args:
         file: The file.
-        stream: The stream in it.
+        pieces: As of a stream.
 
     Attributes:
         error: The first error of reading, which a decoder takes for the end of the file; None for none.
@@ -43,10 +45,10 @@ class StreamFile(io.RawIOBase):
 
     mode = "rb"  # soundfile opens objects as this states
 
-    def __init__(self, file: BinaryIO, stream: Stream):
+    def __init__(self, file: BinaryIO, pieces: tuple[bytes | range, ...]):
         super().__init__()
         self._file, self._position, self.error = file, 0, None
-        self._pieces = [piece for piece in stream.pieces if len(piece)]
+        self._pieces = [piece for piece in pieces if len(piece)]
         self._starts = [0, *accumulate(map(len, self._pieces))]
 
     def readable(self) -> bool:

@@ -5,7 +5,7 @@ import struct
 from typing import BinaryIO
 
 from asc_tf.data.containers import chunks, flac, mpeg, ogg, tags
-from asc_tf.data.containers.stream import NO_LENGTH, OTHER_BYTES, Stream
+from asc_tf.data.containers.stream import NO_LENGTH, OTHER_BYTES, OTHER_LENGTH, Stream
 
 SEVERAL = "several streams one after another"
 TAG_IN_FRONT = "tag in front of the sound"
@@ -56,9 +56,10 @@ def _au(file, start, end):
     present = end - body
     if present < 0:
         return Stream((range(start, end),), end, fault="truncated: it ends in its header")
-    if stated and stated < chunks.UNKNOWN_32 and stated > present:
-        return Stream((range(start, end),), end, fault=chunks.missing(stated - present))
     if 0 < stated <= present:
         return Stream((range(start, body + stated),), body + stated)
+    if body - start < stated - present and stated < chunks.UNKNOWN_32:
+        return Stream((range(start, end),), end, fault=chunks.missing(stated - present))
+    note = OTHER_LENGTH if 0 < stated < chunks.UNKNOWN_32 else NO_LENGTH
     mended = head[:8] + struct.pack(">I", min(present, 0xFFFFFFFF))
-    return Stream((mended, range(start + len(mended), end)), end, (NO_LENGTH,) if present else ())
+    return Stream((mended, range(start + len(mended), end)), end, (note,) if present else ())

@@ -18,7 +18,7 @@ def skip(file: BinaryIO, position: int, end: int) -> int:
         end: End of the file.
     """
     while position < end:
-        length = _length(read_at(file, position, _APE_BYTES), end - position)
+        length = _length(read_at(file, position, _APE_BYTES))
         if not length:
             break
         position = min(end, position + length)
@@ -51,11 +51,11 @@ def read_at(file: BinaryIO, position: int, length: int) -> bytes:
     return file.read(length)
 
 
-def _length(head, left):
+def _length(head):
     """Length of the tag that begins with these bytes; 0 for no tag."""
     if head[:3] == b"ID3" and len(head) >= 10 and max(head[6:10]) < 128:
         size = head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9]
         return 10 + size + (10 if head[5] & 0x10 else 0)
     if head[:8] == b"APETAGEX" and len(head) == _APE_BYTES:
         return _APE_BYTES + struct.unpack("<I", head[12:16])[0]
-    return ID3V1_BYTES if head[:3] == b"TAG" and left == ID3V1_BYTES else 0
+    return ID3V1_BYTES if head[:3] == b"TAG" else 0
