@@ -73,10 +73,7 @@ class Recording:
             for fault in filter(None, (one.fault for one in self._streams)):
                 raise UnreadableAudio(file, fault)
             self._note(*notes)
-            with self._decoder(self._streams[0].pieces) as sound:
-                self.rate_hz = sound.samplerate
-            if fault := rate_fault(self.rate_hz):
-                raise UnreadableAudio(file, fault)
+            self.rate_hz = self._rate(self._streams[0])
         except UnreadableAudio:
             self._opened.close()
             raise
@@ -128,20 +125,31 @@ class Recording:
 
     def _mono(self):
         """The mean of the channels at the file's rate, block after block, checked."""
-        found, most = levels.Levels(), LONGEST_S * self.rate_hz
+        found = levels.Levels()
         for one in self._streams:
-            for block in self._decoded(one):
-                mono = np.clip(block, -1, 1).mean(axis=1)
-                if fault := found.add(block, mono):
-                    raise UnreadableAudio(self.file, fault)
-                if found.frames > most:
-                    raise UnreadableAudio(self.file, f"longer than {LONGEST_S // 3600} hours; divide it")
-                yield mono
+            yield from resampled(self._mean(one, found), self._rate(one), self.rate_hz)
         if not found.frames:
             raise UnreadableAudio(self.file, "no samples (zero length)")
         if fault := found.fault():
             raise UnreadableAudio(self.file, fault)
         self._note(*found.notes())
+
+    def _mean(self, one, found):
+        """The mean of the channels of a stream, block after block, checked."""
+        for block in self._decoded(one):
+            mono = np.clip(block, -1, 1).mean(axis=1)
+            if fault := found.add(block, mono):
+                raise UnreadableAudio(self.file, fault)
+            if found.frames > LONGEST_S * self.rate_hz:
+                raise UnreadableAudio(self.file, f"longer than {LONGEST_S // 3600} hours; divide it")
+            yield mono
+
+    def _rate(self, one):
+        """The sample rate of a stream."""
+        with self._decoder(one.pieces) as sound:
+            if fault := rate_fault(sound.samplerate):
+                raise UnreadableAudio(self.file, fault)
+            return sound.samplerate
 
     def _decoded(self, one):
         """The samples of a stream, block after block, (samples, channels)."""
@@ -166,8 +174,6 @@ class Recording:
     def _decode(self, pieces, skip=0):
         frames = 0
         with self._decoder(pieces) as sound:
-            if sound.samplerate != self.rate_hz:
-                raise UnreadableAudio(self.file, f"streams of {self.rate_hz} and {sound.samplerate} Hz; divide it")
             with _named(self.file):
                 while len(block := sound.next_block(_BLOCK)):
                     new = block[max(0, skip - frames) :]

@@ -29,11 +29,11 @@ class Levels:
             What is wrong with the numbers of the audio up to here; None for nothing.
         """
         self.frames += len(block)
-        self._peak = float(np.maximum(self._peak, np.abs(block).max()))
+        self._peak = float(np.max([self._peak, block.max(), -block.min()]))  # NaN where one is
         if fault := fault_of(self._peak, 0.0, 0.0):
             return fault
-        self._power[: block.shape[1]] += np.sum(np.square(block, dtype=np.float64), axis=0)
-        self._mean_power += np.sum(np.square(mean, dtype=np.float64))
+        self._power[: block.shape[1]] += np.einsum("sc,sc->c", block, block, dtype=np.float64)
+        self._mean_power += np.einsum("s,s->", mean, mean, dtype=np.float64)
         return None
 
     def fault(self) -> str | None:
