@@ -77,7 +77,7 @@ def stream(file: BinaryIO, start: int, end: int) -> Stream | None:
     if first is None:
         return None
     head = window.at(first, 4)
-    count = _count(window.at(first, min(_frame_bytes(head), end - first)), head)
+    count = _count(window.at(first, min(frame_bytes(head), end - first)), head)
     runs, frames, stop, cut = _frames(window, first, end, bool(count))
     notes = [OTHER_BYTES] if len(runs) > 1 or first > start else []
     fault = None
@@ -102,7 +102,7 @@ def _frames(window, first, end, has_header):
     tag_at = _tag_position(window.at(first, 4))
     while position < end:
         head = window.at(position, 4)
-        if (size := _frame_bytes(head)) and _kind(head) == kind:
+        if (size := frame_bytes(head)) and _kind(head) == kind:
             if position > first and window.at(position + tag_at, 4) in (b"Xing", b"Info"):
                 break
             if position + size > end:
@@ -143,7 +143,7 @@ def _follow(window, position, end, sure):
         if position == end and number:
             return True
         head = window.at(position, 4)
-        size = _frame_bytes(head)
+        size = frame_bytes(head)
         if not size or _kind(head) != kind:
             return number > 1 and window.at(position, 3) in (b"ID3", b"TAG", b"APE")
         position += size
@@ -155,8 +155,12 @@ def _kind(head):
     return (head[1] & 0xFE, head[2] & 0x0C, head[3] >> 6 == 3) if len(head) == 4 else None
 
 
-def _frame_bytes(head):
-    """Length of the frame of a header; 0 for what is none, or a frame of free bit rate."""
+def frame_bytes(head: bytes) -> int:
+    """Length of the frame of a header; 0 for what is none, or a frame of free bit rate.
+
+    Args:
+        head: Its first four bytes.
+    """
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return 0
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
@@ -199,7 +203,7 @@ def _pieces(window, head, count, runs, frames):
     if count and count.frames == frames:
         return tuple(runs)
     own = runs[0]
-    size = _frame_bytes(head)
+    size = frame_bytes(head)
     if count and count.frames_at:
         frame = bytearray(window.at(own.start, size))
         struct.pack_into(">I", frame, count.frames_at, frames)
@@ -216,9 +220,9 @@ def _header_frame(head, frames, length):
     """A frame of silence with a Xing header."""
     for bits in range(1, 15):
         own = bytes([head[0], head[1] | 1, bits << 4 | head[2] & 0x0C, head[3]])
-        if _frame_bytes(own) >= _XING_BYTES:
+        if frame_bytes(own) >= _XING_BYTES:
             break
-    frame = bytearray(_frame_bytes(own))
+    frame = bytearray(frame_bytes(own))
     tag = struct.pack(">4sIII", b"Xing", 3, frames, (length + len(frame)) % (1 << 32))
     frame[:4], at = own, _tag_position(head)
     frame[at : at + len(tag)] = tag

@@ -25,7 +25,8 @@ def stream(file: BinaryIO, start: int, end: int) -> Stream | None:
         start: The position.
         end: End of the file.
     """
-    position, begun, ended, notes, numbers = start, False, False, {}, {}
+    position = run = start
+    begun, ended, runs, notes, numbers = False, False, [], {}, {}
     while (page := _page(file, position)) is not None:
         head, length = page
         flags, serial, number = head[5], head[14:18], struct.unpack("<I", head[18:22])[0]
@@ -34,7 +35,7 @@ def stream(file: BinaryIO, start: int, end: int) -> Stream | None:
         if position + length > end:
             return _cut(start, end, f"truncated: at least {position + length - end} byte(s) are missing at its end")
         begun, ended = begun or not flags & _FIRST, ended or bool(flags & _LAST)
-        if not _sound(file, position, head, length) or number != numbers.get(serial, number - 1) + 1:
+        if not _undamaged(file, position, head, length) or number != numbers.get(serial, number - 1) + 1:
             notes[DAMAGED_PAGE] = True
         numbers[serial] = number
         position += length
@@ -42,14 +43,16 @@ def stream(file: BinaryIO, start: int, end: int) -> Stream | None:
             following = _find(file, position, end)
             if following is None:
                 break
+            runs.append(range(run, position))
             notes[OTHER_BYTES], position = True, following
+            run = following
     if position == start:
         return None
     if not ended and position < end and not _page(file, position):
         return _cut(start, end, "truncated: no end mark, and what follows the sound is none")
     if not ended:
         notes[NO_END] = True
-    return Stream((range(start, position),), position, tuple(notes))
+    return Stream((*runs, range(run, position)), position, tuple(notes))
 
 
 def _cut(start, end, fault):
@@ -68,8 +71,8 @@ def _page(file, position):
     return head + table, _HEAD + head[26] + sum(table)
 
 
-def _sound(file, position, head, length):
-    """Whether the checksum of a page is right: CRC-32 of the polynomial of zlib's, with the bits in reverse order."""
+def _undamaged(file, position, head, length):
+    """Whether the checksum of a page is right: a CRC-32 of the polynomial of zlib's, with the bits in reverse order."""
     file.seek(position + len(head))
     page = head[:22] + bytes(4) + head[26:] + file.read(length - len(head))
     checksum = zlib.crc32(page.translate(_REVERSED), 0xFFFFFFFF) ^ 0xFFFFFFFF
