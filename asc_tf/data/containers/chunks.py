@@ -128,7 +128,7 @@ class _Container:
             body, size = position + kind.chunk_head, self._size(position)
             if name in (kind.described, *kind.kept, b"ds64"):
                 self.kept[name] = range(body, min(body + size, self.end))
-            position = self._following(body + size)
+            position = self._following(min(body + size, self.end))
         self.misplaced = True
         at = read_at(self.file, position, _SEARCHED).find(kind.sound)
         return position + at if at >= 0 and position + at + kind.chunk_head <= self.end else None
