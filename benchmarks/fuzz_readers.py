@@ -115,6 +115,8 @@ def work(name: str, folder: Path, seed: int, seconds: float) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_BYTES, MOST_BYTES))
     contents, read = READERS[name](folder)
     rng, counts, file = random.Random(seed), Counter(), folder / INPUT
+    (folder / f"first-{INPUT}").write_bytes(contents[0])
+    read(folder / f"first-{INPUT}")  # what this imports is no part of the time of an input
     end = written = time.monotonic()
     end += seconds
     while (now := time.monotonic()) < end:
@@ -154,6 +156,7 @@ def fuzz(name: str, folder: Path, seconds: float) -> bool:
     while (left := end - time.monotonic()) > 0:
         seed += 1
         command = [sys.executable, __file__, "--work", name, "--folder", str(folder), "--seed", str(seed)]
+        (folder / INPUT).unlink(missing_ok=True)
         with open(folder / "messages", "ab") as messages:
             process = subprocess.Popen(
                 [*command, "--minutes", str(left / 60)], env=environment, stdout=messages, stderr=messages
@@ -161,19 +164,21 @@ def fuzz(name: str, folder: Path, seconds: float) -> bool:
         death = _watch(process, folder / INPUT)
         if death:
             deaths[death] += 1
-            (folder / f"death-{seed}").write_bytes((folder / INPUT).read_bytes())
+            if (folder / INPUT).exists():
+                (folder / INPUT).rename(folder / f"death-{seed}")
+            if not (folder / f"counts-{seed}.json").exists():
+                break  # it never began
     found = [json.loads(file.read_text()) for file in folder.glob("counts-*.json")]
     counts = sum((Counter(one["counts"]) for one in found), Counter()) + deaths
-    print(f"{name}: {dict(counts)}, {max(one['mb'] for one in found)} MB at most", flush=True)
-    return set(counts) <= {"read", "UserError"}
+    print(f"{name}: {dict(counts)}, {max((one['mb'] for one in found), default=0)} MB at most", flush=True)
+    return bool(counts) and set(counts) <= {"read", "UserError"}
 
 
 def _watch(process, file):
     """How a process ended badly; "" for well."""
-    begun = time.time()
     while process.poll() is None:
         time.sleep(0.2)
-        changed = file.stat().st_mtime if file.exists() else begun + MOST_SECONDS
+        changed = file.stat().st_mtime if file.exists() else time.time()
         if time.time() - changed > MOST_SECONDS:
             process.kill()
             process.wait()
