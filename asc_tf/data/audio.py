@@ -7,41 +7,23 @@ Source: soxr (the SoX resampler), quality HQ: measured flat to 0.01 dB up to 0.9
         aliases and images below -120 dB, no delay (tests/data/test_audio.py).
 """
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
-from asc_tf.data import levels
-from asc_tf.data.containers import stream, streams
-from asc_tf.data.containers.stream import StreamFile
-from asc_tf.errors import UserError
+from asc_tf.data import decoding, levels
+from asc_tf.data.containers import streams
+from asc_tf.data.decoding import UnreadableAudio
 
 # Formats that libsndfile reads and that recordings usually have.
 EXTENSIONS = frozenset(
     (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".snd", ".caf", ".w64", ".rf64")
 )
 FULL_SCALE = 32768
-RATES_HZ = (1_000, 768_000)  # below, no scene is left and a short file becomes hours; above, no converter records
 LONGEST_S = 7 * 24 * 3600  # a file of some megabytes may hold months of silence
-_UNKNOWN = 1 << 62  # libsndfile states about this many samples for streams of unknown length
-_BLOCK = 1 << 18  # values of a block in all channels: 1 MB
-
-
-class UnreadableAudio(UserError):
-    """A file without usable audio.
-
-    Args:
-        file: Path of the file.
-        reason: The reason in words, for a report; also an attribute.
-    """
-
-    def __init__(self, file: Path | str, reason: str):
-        super().__init__(f"{file}: {reason}.")
-        self.reason = reason
+_BLOCK = 1 << 18  # samples that are resampled at once
 
 
 class Recording:
@@ -58,22 +40,21 @@ class Recording:
         notes: What was repaired or is unusual, one phrase each; complete after the last block.
 
     Raises:
-        UnreadableAudio: The file is absent, empty, truncated, not audio or has a rate outside of RATES_HZ.
+        UnreadableAudio: The file is absent, empty, truncated, not audio or has a rate outside of decoding.RATES_HZ.
     """
 
     def __init__(self, file: Path | str):
-        self.file, self.notes = file, []
-        with _named(file):
+        self.file = file
+        with decoding.as_unreadable(file):
             self._opened = open(file, "rb")  # noqa: SIM115
         try:
-            with _named(file):
-                self._streams, notes = streams.find(self._opened)
-                if not self._streams[0].stop:
-                    raise UnreadableAudio(file, "empty file (0 bytes)")
+            with decoding.as_unreadable(file):
+                self._streams, self.notes = streams.find(self._opened)
+            if not self._streams[0].stop:
+                raise UnreadableAudio(file, "empty file (0 bytes)")
             for fault in filter(None, (one.fault for one in self._streams)):
                 raise UnreadableAudio(file, fault)
-            self._note(*notes)
-            self.rate_hz = self._rate(self._streams[0])
+            self.rate_hz = decoding.rate_hz(self._opened, file, self._streams[0])
         except UnreadableAudio:
             self._opened.close()
             raise
@@ -125,99 +106,25 @@ class Recording:
 
     def _mono(self):
         """The mean of the channels at the file's rate, block after block, checked."""
-        found = levels.Levels()
+        found, notes = levels.Levels(), self.notes
         for one in self._streams:
-            yield from resampled(self._mean(one, found), self._rate(one), self.rate_hz)
+            rate_hz = decoding.rate_hz(self._opened, self.file, one)
+            yield from resampled(self._mean(one, found, notes), rate_hz, self.rate_hz)
         if not found.frames:
             raise UnreadableAudio(self.file, "no samples (zero length)")
         if fault := found.fault():
             raise UnreadableAudio(self.file, fault)
-        self._note(*found.notes())
+        self.notes = list(dict.fromkeys(notes + found.notes()))
 
-    def _mean(self, one, found):
+    def _mean(self, one, found, notes):
         """The mean of the channels of a stream, block after block, checked."""
-        for block in self._decoded(one):
+        for block in decoding.blocks(self._opened, self.file, one, notes):
             mono = np.clip(block, -1, 1).mean(axis=1)
             if fault := found.add(block, mono):
                 raise UnreadableAudio(self.file, fault)
             if found.frames > LONGEST_S * self.rate_hz:
                 raise UnreadableAudio(self.file, f"longer than {LONGEST_S // 3600} hours; divide it")
             yield mono
-
-    def _rate(self, one):
-        """The sample rate of a stream."""
-        with self._decoder(one.pieces) as sound:
-            if fault := rate_fault(sound.samplerate):
-                raise UnreadableAudio(self.file, fault)
-            return sound.samplerate
-
-    def _decoded(self, one):
-        """The samples of a stream, block after block, (samples, channels)."""
-        frames, damage = 0, None
-        try:
-            for block in self._decode(one.pieces):
-                frames += len(block)
-                yield block
-        except UnreadableAudio as error:
-            damage = error
-        if damage and not one.as_stated:
-            raise damage
-        if damage:
-            self._note(stream.OTHER_BYTES)
-            for block in self._decode(one.as_stated, skip=frames):
-                frames += len(block)
-                yield block
-        if one.frames:
-            self._check_frames(frames, one.frames)
-            self._note(*[stream.OTHER_LENGTH] * (one.frames < frames))
-
-    def _decode(self, pieces, skip=0):
-        frames = 0
-        with self._decoder(pieces) as sound:
-            with _named(self.file):
-                while len(block := sound.next_block(_BLOCK)):
-                    new = block[max(0, skip - frames) :]
-                    frames += len(block)
-                    if len(new):
-                        yield new
-            if sound.frames < _UNKNOWN:
-                self._check_frames(frames, sound.frames)
-
-    def _check_frames(self, frames, stated):
-        if frames < stated:
-            raise UnreadableAudio(self.file, f"truncated: {frames} frames where its header states {stated}")
-
-    def _decoder(self, pieces):
-        with _named(self.file):
-            return _Decoder(StreamFile(self._opened, pieces))
-
-    def _note(self, *notes):
-        self.notes += [note for note in dict.fromkeys(notes) if note not in self.notes]
-
-
-class _Decoder(soundfile.SoundFile):
-    """The decoder of a stream, which is read from its beginning to its end."""
-
-    def __init__(self, file):
-        self._stream_file, self._frames_read = file, 0
-        super().__init__(file)
-        self._check()
-
-    def seekable(self):
-        """Not: soundfile would seek to where it is after every block, which streams of unknown length do not allow."""
-        return False
-
-    def next_block(self, values):
-        """So many values, or fewer at the end, as (samples, channels) float32."""
-        frames = min(max(1, values // self.channels), self.frames - self._frames_read)
-        block = self.read(frames, dtype="float32", always_2d=True)
-        self._frames_read += len(block)
-        self._check()
-        return block
-
-    def _check(self):
-        if self._stream_file.error:
-            raise self._stream_file.error
 
 
 def read(file: Path | str) -> tuple[np.ndarray, int]:
@@ -231,16 +138,6 @@ def read(file: Path | str) -> tuple[np.ndarray, int]:
     """
     with Recording(file) as recording:
         return np.concatenate(list(recording.blocks())), recording.rate_hz
-
-
-def rate_fault(rate_hz: int) -> str | None:
-    """Why a file of a sample rate is not read; None for a rate within RATES_HZ.
-
-    Args:
-        rate_hz: Sample rate of the file.
-    """
-    least, most = RATES_HZ
-    return None if least <= rate_hz <= most else f"a sample rate of {rate_hz:,} Hz, outside of {least:,} to {most:,}"
 
 
 def resample(samples: np.ndarray, rate_hz: int, to_hz: int) -> np.ndarray:
@@ -331,22 +228,3 @@ def cut(samples: np.ndarray, rate_hz: int, segment_s: float) -> np.ndarray:
 def to_int16(samples: np.ndarray) -> np.ndarray:
     """Rounds samples of full scale 1 to int16, clipped at full scale; divide by FULL_SCALE to come back."""
     return np.clip(np.rint(samples * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
-
-
-@contextlib.contextmanager
-def _named(file):
-    """Turns the errors of opening and decoding into UnreadableAudio."""
-    try:
-        yield
-    except OSError as error:
-        raise UnreadableAudio(file, f"cannot be opened ({error.strerror})") from error
-    except soundfile.LibsndfileError as error:
-        raise UnreadableAudio(file, _failure(file, error)) from error
-    except TypeError as error:
-        raise UnreadableAudio(file, "not audio: a raw file states no rate") from error
-
-
-def _failure(file, error):
-    with open(file, "rb") as opened:
-        is_audio = opened.read(4) in streams.MAGICS
-    return f"truncated or damaged (libsndfile error {error.code})" if is_audio else "not audio that libsndfile reads"

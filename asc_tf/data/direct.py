@@ -19,7 +19,7 @@ import numpy as np
 import soundfile
 import tensorflow as tf
 
-from asc_tf.data import audio, levels
+from asc_tf.data import audio, decoding, levels
 from asc_tf.data.containers import streams
 from asc_tf.data.datasets.listing import Listing
 from asc_tf.data.prepared import report
@@ -161,7 +161,7 @@ def _header(path):
         return str(error).strip().splitlines()[0]
     if kind not in DECODERS:
         return f"{' '.join(kind)}, which tensorflow-io does not decode; leave data.read out to prepare it"
-    if rate_fault := audio.rate_fault(header.rate_hz):
+    if rate_fault := decoding.rate_fault(header.rate_hz):
         return rate_fault
     if not 0 < header.frames < 1 << 40:
         fault = "its header states no length"

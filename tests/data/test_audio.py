@@ -6,7 +6,7 @@ import pytest
 import soundfile
 import soxr
 
-from asc_tf.data import audio
+from asc_tf.data import audio, decoding
 
 
 def sine(rate_hz, *, hz=440.0, seconds=1.0, level=0.5):
@@ -43,7 +43,7 @@ def test_every_format_is_read_as_the_mean_of_its_channels(tmp_path, name, subtyp
 
 
 def test_files_longer_than_a_block_are_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(audio, "_BLOCK", 1000)
+    monkeypatch.setattr(decoding, "_BLOCK", 1000)
     wave = sine(8000)
     np.testing.assert_allclose(audio.read(write(tmp_path, wave, 8000, subtype="FLOAT"))[0], wave, atol=1e-6)
 
@@ -236,7 +236,7 @@ def test_blocks_and_segments_are_those_of_the_whole_file(tmp_path, monkeypatch, 
     wave = np.random.default_rng(1).normal(0, 0.1, (int(2.6 * rate_hz), 2))
     file = write(tmp_path, wave, rate_hz, subtype="FLOAT")
     whole = soxr.resample(wave.astype(np.float32).mean(axis=1), rate_hz, to_hz, quality="HQ")
-    monkeypatch.setattr(audio, "_BLOCK", 9973)
+    monkeypatch.setattr(decoding, "_BLOCK", 9973)
     with audio.Recording(file) as recording:
         blocks = np.concatenate(list(recording.blocks(to_hz)))
     assert recording.rate_hz == rate_hz and len(blocks) == audio.resampled_length(len(wave), rate_hz, to_hz)
@@ -267,3 +267,11 @@ def test_a_name_that_is_not_utf8_is_read(tmp_path):
     name = os.fsdecode(b"\xe9t\xe9.wav")
     write(tmp_path, sine(8000), 8000).rename(tmp_path / name)
     assert len(audio.read(tmp_path / name)[0]) == 8000
+
+
+def test_files_that_are_too_long_are_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(audio, "LONGEST_S", 3600)
+    monkeypatch.setattr(decoding, "RATES_HZ", (1, 768_000))
+    assert len(audio.read(write(tmp_path, np.zeros(3600), 1))[0]) == 3600
+    with pytest.raises(audio.UnreadableAudio, match="longer than 1 hours; divide it"):
+        audio.read(write(tmp_path, np.zeros(3601), 1))

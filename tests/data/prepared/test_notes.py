@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from noise_clips import assert_prepared, prepare, write_noise
 
-from asc_tf.data import audio
+from asc_tf.data import audio, decoding
 from asc_tf.data.datasets.listing import Clip, Listing
 from asc_tf.errors import UserError
 
@@ -60,7 +60,7 @@ def test_a_failure_of_any_kind_is_the_failure_of_its_file(tmp_path, monkeypatch)
 
 
 def test_a_file_that_is_damaged_late_leaves_no_segment(tmp_path, monkeypatch):
-    monkeypatch.setattr(audio, "_BLOCK", 1000)
+    monkeypatch.setattr(decoding, "_BLOCK", 1000)
     listing = write_noise(tmp_path / "in", seconds=(3.0,))
     soundfile.write(listing.root / "x.flac", np.random.default_rng(1).normal(0, 0.1, 48000), 16000)
     content = (listing.root / "x.flac").read_bytes()
