@@ -177,8 +177,12 @@ class _Container:
             if complete or (short <= body - self.start and (present - self.kind.before) % self._frame() == 0):
                 return present, OTHER_LENGTH, None
             return present, None, missing(short)
-        wrapped = present >> 32 and (present - stated) % (1 << 32) == 0
-        if self._after(body + stated) is None and (complete or wrapped) and self._not_zero(body + stated):
+        if self._after(body + stated) is not None:
+            return stated, None, None
+        wrapped = stated + ((present - stated) >> 32 << 32)  # more than 4 GB, of which 32 bits state the rest
+        if wrapped > stated and self._after(body + wrapped) is not None:
+            return wrapped, OTHER_LENGTH, None
+        if complete and self._not_zero(body + stated):
             return present, OTHER_LENGTH, None
         return stated, None, None
 

@@ -25,11 +25,11 @@ _DIVISORS = {3: 1, 2: 2, 0: 4}  # MPEG 1, 2, 2.5
 _WINDOW = 1 << 20
 _SEARCHED = 1 << 18  # bytes before the first frame
 _SURE = 3  # frames that have to follow each other at the beginning; two after other bytes
-_XING_BYTES = 128  # of side information, tag, flags, two numbers; a frame has to have them
+_XING_BYTES = 128  # of side information, tag, flags and numbers; a frame has to have them
 
 
 class _Count(NamedTuple):
-    """What the header frame of a stream states, and at which position of it; 0 where it states nothing."""
+    """What the header frame of a stream states, and where in it mpg123 reads that; 0 for nothing and nowhere."""
 
     frames_at: int
     frames: int
@@ -85,11 +85,14 @@ def stream(file: BinaryIO, start: int, end: int) -> Stream | None:
         fault = f"truncated: at least {cut} byte(s) are missing at its end"
     elif count and count.frames > frames + 1 and (not count.bytes or stop - first < count.bytes):
         fault = f"truncated: {frames} MPEG frames where its header states {count.frames}"
+    elif _layer(head) != 3 and abs(sum(map(len, runs)) - frames * frame_bytes(head)) > 4 * frames:
+        fault = "MPEG layer I or II of variable rate, which libsndfile does not read to its end; convert it"
     if not count or not count.frames:
         notes.append(NO_LENGTH)
     elif abs(count.frames - frames) > 1:
         notes.append(OTHER_LENGTH)
-    return Stream(_pieces(window, head, count, runs, frames), stop, tuple(notes), fault)
+    pieces = () if fault else _pieces(window, head, count, runs, frames)
+    return Stream(pieces, stop, tuple(notes), fault)
 
 
 def _frames(window, first, end, has_header):
@@ -155,6 +158,10 @@ def _kind(head):
     return (head[1] & 0xFE, head[2] & 0x0C, head[3] >> 6 == 3) if len(head) == 4 else None
 
 
+def _layer(head):
+    return 4 - (head[1] >> 1 & 3)  # 4 is reserved
+
+
 def frame_bytes(head: bytes) -> int:
     """Length of the frame of a header; 0 for what is none, or a frame of free bit rate.
 
@@ -163,7 +170,7 @@ def frame_bytes(head: bytes) -> int:
     """
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return 0
-    version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
+    version, layer = head[1] >> 3 & 3, _layer(head)
     bits, rate = head[2] >> 4, head[2] >> 2 & 3
     if version == 1 or layer == 4 or bits in (0, 15) or rate == 3:
         return 0
@@ -189,7 +196,7 @@ def _count(frame, head):
         bytes_at = (at + 8 + 4 * (flags & 1)) if flags & 2 else 0
         return _Count(frames_at, _number(frame, frames_at), bytes_at, _number(frame, bytes_at))
     if frame[36:40] == b"VBRI" and len(frame) >= 54:
-        return _Count(50, _number(frame, 50), 46, _number(frame, 46))
+        return _Count(0, _number(frame, 50), 0, _number(frame, 46))  # mpg123 does not read it
     return None
 
 
@@ -200,7 +207,7 @@ def _number(frame, at):
 def _pieces(window, head, count, runs, frames):
     """The ranges, with a header frame in front that states the number of frames where the stream's own does not."""
     length = sum(map(len, runs))
-    if count and count.frames == frames:
+    if count and count.frames_at and count.frames == frames:
         return tuple(runs)
     own = runs[0]
     size = frame_bytes(head)
@@ -210,20 +217,20 @@ def _pieces(window, head, count, runs, frames):
         if count.bytes_at:
             struct.pack_into(">I", frame, count.bytes_at, length % (1 << 32))
         return bytes(frame), range(own.start + size, own.stop), *runs[1:]
-    if 4 - (head[1] >> 1 & 3) != 3:
-        return tuple(runs)
+    if _layer(head) != 3:
+        return tuple(runs)  # of constant rate, whose length mpg123 computes
     sound = range(own.start + size if count else own.start, own.stop)
-    return _header_frame(head, frames, length), sound, *runs[1:]
+    return _header_frame(head, frames), sound, *runs[1:]
 
 
-def _header_frame(head, frames, length):
+def _header_frame(head, frames):
     """A frame of silence with a Xing header."""
     for bits in range(1, 15):
         own = bytes([head[0], head[1] | 1, bits << 4 | head[2] & 0x0C, head[3]])
         if frame_bytes(own) >= _XING_BYTES:
             break
     frame = bytearray(frame_bytes(own))
-    tag = struct.pack(">4sIII", b"Xing", 3, frames, (length + len(frame)) % (1 << 32))
+    tag = struct.pack(">4sII", b"Xing", 1, frames)
     frame[:4], at = own, _tag_position(head)
     frame[at : at + len(tag)] = tag
     return bytes(frame)

@@ -5,6 +5,7 @@ import pytest
 from sounds import ID3, PCM, RATE_HZ, SOUND, chunk, encoded, format_chunk, put, read, riff, wav
 
 from asc_tf.data import audio
+from asc_tf.data.containers import streams
 
 NO_LENGTH, OTHER_LENGTH = "header without a length", "header with another length than the sound"
 LIST = chunk(b"LIST", b"INFOISFT\x06\0\0\0Lavf\0\0")
@@ -122,3 +123,18 @@ def test_mp3_in_a_wav_file_is_read_as_mp3(tmp_path):
     head = format_chunk(0x55, extra=struct.pack("<HHIHHH", 12, 1, 2, 576, 1, 0))
     samples, _ = read(tmp_path, riff(head, chunk(b"data", content)))
     np.testing.assert_array_equal(samples, read(tmp_path, content)[0])
+
+
+@pytest.mark.parametrize("after", [b"", LIST])
+def test_sizes_of_more_than_4_gb_that_32_bits_cannot_hold_are_found(tmp_path, after):
+    file, more = tmp_path / "long.wav", 1 << 32
+    file.write_bytes(wav(len(PCM)))
+    with open(file, "r+b") as opened:
+        opened.truncate(44 + more)  # a hole, which takes no room
+        opened.seek(44 + len(PCM))
+        opened.write(PCM)
+        opened.seek(44 + more)
+        opened.write(PCM + after)
+        (found,), notes = streams.find(opened)
+    assert found.pieces[-1] == range(44, 44 + more + len(PCM)) and notes == [OTHER_LENGTH]
+    assert found.pieces[0][:4] == b"RF64"

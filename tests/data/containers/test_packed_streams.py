@@ -118,6 +118,18 @@ def test_mp3_with_a_wrong_count_is_read_to_its_end(tmp_path, change):
     assert notes == [OTHER_LENGTH if change else NO_LENGTH]
 
 
+@pytest.mark.parametrize(("change", "expected"), [(0, []), (30, [OTHER_LENGTH]), (-30, [OTHER_LENGTH])])
+def test_mp3_with_a_vbri_header_is_read_to_its_end(tmp_path, change, expected):
+    content = mp3()
+    size, at = first_frame(content), max(content.find(b"Xing"), content.find(b"Info")) + 8
+    frames = struct.unpack_from(">I", content, at)[0] + change
+    headless = content[size:]
+    vbri = content[:4] + bytes(32) + struct.pack(">4sHHHII", b"VBRI", 1, 0, 75, len(content), frames)
+    samples, notes = read(tmp_path, vbri.ljust(size, b"\0") + headless)
+    np.testing.assert_array_equal(samples, read(tmp_path, headless)[0])
+    assert notes == expected
+
+
 def test_mp3_that_is_cut_is_an_error_with_and_without_a_count(tmp_path):
     content = mp3()
     for cut in (content[:-100], content[first_frame(content) : -100]):
@@ -133,3 +145,17 @@ def test_mp3_with_bytes_before_between_and_behind_its_frames_is_read(tmp_path):
     half = len(content) // 2
     samples, notes = read(tmp_path, content[:half] + bytes(3000) + content[half:])
     assert 0.95 * len(whole) < len(samples) <= len(whole) and OTHER_BYTES in notes
+
+
+def layer_2(bits):
+    """MPEG layer II frames of silence with these indices of bit rates."""
+    heads = [bytes([0xFF, 0xFD, index << 4, 0xC0]) for index in bits]
+    return b"".join(head.ljust(mpeg.frame_bytes(head), b"\0") for head in heads)
+
+
+def test_layer_2_of_constant_rate_is_read_and_of_variable_rate_is_an_error(tmp_path):
+    samples, _ = read(tmp_path, layer_2([8] * 50))
+    assert len(samples) == 50 * 1152
+    for bits in ([2] * 20 + [12] * 30, [12] * 20 + [2] * 30):
+        with pytest.raises(audio.UnreadableAudio, match="layer I or II of variable rate"):
+            read(tmp_path, layer_2(bits))
