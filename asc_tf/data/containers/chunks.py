@@ -156,11 +156,12 @@ class _Container:
 
     def _stated(self, at):
         """Size of the chunk of the sound; None for unknown."""
-        size, present = self._size(at), self.end - at - self.kind.chunk_head
+        size, body = self._size(at), at + self.kind.chunk_head
         if size == 0xFFFFFFFF and len(long := self._body(b"ds64")) >= 16:
             size = struct.unpack("<Q", long[8:16])[0]
         unknown = UNKNOWN_32 if self.kind.size.endswith("I") and size <= 0xFFFFFFFF else _UNKNOWN_64
-        return None if size < 0 or (size >= unknown and size > present) else size
+        states_nothing = size >= unknown and (size > self.end - body or self._after(body + size) is None)
+        return None if size < 0 or states_nothing else size
 
     def _body(self, name):
         place = self.kept.get(name, range(0))

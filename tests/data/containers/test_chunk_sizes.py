@@ -126,9 +126,10 @@ def test_mp3_in_a_wav_file_is_read_as_mp3(tmp_path):
 
 
 @pytest.mark.parametrize("after", [b"", LIST])
-def test_sizes_of_more_than_4_gb_that_32_bits_cannot_hold_are_found(tmp_path, after):
+@pytest.mark.parametrize(("size", "note"), [(len(PCM), OTHER_LENGTH), (0xFFFFFFFF, NO_LENGTH), (0, NO_LENGTH)])
+def test_sizes_of_more_than_4_gb_that_32_bits_cannot_hold_are_found(tmp_path, after, size, note):
     file, more = tmp_path / "long.wav", 1 << 32
-    file.write_bytes(wav(len(PCM)))
+    file.write_bytes(wav(size, size))
     with open(file, "r+b") as opened:
         opened.truncate(44 + more)  # a hole, which takes no room
         opened.seek(44 + len(PCM))
@@ -136,5 +137,5 @@ def test_sizes_of_more_than_4_gb_that_32_bits_cannot_hold_are_found(tmp_path, af
         opened.seek(44 + more)
         opened.write(PCM + after)
         (found,), notes = streams.find(opened)
-    assert found.pieces[-1] == range(44, 44 + more + len(PCM)) and notes == [OTHER_LENGTH]
+    assert found.pieces[-1] == range(44, 44 + more + len(PCM)) and notes == [note]
     assert found.pieces[0][:4] == b"RF64"
