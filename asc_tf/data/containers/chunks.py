@@ -213,7 +213,7 @@ class _Container:
             position = min(self._following(position), self.end)
             if self.end - position < self.kind.chunk_head or read_at(self.file, position, 4) in MAGICS:
                 return position
-            if not self._is_chunk(position):
+            if not self._is_chunk(position) or self._size(position) < 0:
                 return None
             position += self.kind.chunk_head + self._size(position)
             if position > self.end + 1:

@@ -139,3 +139,13 @@ def test_sizes_of_more_than_4_gb_that_32_bits_cannot_hold_are_found(tmp_path, af
         (found,), notes = streams.find(opened)
     assert found.pieces[-1] == range(44, 44 + more + len(PCM)) and notes == [note]
     assert found.pieces[0][:4] == b"RF64"
+
+
+@pytest.mark.parametrize(("name", "form", "size"), [("W64", "<Q", 0), ("CAF", ">q", -12)])
+def test_a_second_chunk_of_sound_of_negative_size_ends(tmp_path, name, form, size):
+    content = encoded(name, subtype="PCM_16")
+    chunk_name, offset, *_ = SIZES[name]
+    at = content.find(chunk_name)
+    second = put(content[at : at + 64], offset, form, size)
+    samples, notes = read(tmp_path, content + second)
+    assert len(samples) == RATE_HZ and notes == ["bytes that are no sound passed over"]
