@@ -23,8 +23,8 @@ _KILOBITS = {  # by MPEG 1 or not, and layer
 _RATES_HZ = (44100, 48000, 32000)
 _DIVISORS = {3: 1, 2: 2, 0: 4}  # MPEG 1, 2, 2.5
 _WINDOW = 1 << 20
-_SEARCHED = 1 << 18  # bytes before the first frame
-_SURE = 3  # frames that have to follow each other at the beginning; two after other bytes
+_SEARCHED = 1 << 18  # bytes before a frame
+_SURE = 3  # frames that have to follow each other at the beginning; two behind other bytes in a stream
 _XING_BYTES = 128  # of side information, tag, flags and numbers; a frame has to have them
 
 
@@ -113,11 +113,14 @@ def _frames(window, first, end, has_header):
                 return runs, frames, end, position + size - end
             last, position, frames = position, position + size, frames + 1
             continue
-        following = None if _begins_stream(window, position, end) else _resync(window, position, end, end, 2, kind)
+        if _begins_stream(window, position, end):
+            break
+        following = _resync(window, position, min(end, position + _SEARCHED), end, 2, kind)
         if following is None:
             break
-        runs.append(range(run, last))  # the last frame has lost its end
-        frames -= 1
+        if last > first or not has_header:  # a frame of sound, which has lost its end
+            position, frames = last, frames - 1
+        runs.append(range(run, position))
         position = run = last = following
     runs.append(range(run, position))
     return runs, frames, position, 0
@@ -133,8 +136,6 @@ def _resync(window, position, stop, end, sure, kind=None):
     while (found := window.find_sync(position, stop)) is not None:
         if (kind is None or _kind(window.at(found, 4)) == kind) and _follow(window, found, end, sure):
             return found
-        if kind and window.at(found, 3) in (b"ID3", b"TAG", b"APE"):
-            return None
         position = found + 1
     return None
 
