@@ -108,7 +108,8 @@ class Recording:
         """The mean of the channels at the file's rate, block after block, checked."""
         found, notes = levels.Levels(), self.notes
         for one in self._streams:
-            rate_hz = decoding.rate_hz(self._opened, self.file, one)
+            first = one is self._streams[0]
+            rate_hz = self.rate_hz if first else decoding.rate_hz(self._opened, self.file, one)
             yield from resampled(self._mean(one, found, notes), rate_hz, self.rate_hz)
         if not found.frames:
             raise UnreadableAudio(self.file, "no samples (zero length)")
