@@ -1,5 +1,6 @@
 """A trained run: its network, front end and labels, predictions and embeddings."""
 
+import functools
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -9,10 +10,12 @@ import numpy as np
 import tensorflow as tf
 
 from asc_tf import build, dataset, metrics
-from asc_tf.data import audio, batches
+from asc_tf.data import audio
 from asc_tf.distillation import embedding
 from asc_tf.errors import UserError
 from asc_tf.inference import forms as run_forms
+from asc_tf.inference import sounds
+from asc_tf.inference.scorer import Scorer, Scores
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs.folder import RunFolder
 
@@ -26,7 +29,7 @@ class TrainedRun:
 
     def __init__(self, folder: RunFolder):
         self.folder = folder
-        self._forms, self._embeddings = {}, {}  # loaded and traced once: by form, by layer
+        self._forms, self._scorers = {}, {}  # loaded and traced once
 
     @property
     def path(self) -> Path:
@@ -81,30 +84,38 @@ class TrainedRun:
         return self._forms[name]
 
     def predict(
-        self, sound: np.ndarray | str | Path, sample_rate_hz: int | None = None, *, form: str = "float"
+        self,
+        sound: np.ndarray | str | Path,
+        sample_rate_hz: int | None = None,
+        *,
+        form: str = "float",
+        hop_s: float | None = None,
     ) -> np.ndarray:
-        """Probabilities of every segment of a sound.
+        """Probabilities of every segment of a sound. A file is read block by block, whatever its length.
 
         Args:
             sound: An audio file, or samples (samples,) or (samples, channels), full scale 1. Channels are averaged
                 and the rate converted to the run's, as in training.
             sample_rate_hz: Of samples; files have their own.
             form: Form of the run that computes them, as in `form`.
+            hop_s: Seconds between the starts of segments; by default they follow each other.
 
         Returns:
-            (segments, classes) float64. A rest shorter than half a segment is dropped, a longer one filled with
+            (segments, classes) float64. A segment of which less than half is sound is dropped, others are filled with
             zeros. The mean over the segments is the prediction for the whole sound.
 
         Raises:
             UserError: The file cannot be read; samples are integers, empty or not finite, or their rate is missing.
         """
-        scorer = self.form(form)
-        waves = tf.data.Dataset.from_tensor_slices(self.segments(sound, sample_rate_hz)).batch(batches.CHUNK)
-        inputs = waves if scorer.takes_waves else waves.map(self.front_end)
-        return metrics.probabilities(build.outputs(scorer, inputs), multi_label=dataset.multi_label(self.recipe))
+        return sounds.score_sound(self.scorer(form), sound, sample_rate_hz, hop_s=hop_s).probabilities
 
     def embeddings(
-        self, sound: np.ndarray | str | Path, sample_rate_hz: int | None = None, *, layer: str | None = None
+        self,
+        sound: np.ndarray | str | Path,
+        sample_rate_hz: int | None = None,
+        *,
+        layer: str | None = None,
+        hop_s: float | None = None,
     ) -> np.ndarray:
         """Embeddings of every segment of a sound: the output of a layer, averaged over bands and frames.
 
@@ -113,6 +124,7 @@ class TrainedRun:
             sample_rate_hz: As for `predict`.
             layer: Name of a layer of the network; by default the input of its head, the first layer whose weights
                 depend on the number of classes.
+            hop_s: As for `predict`.
 
         Returns:
             (segments, size) float32.
@@ -120,10 +132,23 @@ class TrainedRun:
         Raises:
             UserError: As `predict`, or the network has no such layer.
         """
-        waves = tf.data.Dataset.from_tensor_slices(self.segments(sound, sample_rate_hz)).batch(batches.CHUNK)
-        if layer not in self._embeddings:
-            self._embeddings[layer] = build.forward(self._embedding_network(layer))
-        return build.outputs(self._embeddings[layer], waves.map(self.front_end))
+        return sounds.score_sound(self._scorer("float", True, layer), sound, sample_rate_hz, hop_s=hop_s).embeddings
+
+    def scorer(self, form: str = "float", *, embeddings: bool = False, layer: str | None = None) -> Scorer:
+        """The run as a function from windows to probabilities, and embeddings where they are asked for.
+
+        Args:
+            form: As for `predict`.
+            embeddings: Whether to compute embeddings too, which the float network alone has.
+            layer: As for `embeddings`.
+
+        Raises:
+            UserError: There is no such form or layer, or the form has no embeddings.
+        """
+        if embeddings and form != "float":
+            raise UserError(f"{self.path}: its form '{form}' has no embeddings, only its float network has them.")
+        self.form(form)
+        return self._scorer(form, embeddings, layer)
 
     def segments(self, sound: np.ndarray | str | Path, sample_rate_hz: int | None = None) -> np.ndarray:
         """Segments of a sound as the front end takes them.
@@ -142,26 +167,41 @@ class TrainedRun:
         if isinstance(sound, str | Path):
             samples, rate_hz = audio.read(sound)
         else:
-            samples, rate_hz = _checked(sound), sample_rate_hz
-            if rate_hz is None:
-                raise UserError("samples need their sample_rate_hz; only files have their own.")
+            samples, rate_hz = sounds.checked_samples(sound, sample_rate_hz), sample_rate_hz
         to_hz = dataset.sample_rate_hz(self.recipe)
         return audio.cut(audio.resample(samples, rate_hz, to_hz), to_hz, self.recipe.data.segment_s)
 
-    def _embedding_network(self, layer):
+    def _scorer(self, form, embeddings, layer):
+        """As `scorer`, also of a run whose head is not trained."""
+        key = form, embeddings, layer
+        if key not in self._scorers:
+            outputs = self._with_embeddings(layer) if embeddings else self.form(form)
+            self._scorers[key] = Scorer(
+                functools.partial(self._scores, self._inputs(outputs), outputs, embeddings),
+                self.labels,
+                (dataset.sample_rate_hz(self.recipe),),
+                self.recipe.data.segment_s,
+            )
+        return self._scorers[key]
+
+    def _inputs(self, outputs):
+        """Function from waves to what a function of outputs takes, traced once for all batch sizes."""
+        if getattr(outputs, "takes_waves", False):
+            return lambda wave: wave
+        signature = [tf.TensorSpec((None, dataset.segment_samples(self.recipe)), tf.float32)]
+        return tf.function(self.front_end, input_signature=signature)
+
+    def _scores(self, inputs, outputs, embeddings, waves):
+        (wave,) = waves
+        logits, *vectors = outputs(inputs(wave)) if embeddings else [outputs(inputs(wave))]
+        probabilities = metrics.probabilities(logits, multi_label=dataset.multi_label(self.recipe))
+        return Scores(probabilities, *map(np.asarray, vectors))
+
+    def _with_embeddings(self, layer):
+        """Function from inputs of the float network to logits and embeddings."""
         if layer:
-            return keras.Model(self.network.inputs, embedding.output(self.network, layer, "layer"))
-        head = build.head_layers(self.recipe, self.network)[0]
-        return keras.Model(self.network.inputs, embedding.pooled(self.network.get_layer(head).input))
-
-
-def _checked(samples):
-    """Mono float32 samples.  Raises UserError where they are no sound."""
-    if np.issubdtype(np.asarray(samples).dtype, np.integer):
-        raise UserError("samples must be floats, full scale 1; divide 16-bit integers by 32768.")
-    samples = np.asarray(samples, np.float32)
-    if samples.ndim == 2:
-        samples = samples.mean(axis=1, dtype=np.float32)
-    if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
-        raise UserError("samples must be (samples,) or (samples, channels), at least one, all of them finite.")
-    return samples
+            vectors = embedding.output(self.network, layer, "layer")
+        else:
+            head = build.head_layers(self.recipe, self.network)[0]
+            vectors = embedding.pooled(self.network.get_layer(head).input)
+        return build.forward(keras.Model(self.network.inputs, [self.network.output, vectors]))

@@ -9,8 +9,10 @@ import numpy as np
 
 from asc_tf import metrics
 from asc_tf.errors import UserError
+from asc_tf.inference import sounds
 from asc_tf.inference.forms import Form
 from asc_tf.inference.run import TrainedRun
+from asc_tf.inference.scorer import Scorer, Scores
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import folder as run_folder
 from asc_tf.runs import layout
@@ -76,7 +78,12 @@ class TrainedSystem:
         return tuple(member.form(name) for member in self.members)
 
     def predict(
-        self, sound: np.ndarray | str | Path, sample_rate_hz: int | None = None, *, form: str = "float"
+        self,
+        sound: np.ndarray | str | Path,
+        sample_rate_hz: int | None = None,
+        *,
+        form: str = "float",
+        hop_s: float | None = None,
     ) -> np.ndarray:
         """Fused probabilities of every segment of a sound.
 
@@ -84,6 +91,7 @@ class TrainedSystem:
             sound: As of TrainedRun.predict.
             sample_rate_hz: As of TrainedRun.predict.
             form: Form of the members that computes them, as of TrainedRun.form.
+            hop_s: As of TrainedRun.predict.
 
         Returns:
             (segments, classes) float64, summing to 1 over the classes.
@@ -91,8 +99,34 @@ class TrainedSystem:
         Raises:
             UserError: As of TrainedRun.predict.
         """
-        probabilities = [member.predict(sound, sample_rate_hz, form=form) for member in self.members]
-        return metrics.fuse(probabilities, self.recipe.fuse.method)
+        return sounds.score_sound(self.scorer(form), sound, sample_rate_hz, hop_s=hop_s).probabilities
+
+    def scorer(self, form: str = "float", *, embeddings: bool = False) -> Scorer:
+        """The system as a function from windows to fused probabilities, and embeddings where they are asked for.
+
+        The embeddings are those of the members side by side.
+
+        Args:
+            form: As of TrainedRun.form.
+            embeddings: As of TrainedRun.scorer.
+
+        Raises:
+            UserError: As of TrainedRun.scorer, or the members have segments of different lengths.
+        """
+        members = [member.scorer(form, embeddings=embeddings) for member in self.members]
+        lengths = sorted({member.segment_s for member in members})
+        if len(lengths) > 1:
+            listed = " and ".join(f"{length:g} s" for length in lengths)
+            raise UserError(f"{self.path}: its members have segments of {listed}; only equal ones can be fused.")
+        rates_hz = tuple(sorted({member.rates_hz[0] for member in members}))
+
+        def score(waves):
+            by_rate = dict(zip(rates_hz, waves, strict=True))
+            scores = [member.score([by_rate[member.rates_hz[0]]]) for member in members]
+            fused = metrics.fuse([one.probabilities for one in scores], self.recipe.fuse.method)
+            return Scores(fused, np.concatenate([one.embeddings for one in scores], axis=1) if embeddings else None)
+
+        return Scorer(score, self.labels, rates_hz, lengths[0])
 
 
 def load_run(path: str | Path) -> TrainedRun | TrainedSystem:

@@ -1,5 +1,6 @@
 """Predictions of a wave_to_scene.tflite and the model.json beside it, without TensorFlow where LiteRT is installed."""
 
+import functools
 import json
 from functools import cached_property
 from pathlib import Path
@@ -8,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from asc_tf import metrics
-from asc_tf.data import audio
 from asc_tf.errors import UserError
+from asc_tf.inference import sounds
+from asc_tf.inference.scorer import Scorer, Scores
 from asc_tf.runs import layout
 from asc_tf.tflite import interpreter
 
@@ -49,10 +51,22 @@ class WaveFile:
         Raises:
             UserError: The file cannot be read.
         """
-        with audio.Recording(file) as recording:
-            blocks = recording.segments(self.sample_rate_hz, self.segment_s)
-            logits = [self._network(wave=segment[np.newaxis])["logits"] for some in blocks for segment in some]
-        return metrics.softmax(np.concatenate(logits))
+        return sounds.score_sound(self.scorer(), file).probabilities
+
+    def scorer(self, form: str = "wave_tflite", *, embeddings: bool = False) -> Scorer:
+        """The file as a function from windows to probabilities.
+
+        Args:
+            form: "wave_tflite", the only form of such a file.
+            embeddings: Whether to compute embeddings too, which the file does not have.
+
+        Raises:
+            UserError: Another form or embeddings are asked for, or the network does not take a waveform.
+        """
+        if form != "wave_tflite" or embeddings:
+            wanted = "embeddings" if embeddings else f"form '{form}'"
+            raise UserError(f"{self.path}: a .tflite file has no {wanted}; name the run folder.")
+        return Scorer(functools.partial(_scores, self._network), self.labels, (self.sample_rate_hz,), self.segment_s)
 
     @cached_property
     def _network(self):
@@ -81,3 +95,8 @@ class WaveFile:
             raise UserError(f"{file}: is missing; it has the classes' names, keep it beside the file.") from error
         except ValueError as error:
             raise UserError(f"{file}: is damaged; export the run again.") from error
+
+
+def _scores(network, waves):
+    logits = [network(wave=wave[np.newaxis])["logits"] for wave in waves[0]]
+    return Scores(metrics.softmax(np.concatenate(logits)))

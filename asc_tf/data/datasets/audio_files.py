@@ -6,7 +6,7 @@ is there twice and no walk goes round.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from asc_tf.data.audio import EXTENSIONS
@@ -19,6 +19,7 @@ HIDDEN = "hidden (name begins with a dot)"
 UNREADABLE = "folders that cannot be opened"
 LINKED_TWICE = "links to folders that are read already"
 NO_FILE = "neither files nor folders, such as broken links"
+_MOST_REASONS = 6  # of a line
 
 
 class AudioFiles:
@@ -53,7 +54,7 @@ class AudioFiles:
         return files
 
     def _unread_recordings(self):
-        return sum(self.passed_over[_unread(ending)] for ending in UNREAD)
+        return sum(self.passed_over[unread(ending)] for ending in UNREAD)
 
     def _walk(self, below) -> Iterator[str]:
         try:
@@ -75,7 +76,7 @@ class AudioFiles:
             elif (ending := os.path.splitext(entry.name)[1].lower()) in EXTENSIONS:
                 yield path
             else:
-                self.passed_over[_unread(ending)] += 1
+                self.passed_over[unread(ending)] += 1
 
     def _is_new(self, below):
         status = os.stat(self.root / below)
@@ -93,6 +94,24 @@ class AudioFiles:
         yield from self._walk(path)
 
 
-def _unread(ending):
+def unread(ending: str) -> str:
+    """Why files of an ending are passed over.
+
+    Args:
+        ending: In small letters, with its dot; "" for none.
+    """
     convert = "; convert to WAV or FLAC" if ending in UNREAD else ""
     return f"of ending {ending} (not read{convert})" if ending else "without an ending (not read)"
+
+
+def passed_over_phrase(passed_over: Mapping[str, int]) -> str:
+    """What was passed over, by reason, the most frequent first; "" for nothing.
+
+    Args:
+        passed_over: {reason: number of files}.
+    """
+    counts = sorted(passed_over.items(), key=lambda pair: -pair[1])
+    reasons = [f"{count:,} {reason}" for reason, count in counts[:_MOST_REASONS] if count]
+    if rest := sum(count for _, count in counts[_MOST_REASONS:]):
+        reasons.append(f"{rest:,} for other reasons")
+    return f"passed over: {', '.join(reasons)}" if reasons else ""

@@ -8,10 +8,9 @@ from itertools import compress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from asc_tf.data.datasets import group_split
+from asc_tf.data.datasets import audio_files, group_split
 from asc_tf.errors import UserError, nearest, printable
 
-_MOST_REASONS = 6  # of a summary
 _CONTROL = ("Cc", "Cs", "Zl", "Zp")  # categories of characters that labels.txt cannot hold in one line of UTF-8
 
 
@@ -92,13 +91,9 @@ class Listing:
     @property
     def summary(self) -> str:
         """One line: the number of files and classes, what was passed over by reason, and the notes."""
-        counts = sorted(self.passed_over.items(), key=lambda pair: -pair[1])
-        reasons = [f"{count:,} {reason}" for reason, count in counts[:_MOST_REASONS]]
-        if rest := sum(count for _, count in counts[_MOST_REASONS:]):
-            reasons.append(f"{rest:,} for other reasons")
-        passed_over = [f"passed over: {', '.join(reasons)}"] if reasons else []
-        line = "; ".join([f"recordings: {len(self):,} files of {len(self.classes)} classes", *passed_over, *self.notes])
-        return printable(line)
+        recordings = f"recordings: {len(self):,} files of {len(self.classes)} classes"
+        passed_over = audio_files.passed_over_phrase(self.passed_over)
+        return printable("; ".join(filter(None, [recordings, passed_over, *self.notes])))
 
 
 def validation_part(listing: Listing, *, share: float, seed: int) -> tuple[list[int], list[int]]:
