@@ -9,6 +9,7 @@
 load_recipe(recipe, overrides=())   the resolved Recipe of a shipped name or a TOML file
 train(recipe, out, resume=False)    trains a recipe with all that it depends on; returns the TrainedRun
 load_run(path)                      a TrainedRun: predict, embeddings, network, front_end, labels, form
+predict_files(run, names)           predictions of many files and folders, one after the other
 evaluate(run)                       scores and costs of a run on its test split, as in its metrics.json
 import_weights(checkpoint, recipe, out)                  a run made of a file of weights
 list_models(), list_features(), list_augmentations(), list_datasets(), list_recipes()
@@ -41,6 +42,7 @@ _FUNCTIONS = {
     "load_recipe": "asc_tf.recipe.resolve:load",
     "train": "asc_tf.chain.train:train",
     "load_run": "asc_tf.inference.system:load_run",
+    "predict_files": "asc_tf.inference.files:predict_files",
     "evaluate": "asc_tf.evaluation.evaluate:evaluate",
     "import_weights": "asc_tf.importing.weights:import_weights",
     "list_models": "asc_tf.recipe.names:list_models",

@@ -75,33 +75,33 @@ def counts(listing: Listing) -> str:
     return "\n".join([*lines, "", _row("all", [f"{totals[split]:,}" for split in splits])])
 
 
-def prediction(title: str, probabilities: np.ndarray, classes: Sequence[str]) -> str:
-    """The three most probable classes of a sound, and the most probable one of every second.
+def prediction(title: str, probabilities: np.ndarray, start_s: np.ndarray, classes: Sequence[str]) -> str:
+    """The three most probable classes of a sound, and the most probable one of every window.
 
     Args:
         title: Name of the sound.
-        probabilities: (seconds, classes).
+        probabilities: (windows, classes).
+        start_s: (windows,) start of every window in seconds.
         classes: Names of the classes.
     """
     mean = probabilities.mean(0)
     best = mean.argsort()[::-1][:3]
     lines = [f"{title}: " + ", ".join(f"{classes[i]} {_percent(mean[i])}" for i in best)]
-    for second, p in enumerate(probabilities):
-        lines.append(f"  second {second + 1:4d}  {classes[p.argmax()]:<20s} {_percent(p.max())}")
+    for start, p in zip(start_s, probabilities, strict=True):
+        lines.append(f"  {start:10.2f} s  {classes[p.argmax()]:<20s} {_percent(p.max())}")
     return "\n".join(lines)
 
 
-def predictions_tree(predictions: Mapping[str, np.ndarray], classes: Sequence[str]) -> dict[str, Any]:
-    """All probabilities of several sounds, for JSON.
+def prediction_tree(probabilities: np.ndarray, start_s: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """All probabilities of a sound, for JSON.
 
     Args:
-        predictions: (seconds, classes) probabilities by file.
+        probabilities: (windows, classes).
+        start_s: (windows,) start of every window in seconds.
         classes: Names of the classes.
     """
-    return {
-        str(file): {"labels": list(classes), "mean": p.mean(0).tolist(), "seconds": p.tolist()}
-        for file, p in predictions.items()
-    }
+    mean, rows = probabilities.mean(0).tolist(), probabilities.tolist()
+    return {"labels": list(classes), "mean": mean, "start_s": start_s.tolist(), "seconds": rows}
 
 
 def _row(title, cells):

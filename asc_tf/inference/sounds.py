@@ -14,7 +14,7 @@ from asc_tf.inference import windows
 from asc_tf.inference.scorer import Scorer, Scores
 
 
-class Part(NamedTuple):
+class Prediction(NamedTuple):
     """Scores of consecutive windows of a file, or of all of them.
 
     Args:
@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 
 class _Piece(NamedTuple):
-    """Windows of a file in a batch: number of the first one in the file, their count, and what Part has of an end."""
+    """Windows of a file in a batch: number of the first one in the file, count, and what Prediction has of an end."""
 
     file: str
     first: int
@@ -45,7 +45,7 @@ class _Piece(NamedTuple):
     end: tuple = ()
 
 
-def score_files(scorer: Scorer, files: SoundFiles, *, hop_s: float | None = None) -> Iterator[Part]:
+def score_files(scorer: Scorer, files: SoundFiles, *, hop_s: float | None = None) -> Iterator[Prediction]:
     """Scores of audio files, in order. The next batch is read while one is scored.
 
     Args:
@@ -62,10 +62,10 @@ def score_files(scorer: Scorer, files: SoundFiles, *, hop_s: float | None = None
         for piece in pieces:
             begin, end = end, end + piece.count
             starts = _start_s(scorer, hop_s) * np.arange(piece.first, piece.first + piece.count)
-            yield Part(piece.file, starts, *_rows(scores, begin, end), *piece.end)
+            yield Prediction(piece.file, starts, *_rows(scores, begin, end), *piece.end)
 
 
-def by_file(parts: Iterable[Part]) -> Iterator[Part]:
+def by_file(parts: Iterable[Prediction]) -> Iterator[Prediction]:
     """The parts of every file joined to one; of a file with an error the last part alone.
 
     Args:
@@ -147,7 +147,9 @@ def _windows(
     scorer: Scorer, blocks: Callable[[int], Iterator[np.ndarray]], hop_s: float | None
 ) -> Iterator[tuple[np.ndarray, ...]]:
     """Windows of a sound, each at all rates of the scorer."""
-    every = [windows.windows(blocks(to_hz), *windows.sizes(to_hz, scorer.segment_s, hop_s)) for to_hz in scorer.rates_hz]
+    every = [
+        windows.windows(blocks(to_hz), *windows.sizes(to_hz, scorer.segment_s, hop_s)) for to_hz in scorer.rates_hz
+    ]
     # Not strict: half a window more or less may be rounded differently at two rates.
     return zip(*every, strict=False)
 
@@ -182,7 +184,7 @@ def _rows(scores, begin, end):
 
 def _joined(parts):
     columns = zip(*(part[1:4] for part in parts if len(part.start_s)), strict=True)
-    return Part(parts[-1].file, *(_concatenated(values) for values in columns), *parts[-1][4:])
+    return Prediction(parts[-1].file, *(_concatenated(values) for values in columns), *parts[-1][4:])
 
 
 def _concatenated(values):

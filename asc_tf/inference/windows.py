@@ -7,6 +7,9 @@ from typing import TypeVar
 
 import numpy as np
 
+from asc_tf.errors import UserError
+
+HOPS_S = (0.01, 3600.0)  # between the starts of windows
 _Item = TypeVar("_Item")
 
 
@@ -17,7 +20,12 @@ def sizes(sample_rate_hz: int, segment_s: float, hop_s: float | None) -> tuple[i
         sample_rate_hz: Rate of the samples.
         segment_s: Length of a window in seconds.
         hop_s: Seconds between their starts; None for windows that follow each other.
+
+    Raises:
+        UserError: hop_s is outside of HOPS_S.
     """
+    if hop_s is not None and not HOPS_S[0] <= hop_s <= HOPS_S[1]:
+        raise UserError(f"hop_s = {hop_s} must be from {HOPS_S[0]:g} to {HOPS_S[1]:g} seconds.")
     return max(1, round(sample_rate_hz * segment_s)), max(1, round(sample_rate_hz * (hop_s or segment_s)))
 
 
