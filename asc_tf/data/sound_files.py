@@ -1,5 +1,6 @@
 """The audio files that a user names: files, folders and patterns."""
 
+import dataclasses
 import glob
 import os
 import re
@@ -22,16 +23,18 @@ class SoundFiles:
         files: Paths as they are named: a folder's begin with it as it was given.
         errors: {entry of `files`: why nothing can be read there}, of folders and patterns without an audio file.
         passed_over: {reason: number of files} of what folders and patterns match and is not read.
+        notes: A phrase for every folder of which most recordings are passed over.
     """
 
     files: tuple[str, ...]
     errors: dict[str, UnreadableAudio] = field(default_factory=dict)
     passed_over: Counter[str] = field(default_factory=Counter)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def summary(self) -> str:
         """One line of what was passed over, "" where nothing was."""
-        return audio_files.passed_over_phrase(self.passed_over)
+        return "; ".join(filter(None, [audio_files.passed_over_phrase(self.passed_over), *self.notes]))
 
 
 def find(names: Sequence[str | Path]) -> SoundFiles:
@@ -44,37 +47,39 @@ def find(names: Sequence[str | Path]) -> SoundFiles:
     Args:
         names: Files, folders and patterns.
     """
-    files, errors, passed_over, seen = [], {}, Counter(), set()
+    files, seen, found = [], set(), SoundFiles(())
     for name in map(os.fspath, names):
-        matches = {_identity(file): file for file in _matches(name, passed_over)}
+        matches = {_identity(file): file for file in _matches(name, found)}
         if not matches:
-            matches[name], errors[name] = name, UnreadableAudio(name, "has no audio file that can be read")
-        passed_over[TWICE] += len(matches.keys() & seen)
+            matches[name], found.errors[name] = name, UnreadableAudio(name, "has no audio file that can be read")
+        found.passed_over[TWICE] += len(matches.keys() & seen)
         files += [file for identity, file in matches.items() if identity not in seen]
         seen |= matches.keys()
-    return SoundFiles(tuple(files), errors, passed_over)
+    return dataclasses.replace(found, files=tuple(files))
 
 
-def _matches(name: str, passed_over: Counter[str]) -> Iterator[str]:
+def _matches(name: str, found: SoundFiles) -> Iterator[str]:
+    """The files of a name; what is passed over is added to what was found."""
     if os.path.isdir(name):
-        yield from _below(name, passed_over)
+        yield from _below(name, found)
     elif os.path.lexists(name) or not glob.has_magic(name):
         yield name
     else:
         for match in sorted(glob.glob(name, recursive=True), key=_natural):
             if os.path.isdir(match):
                 # ** matches the files below a folder beside the folder.
-                yield from [] if "**" in name else _below(match, passed_over)
+                yield from [] if "**" in name else _below(match, found)
             elif (ending := os.path.splitext(match)[1].lower()) in EXTENSIONS:
                 yield match
             else:
-                passed_over[audio_files.unread(ending)] += 1
+                found.passed_over[audio_files.unread(ending)] += 1
 
 
-def _below(folder: str, passed_over: Counter[str]) -> list[str]:
+def _below(folder: str, found: SoundFiles) -> list[str]:
     search = audio_files.AudioFiles(Path(folder))
     files = sorted(search.below(""), key=_natural)
-    passed_over.update(search.passed_over)
+    found.passed_over.update(search.passed_over)
+    found.notes.extend(search.notes)
     return [os.path.join(folder, file) for file in files]
 
 

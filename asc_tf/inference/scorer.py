@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-BATCH_S = 32.0  # sound in a batch: more takes memory and is not faster
+BATCH_S = 16.0
 
 
 class Scores(NamedTuple):
