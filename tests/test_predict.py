@@ -145,6 +145,7 @@ def test_the_bar_is_on_stderr(run, here, capsys):
         (["--embeddings", "out.npz", "--tflite"], "its form 'tflite' has no embeddings"),
         (["--csv", "nowhere/out.csv"], "nowhere/out.csv: cannot be written, there is no folder nowhere"),
         (["--embeddings", "a"], "a: is a folder; name a file in it"),
+        (["--csv", "/dev/null"], "/dev/null: is no regular file; name another"),
         (["--tflite"], "model.tflite: is missing"),
     ],
 )

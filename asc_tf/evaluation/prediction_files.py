@@ -124,6 +124,8 @@ def _checked(path):
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{path}: is a folder; name a file in it.")
+    if path.exists() and not path.is_file():  # such as /dev/stdout, which would be replaced by a file
+        raise UserError(f"{path}: is no regular file; name another.")
     if not path.parent.is_dir():
         raise UserError(f"{path}: cannot be written, there is no folder {path.parent}.")
     return path

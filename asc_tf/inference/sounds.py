@@ -55,13 +55,17 @@ def score_files(scorer: Scorer, files: SoundFiles, *, hop_s: float | None = None
 
     Yields:
         Parts of at most scorer.batch_size windows, at least one of every file.
+
+    Raises:
+        UserError: hop_s is out of range.
     """
+    hop = _hop_s(scorer, hop_s)
     for pieces, waves in windows.ahead(_batches(scorer, files, hop_s)):
         scores = scorer.score(waves) if waves else Scores(np.zeros((0, len(scorer.labels))))
         end = 0
         for piece in pieces:
             begin, end = end, end + piece.count
-            starts = _start_s(scorer, hop_s) * np.arange(piece.first, piece.first + piece.count)
+            starts = hop * np.arange(piece.first, piece.first + piece.count)
             yield Prediction(piece.file, starts, *_rows(scores, begin, end), *piece.end)
 
 
@@ -167,8 +171,8 @@ def _blocks(file, notes, errors, to_hz):
         notes[:] = recording.notes
 
 
-def _start_s(scorer, hop_s):
-    """Seconds between windows, as whole samples at the first rate."""
+def _hop_s(scorer, hop_s):
+    """Seconds between windows, whole samples at the first rate."""
     rate_hz = scorer.rates_hz[0]
     return windows.sizes(rate_hz, scorer.segment_s, hop_s)[1] / rate_hz
 
