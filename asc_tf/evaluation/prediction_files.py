@@ -3,8 +3,8 @@
 What is written goes to temporary files without a name, beside the output, so that memory does not grow.
 """
 
+import codecs
 import contextlib
-import io
 import shutil
 import tempfile
 import zipfile
@@ -33,7 +33,8 @@ def csv_file(path: str | Path, labels: Sequence[str], segment_s: float) -> Itera
         UserError: The file cannot be written.
     """
     path = _checked(path)
-    with _temporary(path) as content, io.TextIOWrapper(content, encoding="utf-8", newline="") as out:
+    with _temporary(path) as content:
+        out = codecs.getwriter("utf-8")(content)
         with prediction_text.as_csv(out, labels, segment_s) as write:
             yield lambda prediction: _written(path, lambda: write(prediction))
         _written(path, lambda: atomic.write(path, lambda file: _copy(content, file)))
@@ -131,8 +132,15 @@ def _checked(path):
     return path
 
 
+@contextlib.contextmanager
 def _temporary(path):
-    return _written(path, lambda: tempfile.TemporaryFile(dir=path.parent))
+    """A file without a name in the folder of another."""
+    content = _written(path, lambda: tempfile.TemporaryFile(dir=path.parent))
+    try:
+        yield content
+    finally:
+        with contextlib.suppress(OSError):  # on a full disk, which was noticed when it was written
+            content.close()
 
 
 def _written(path, write):
