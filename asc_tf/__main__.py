@@ -12,6 +12,7 @@ COMMANDS = {
     "compare": ("asc_tf.compare", "evaluated runs side by side: mean and spread over seeds, paired differences, costs"),
     "submit": ("asc_tf.submit", "check a package for the DCASE challenge before it is sent"),
     "predict": ("asc_tf.predict", "the scene of audio files, second by second"),
+    "listen": ("asc_tf.listen", "the scene at the microphone, second by second"),
     "prepare": ("asc_tf.prepare", "decode and resample a recipe's clips once; download a published dataset"),
     "show": ("asc_tf.show", "draw spectrograms of a sound; count and draw a recipe's clips"),
     "complexity": ("asc_tf.complexity", "parameters, MACs and memory of a network, layer by layer"),

@@ -40,10 +40,12 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.predi
 
 def _predict(options: argparse.Namespace) -> int:
     from asc_tf.data import sound_files
+    from asc_tf.inference import scorer as scorers
     from asc_tf.inference import sounds
 
     files, notes, failed = sound_files.find(options.files), Counter(), 0
-    scorer = _load(options)
+    # What is wrong with the run is no error of a file.
+    scorer = scorers.load(options.run, tflite=options.tflite, embeddings=options.embeddings is not None)
     _print_error(files.summary)
     with contextlib.ExitStack() as stack:
         outputs, taken = _outputs(options, scorer, stack)
@@ -62,18 +64,6 @@ def _predict(options: argparse.Namespace) -> int:
     if failed:
         _print_error(f"{failed:,} of {len(files.files):,} file(s) could not be read")
     return command_line.FAULTS if failed else command_line.OK
-
-
-def _load(options):
-    """The Scorer of the run, whose faults are none of a file."""
-    embeddings = options.embeddings is not None
-    if options.run.endswith(".tflite"):
-        from asc_tf.inference.wave_file import WaveFile
-
-        return WaveFile(options.run).scorer(embeddings=embeddings)
-    from asc_tf.inference.system import load_run
-
-    return load_run(options.run).scorer("tflite" if options.tflite else "float", embeddings=embeddings)
 
 
 def _outputs(options, scorer, stack):

@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PROGRAMS = {
     "asc_tf/train.py", "asc_tf/evaluate.py", "asc_tf/compare.py", "asc_tf/submit.py", "asc_tf/predict.py",
-    "asc_tf/prepare.py", "asc_tf/show.py", "asc_tf/complexity.py", "asc_tf/import_weights.py",
+    "asc_tf/listen.py", "asc_tf/prepare.py", "asc_tf/show.py", "asc_tf/complexity.py", "asc_tf/import_weights.py",
     "export/tflite.py", "export/micro.py", "export/parity.py",
 }  # fmt: skip
 PRIVATE = ("tensorflow.python", "tensorflow.lite.python", "tensorflow.lite.tools", "keras.src", "tf_keras.src")

@@ -5,6 +5,7 @@ What is written goes to temporary files without a name, beside the output, so th
 
 import codecs
 import contextlib
+import functools
 import shutil
 import tempfile
 import zipfile
@@ -135,7 +136,7 @@ def _checked(path):
 @contextlib.contextmanager
 def _temporary(path):
     """A file without a name in the folder of another."""
-    content = _written(path, lambda: tempfile.TemporaryFile(dir=path.parent))
+    content = _written(path, functools.partial(tempfile.TemporaryFile, dir=path.parent))
     try:
         yield content
     finally:

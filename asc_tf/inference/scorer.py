@@ -1,10 +1,13 @@
 """Scorers: functions from windows of sound to probabilities and embeddings, which all kinds of trained runs have."""
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
+from asc_tf.inference import windows
 
 BATCH_S = 16.0
 
@@ -41,3 +44,31 @@ class Scorer:
     def batch_size(self) -> int:
         """Windows that are scored at once."""
         return max(1, round(BATCH_S / self.segment_s))
+
+    def spacing_s(self, hop_s: float | None) -> float:
+        """Seconds between the starts of windows: whole samples at the first rate.
+
+        Args:
+            hop_s: Seconds that are asked for; None for windows that follow each other.
+
+        Raises:
+            UserError: hop_s is out of range.
+        """
+        return windows.sizes(self.rates_hz[0], self.segment_s, hop_s)[1] / self.rates_hz[0]
+
+
+def load(path: str, *, tflite: bool = False, embeddings: bool = False) -> Scorer:
+    """The scorer of a run folder, a system's folder, or a wave_to_scene.tflite, for which TensorFlow is not imported.
+
+    Args:
+        path: The folder or file.
+        tflite: Whether to take the int8 file of a run instead of its float network.
+        embeddings: Whether to compute embeddings too.
+
+    Raises:
+        UserError: There is no run, or it has no such form or no embeddings.
+    """
+    if path.endswith(".tflite"):
+        return importlib.import_module("asc_tf.inference.wave_file").WaveFile(path).scorer(embeddings=embeddings)
+    run = importlib.import_module("asc_tf.inference.system").load_run(path)
+    return run.scorer("tflite" if tflite else "float", embeddings=embeddings)

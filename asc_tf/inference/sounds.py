@@ -59,13 +59,13 @@ def score_files(scorer: Scorer, files: SoundFiles, *, hop_s: float | None = None
     Raises:
         UserError: hop_s is out of range.
     """
-    hop = _hop_s(scorer, hop_s)
+    spacing_s = scorer.spacing_s(hop_s)
     for pieces, waves in windows.ahead(_batches(scorer, files, hop_s)):
         scores = scorer.score(waves) if waves else Scores(np.zeros((0, len(scorer.labels))))
         end = 0
         for piece in pieces:
             begin, end = end, end + piece.count
-            starts = hop * np.arange(piece.first, piece.first + piece.count)
+            starts = spacing_s * np.arange(piece.first, piece.first + piece.count)
             yield Prediction(piece.file, starts, *_rows(scores, begin, end), *piece.end)
 
 
@@ -102,7 +102,7 @@ def score_sound(
     else:
         samples = checked_samples(sound, rate_hz)
         blocks = functools.partial(_resampled, samples, rate_hz)
-    groups = windows.grouped(_windows(scorer, blocks, hop_s), scorer.batch_size)
+    groups = windows.grouped(windows_of(scorer, blocks, hop_s), scorer.batch_size)
     scores = [scorer.score(waves) for waves in windows.ahead(map(_stacked, groups))]
     return Scores(*map(_concatenated, zip(*scores, strict=True)))
 
@@ -135,7 +135,7 @@ def _batches(scorer: Scorer, files: SoundFiles, hop_s: float | None) -> Iterator
     for file in files.files:
         first, start, notes, error = 0, len(rows), [], None
         try:
-            for window in _windows(scorer, functools.partial(_blocks, file, notes, files.errors), hop_s):
+            for window in windows_of(scorer, functools.partial(_blocks, file, notes, files.errors), hop_s):
                 rows.append(window)
                 if len(rows) == scorer.batch_size:
                     yield [*pieces, _Piece(file, first, len(rows) - start)], _stacked(rows)
@@ -147,10 +147,19 @@ def _batches(scorer: Scorer, files: SoundFiles, hop_s: float | None) -> Iterator
     yield pieces, _stacked(rows)
 
 
-def _windows(
+def windows_of(
     scorer: Scorer, blocks: Callable[[int], Iterator[np.ndarray]], hop_s: float | None
 ) -> Iterator[tuple[np.ndarray, ...]]:
-    """Windows of a sound, each at all rates of the scorer."""
+    """Windows of a sound, each at all rates of a scorer.
+
+    Args:
+        scorer: That is to score them.
+        blocks: Function from a rate to the sound at it, (samples,) float32 each.
+        hop_s: As of `score_files`.
+
+    Yields:
+        (samples,) float32 at each rate.
+    """
     every = [
         windows.windows(blocks(to_hz), *windows.sizes(to_hz, scorer.segment_s, hop_s)) for to_hz in scorer.rates_hz
     ]
@@ -169,12 +178,6 @@ def _blocks(file, notes, errors, to_hz):
     with audio.Recording(file) as recording:
         yield from recording.blocks(to_hz)
         notes[:] = recording.notes
-
-
-def _hop_s(scorer, hop_s):
-    """Seconds between windows, whole samples at the first rate."""
-    rate_hz = scorer.rates_hz[0]
-    return windows.sizes(rate_hz, scorer.segment_s, hop_s)[1] / rate_hz
 
 
 def _stacked(rows: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:
