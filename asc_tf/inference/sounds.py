@@ -175,9 +175,14 @@ def _blocks(file, notes, errors, to_hz):
     """The samples of a file at a rate, block by block; what is unusual is added to the notes."""
     if file in errors:
         raise errors[file]
-    with audio.Recording(file) as recording:
-        yield from recording.blocks(to_hz)
-        notes[:] = recording.notes
+    try:
+        with audio.Recording(file) as recording:
+            yield from recording.blocks(to_hz)
+            notes[:] = recording.notes
+    except UserError:
+        raise
+    except Exception as error:  # one file never stops the others
+        raise audio.UnreadableAudio(file, f"cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _stacked(rows: Sequence[tuple[np.ndarray, ...]]) -> list[np.ndarray]:

@@ -94,6 +94,21 @@ def test_what_is_unusual_in_a_file_comes_with_its_end(tmp_path):
     assert prediction.notes == ("digital silence",) and len(prediction.start_s) == 30
 
 
+def test_no_failure_of_a_file_stops_the_others(folder, monkeypatch):
+    one, _ = scorer()
+    read = audio.Recording.blocks
+
+    def blocks(recording, to_hz):
+        if recording.file.endswith("1.wav"):
+            raise MemoryError("too much")
+        return read(recording, to_hz)
+
+    monkeypatch.setattr(audio.Recording, "blocks", blocks)
+    names = [folder / "1.wav", folder / "3.wav"]
+    failed, other = sounds.by_file(sounds.score_files(one, sound_files.find(names)))
+    assert str(failed.error).endswith("1.wav: cannot be read (MemoryError: too much).") and other.error is None
+
+
 def test_only_files_that_cannot_be_read(tmp_path):
     one, batches = scorer()
     (prediction,) = sounds.by_file(sounds.score_files(one, sound_files.find([tmp_path / "absent.wav"])))
