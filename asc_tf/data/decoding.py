@@ -162,4 +162,5 @@ def as_unreadable(path: Path | str) -> Iterator[None]:
 def _failure(path, error):
     with open(path, "rb") as opened:
         is_audio = opened.read(4) in streams.MAGICS
-    return f"truncated or damaged (libsndfile error {error.code})" if is_audio else "not audio that libsndfile reads"
+    fault = error.error_string.strip().rstrip(".")
+    return f"truncated or damaged (libsndfile: {fault})" if is_audio else "not audio that libsndfile reads"
