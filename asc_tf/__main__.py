@@ -10,7 +10,7 @@ COMMANDS = {
     "train": ("asc_tf.train", "train a recipe: data, teachers, network, quantisation, int8 file, evaluation"),
     "evaluate": ("asc_tf.evaluate", "scores and costs of a run, or of several runs fused"),
     "compare": ("asc_tf.compare", "evaluated runs side by side: mean and spread over seeds, paired differences, costs"),
-    "submit": ("asc_tf.submit", "check a package for the DCASE challenge before it is sent"),
+    "submit": ("asc_tf.submit", "write an entry for the DCASE challenge and check it"),
     "predict": ("asc_tf.predict", "the scene of audio files, second by second"),
     "listen": ("asc_tf.listen", "the scene at the microphone, second by second"),
     "prepare": ("asc_tf.prepare", "decode and resample a recipe's clips once; download a published dataset"),

@@ -1,7 +1,11 @@
-"""`python -m asc_tf.submit --check FOLDER`: checks a package for the DCASE challenge, Task 1, before it is sent.
+"""`python -m asc_tf.submit RUN ...`: writes an entry of a package for the DCASE challenge, Task 1, and checks it.
 
-The folder holds task1/LABEL/LABEL.meta.yaml and the outputs, LABEL.output.split_5.csv and the like in 2024,
-LABEL.output.csv in 2025. Every defect is printed with file and line. Exit status 0 of a right package, 1 of any other.
+`asc-tf submit RUN ... --label Last_Inst_task1_1 --eval-set FOLDER` computes the outputs on the evaluation set, by the
+int8 file where a run has one, and fills the meta information from metrics.json and TEAM.toml, a template of which is
+written where it is absent. 2024 has a run for each split of the training set, 2025 one run. Outputs that are there
+already are kept, so that the same command goes on after an interruption.
+`asc-tf submit --check FOLDER` checks any package: each defect is printed with file, line and fix. Exit status 0 of a
+right package, 1 of one with defects.
 """
 
 import argparse
@@ -13,25 +17,50 @@ from asc_tf import command_line
 def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.submit") -> int:
     """Runs the program; returns its exit status."""
     parser = command_line.parser(prog, __doc__)
-    parser.add_argument("--check", metavar="FOLDER", required=True, help="the package")
+    parser.add_argument("run", nargs="*", help="evaluated run folders")
+    parser.add_argument("--check", metavar="FOLDER", help="a package that is checked; no run is named then")
     parser.add_argument("--year", type=int, choices=(2024, 2025), default=2025, help="of the challenge")
+    parser.add_argument("--label", help="of the entry: LASTNAME_INSTITUTE_task1_NUMBER")
+    parser.add_argument("--team", metavar="FILE", default="team.toml", help="authors and texts (default: team.toml)")
     parser.add_argument(
         "--eval-set",
         metavar="FOLDER",
-        help="folder of the evaluation set with evaluation_setup/fold1_test.csv (default: its names, 0.wav and so on)",
+        help="of the evaluation set, with evaluation_setup/fold1_test.csv; without it --check takes the official names",
     )
+    parser.add_argument("--out", metavar="FOLDER", default="submission", help="of the package (default: submission)")
     options = parser.parse_args(arguments)
-    return command_line.run("submit", lambda: _check(options), traceback=options.traceback)
+    if bool(options.run) == bool(options.check):
+        parser.error("name run folders, or --check FOLDER")
+    if options.run and not (options.label and options.eval_set):
+        parser.error("runs need --label and --eval-set")
+    return command_line.run("submit", lambda: _submit(options), traceback=options.traceback)
 
 
-def _check(options: argparse.Namespace) -> int:
+def _submit(options: argparse.Namespace) -> int:
     from asc_tf.errors import printable
     from asc_tf.submission import check
 
-    names = check.evaluation_names(options.eval_set, options.year)
-    found = check.defects(options.check, options.year, names)
-    print("\n".join(map(printable, found)) or f"{options.check}: no defect was found.")
+    if options.check:
+        names = check.evaluation_names(options.eval_set, options.year)
+        found, folder = check.defects(options.check, options.year, names), options.check
+    else:
+        found, folder = _write(options), options.out
+    print("\n".join(map(printable, found)) or f"{folder}: no defect was found.")
     return command_line.FAULTS if found else command_line.OK
+
+
+def _write(options: argparse.Namespace) -> list[str]:
+    from asc_tf.inference.system import load_run
+    from asc_tf.submission import package
+
+    return package.write(
+        [load_run(run) for run in options.run],
+        year=options.year,
+        label=options.label,
+        team=options.team,
+        evaluation_set=options.eval_set,
+        out=options.out,
+    )
 
 
 if __name__ == "__main__":
