@@ -11,8 +11,8 @@ from collections.abc import Callable
 from asc_tf import __version__
 from asc_tf.errors import UserError, printable
 
-# Exit statuses: FAULTS where all was done but something is over a limit or wrong; a stop by a signal has 128 + its
-# number, 141 where nothing reads what is printed.
+# Exit statuses: FAULTS where something is over a limit, wrong or could not be read, and all else is done; a stop by a
+# signal has 128 + its number, 141 where nothing reads what is printed.
 OK, FAULTS, ERROR, INTERRUPTED, TERMINATED, UNREAD = 0, 1, 2, 130, 143, 141
 
 LONGEST_MESSAGE = 2000  # characters of an error's line
