@@ -87,11 +87,13 @@ def _of_recipe(recipe, classes):
 
 def _of_run(run):
     from asc_tf import build
-    from asc_tf.runs import layout
+    from asc_tf.runs import digests, layout, products
 
+    digests.check(run)
     network = build.checked_network(run.recipe, len(run.labels))
-    if run.has(layout.METADATA):
-        return network, run.read_json(layout.METADATA)["float_layers"]
+    if run.has(layout.INT8):
+        products.read(run, layout.INT8)
+        return network, run.read(layout.METADATA)["float_layers"]
     return network, _float_layers(run.recipe, len(run.labels))
 
 
@@ -107,18 +109,17 @@ def _float_layers(recipe, classes):
 
 def _counted(file):
     """The challenge's counts in the JSON file beside a .tflite file, where that describes it; otherwise None."""
-    import hashlib
-    import json
+    from asc_tf.runs import digests, files
 
     description = file.with_suffix(".json")
     if not (file.is_file() and description.is_file()):
         return None
+    read = files.tree_like({"sha256": str, "challenge": {"parameters": int, "bytes": int, "macs": int}})
     try:
-        tree = json.loads(description.read_text())
-    except ValueError:
-        return None
-    belongs = isinstance(tree, dict) and tree.get("sha256") == hashlib.sha256(file.read_bytes()).hexdigest()
-    return tree.get("challenge") if belongs else None
+        tree = read(description.read_bytes())
+    except files.DAMAGE:
+        return None  # of something else
+    return tree["challenge"] if tree["sha256"] == digests.sha256(file.read_bytes()) else None
 
 
 if __name__ == "__main__":

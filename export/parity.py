@@ -23,12 +23,15 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.expor
 
 def _compare(options: argparse.Namespace) -> None:
     from asc_tf import dataset
+    from asc_tf.data import lock
     from asc_tf.export.device import comparison
     from asc_tf.export.quantisation.run import quantised_run
     from asc_tf.inference.run import TrainedRun
     from asc_tf.runs import folder, layout
 
     run = quantised_run(TrainedRun(folder.load(options.run)))
+    lock.remove_unfinished(run.path)
+    comparison.load_forms(run)  # damaged files are found before the data are loaded
     if run.folder.has(layout.QUANTISE_RECIPE):
         data = dataset.load(run.recipe)
     else:

@@ -89,7 +89,7 @@ BANDS = 'normalise={by="bands"}'
 def test_bands_are_measured_on_the_training_clips_alone(loaded, run):
     data = dataset.load(loaded, quiet=True)
     measured = run(BANDS)
-    with pytest.raises(UserError, match="train the run first"):
+    with pytest.raises(UserError, match="is missing.*train the run to its end"):
         build.evaluation_batches(measured, build.source(loaded, data, data.train))
     build.measure_normalisation(measured, data)
     raw = np.concatenate(list(build.evaluation_batches(run(), build.source(loaded, data, data.train)))).astype(float)

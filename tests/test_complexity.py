@@ -10,6 +10,7 @@ from asc_tf.complexity import main as program
 from asc_tf.cost import measure as complexity
 from asc_tf.models import cp_mobile, cp_resnet
 from asc_tf.recipe import resolve as recipe
+from asc_tf.runs import digests
 from asc_tf.runs import folder as run_folder
 
 STRIDES = {
@@ -122,7 +123,12 @@ def test_a_run_is_counted_with_its_classes(tmp_path, capsys):
 def test_a_runs_layers_in_float_are_those_of_its_int8_file(tmp_path, capsys):
     run = run_folder.create(tmp_path / "run", recipe.load("esc10_cp_mobile", ["model.grn=true"]), resume=False)
     run.write("labels.txt", "".join(f"class {number}\n" for number in range(10)))
-    run.write("export/model.json", json.dumps({"float_layers": ["b1_grn", "b2_grn"]}))
+    run.write("export/model.tflite", b"of this run")
+    counts = {"challenge": {"parameters": 1, "bytes": 1, "macs": 1}, "macs": 1, "float_layers": ["b1_grn", "b2_grn"]}
+    sizes = {"bytes": {"file": 11, "parameters": 1, "activations_at_least": 1}, "labels": [], "segment_s": 1.0}
+    made_of = {"sha256": digests.sha256(b"of this run"), "network_sha256": digests.network(run)}
+    feature = {"feature": {"name": "log_mel", "sample_rate_hz": 32000}}
+    run.write_json("export/model.json", counts | sizes | made_of | feature)
     assert program([str(run.path)]) == 0
     assert f"{61_160 + 3 * 4:,} of 128,000" in capsys.readouterr().out
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def weights(run):
-    return {key: array for key, array in run_folder.load(run).read_arrays("state.npz").items() if key.startswith("var")}
+    return {key: array for key, array in run_folder.load(run).read("state.npz").items() if key.startswith("var")}
 
 
 def assert_same(one, other):
@@ -71,13 +71,17 @@ def test_the_whole_way(never_stopped, tiny, recordings, tmp_path, capsys):
     report = json.loads((out / "metrics.json").read_text())
     forms = json.loads((out / "export/parity.json").read_text())
     assert report["float"]["macro_accuracy"] > 0.9 and report["int8"]["macro_accuracy"] > 0.9
-    assert list(forms) == ["float", "qat", "int8"] and set(forms["qat"]["by_class"]) == {"high", "low", "middle"}
+    assert list(forms) == ["float", "qat", "int8", "network_sha256"] and set(forms["qat"]["by_class"]) == {
+        "high",
+        "low",
+        "middle",
+    }
     assert forms["int8"]["agreement"] >= 0.97
     assert report["int8"]["cost"]["bytes"] < report["float"]["cost"]["bytes"] / 3
     for name in ("recipe.toml", "labels.txt", "log.csv", "weights/best.weights.h5", "confusion_int8.png"):
         assert (out / name).is_file(), name
     exported = json.loads((out / "export/model.json").read_text())["normalisation"]
-    assert exported["mean"] == run_folder.load(out).read_arrays("normalisation.npz")["mean"].ravel().tolist()
+    assert exported["mean"] == run_folder.load(out).read("normalisation.npz")["mean"].ravel().tolist()
     assert (out / "labels.txt").read_text().split() == ["high", "low", "middle"]
 
     # evaluate and predict stand on the run folder alone; a second student reuses the teacher
@@ -161,9 +165,9 @@ def test_a_run_becomes_int8_anew_on_other_sounds_without_training(never_stopped,
     shown = capsys.readouterr().out
     assert "zero point" in shown and "of the DCASE challenge" in shown
     run = run_folder.load(tmp_path / "runs/ptq")
-    card = run.read_json("export/model.json")
+    card = run.read("export/model.json")
     assert card["labels"] == ["high", "low", "middle"] and card["float_layers"] == []
-    assert run.read_json("export/parity.json")["int8"]["agreement"] >= 0.9
+    assert run.read("export/parity.json")["int8"]["agreement"] >= 0.9
     header, *rows = (run.path / "export/calibration.csv").read_text().splitlines()
     labels = [row.split(",")[1] for row in rows]
     assert header == "clip,label,device" and sorted(map(labels.count, ("high", "low"))) == [4, 5]
@@ -173,7 +177,7 @@ def test_a_run_becomes_int8_anew_on_other_sounds_without_training(never_stopped,
     assert tflite([str(run.path), "--float16"]) == 0
     capsys.readouterr()
     assert parity([str(run.path)]) == 0
-    shown, found = capsys.readouterr().out, run.read_json("export/parity.json")
+    shown, found = capsys.readouterr().out, run.read("export/parity.json")
     forms = ["float", "int8", "float16", "waveform", "C front end"]
     counts, _, *table = shown.splitlines()
     assert counts == "recordings: 40 files of 2 classes"
@@ -236,7 +240,7 @@ def test_a_run_killed_in_quantisation_aware_training_ends_as_one_never_stopped(n
     shutil.copytree(teacher, tmp_path / "runs" / teacher.name)  # the same by another test: trained once
     assert killed_after("int8 training  epoch   1/2", tiny, "--out", tmp_path / "runs/stopped") == -signal.SIGKILL
     assert train([str(tiny), "--out", str(tmp_path / "runs/stopped"), "--resume"]) == 0
-    states = [run_folder.load(r).read_arrays("quantise/state.npz") for r in (never_stopped, tmp_path / "runs/stopped")]
+    states = [run_folder.load(r).read("quantise/state.npz") for r in (never_stopped, tmp_path / "runs/stopped")]
     assert_same(*states)
     assert (tmp_path / "runs/stopped/export/model.tflite").is_file()
 

@@ -16,7 +16,7 @@ from asc_tf.errors import UserError, nearest
 from asc_tf.features import _normalise
 from asc_tf.recipe import registry
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import layout
+from asc_tf.runs import files, layout
 from asc_tf.runs.folder import RunFolder
 
 
@@ -39,16 +39,20 @@ def normalisation(run: RunFolder) -> dict[str, Any]:
         {"mean", "std"}: numbers, or arrays with a value for every band; 0 and 1 without [normalise].
 
     Raises:
-        UserError: They are not measured yet.
+        UserError: They are not measured yet, or damaged.
     """
     section = run.recipe.normalise
     if section is None:
         return {"mean": 0.0, "std": 1.0}
     if section.by == "constants":
         return {"mean": section.mean, "std": section.std}
-    if not run.has(layout.NORMALISATION):
-        raise UserError(f"{run.path / layout.NORMALISATION}: is missing; train the run first.")
-    return run.read_arrays(layout.NORMALISATION)
+    measured, shape = run.read(layout.NORMALISATION), input_shape(run.recipe)
+    if measured["mean"].shape != (shape[0], 1, shape[2]):
+        raise UserError(
+            f"{run.path / layout.NORMALISATION}: has values of the shape {measured['mean'].shape}, but the front end "
+            f"has {shape[0]} bands and {shape[2]} channels. {files.of(layout.NORMALISATION).fix}"
+        )
+    return measured
 
 
 def measure_normalisation(run: RunFolder, data: LoadedDataset) -> None:

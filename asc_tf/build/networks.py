@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from asc_tf import dataset, keras_settings
@@ -16,7 +17,7 @@ from asc_tf.distillation.student import Student
 from asc_tf.errors import UserError
 from asc_tf.recipe import registry
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import layout
+from asc_tf.runs import digests, files, layout
 from asc_tf.runs.folder import RunFolder
 
 
@@ -87,13 +88,20 @@ def load_network(run: RunFolder, *, foldable: bool = False) -> keras.Model:
         foldable: As for `network`.
 
     Raises:
-        UserError: The run has no weights yet.
+        UserError: The run has no weights yet, or they are damaged or not those that its training ended with.
     """
-    file = run.path / layout.BEST_WEIGHTS
-    if not file.is_file():
-        raise UserError(f"{file}: is missing; train the run to its end first.")
+    digests.check(run)
+    content = run.read(layout.BEST_WEIGHTS)
     model = network(run.recipe, len(run.labels), foldable=foldable)
-    model.load_weights(file)
+    try:
+        _compat.set_weights(model, content)
+        if not all(np.isfinite(weights).all() for weights in model.get_weights()):
+            raise ValueError("some are not finite")
+    except (*files.DAMAGE, OSError) as error:
+        raise UserError(
+            f"{run.path / layout.BEST_WEIGHTS}: does not hold the weights of the run's network "
+            f"({' '.join(str(error).split())[:200]}). {files.of(layout.BEST_WEIGHTS).fix}"
+        ) from error
     return model
 
 

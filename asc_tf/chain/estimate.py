@@ -212,7 +212,7 @@ def _device_warnings(name, run):
     """Limits of the challenge and operations without a kernel, of the rehearsed int8 file."""
     lines = []
     if run.has(layout.METADATA):
-        lines += [f"WARNING: {name}: {text}" for text in metadata.limit_warnings(run.read_json(layout.METADATA))]
+        lines += [f"WARNING: {name}: {text}" for text in metadata.limit_warnings(run.read(layout.METADATA))]
     if run.has(layout.INT8):
         try:
             tflm.count_operations((run.path / layout.INT8).read_bytes())

@@ -71,8 +71,7 @@ def _state(stage):
     if run.finished:
         return "finished, reused"
     if run.started:
-        log = run.read_text(layout.LOG).splitlines()
-        return f"to do, from epoch {len(log)} on"
+        return f"to do, from epoch {len(run.read(layout.STATE)['rows']) + 1} on"
     return "to do"
 
 

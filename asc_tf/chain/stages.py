@@ -102,7 +102,7 @@ def _beside(recipe, folder, title):
     texts = [resolve.to_toml(part) for part in (recipe, *resolve.dependencies(recipe))]
     initial = _initial(recipe, folder)
     if initial and initial.run.imported:
-        texts.append(initial.run.read_text(layout.IMPORT_REPORT))
+        texts.append(initial.run.read(layout.IMPORT_REPORT))
     digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
     return _stage(recipe, folder / f"{recipe.name}-{recipe.seed}-{digest}", title, initial)
 

@@ -22,13 +22,19 @@ from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import TrainedSystem, load_run
 from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import digests, layout, times
 from asc_tf.runs import folder as run_folder
-from asc_tf.runs import layout, times
 from asc_tf.runs.folder import RunFolder
 from asc_tf.training import initial_weights, teacher_runs
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
 from asc_tf.training.fit import fit
 from asc_tf.training.teacher_runs import TeacherRun
+
+# Files that training reads of runs that it resumes or reuses.
+ALL_READ = (
+    layout.METRICS, layout.LABELS, layout.NORMALISATION, layout.STATE, layout.BEST_WEIGHTS, layout.ENSEMBLE,
+    layout.TIMES, layout.QAT_STATE, layout.PARITY, layout.LOG, layout.QAT_LOG,
+)  # fmt: skip
 
 
 def train(
@@ -86,7 +92,7 @@ class Chain:
             resume: Whether an unfinished run of the last stage is resumed.
 
         Raises:
-            UserError: The data or the folder is wrong, or the loss is not a number.
+            UserError: The data, the folder or a file of a run is wrong, or the loss is not a number.
         """
         with self._locked(self.last, wait=False):
             trained = in_order(self.last, to_do=True)
@@ -182,12 +188,23 @@ class Chain:
     def _prepare(self, *, resume: bool) -> None:
         """Creates the folder of the last run, prepares all data, and prints the plan."""
         if run_folder.create(self.last.path, self.last.recipe, resume=resume).finished:
+            digests.check(self.last.run)
             return
+        self._check_files()
         for run in self._with_records():
             self.check_data(run)
         sizes = plan.load_sizes(self.last, self.load)
         self.check_heads()
         print(plan.table(self.last, sizes), flush=True)
+
+    def _check_files(self):
+        """Checks the files of the runs that are resumed or reused."""
+        stages_read = [one for stage in in_order(self.last, to_do=True) for one in (stage, *stage.before)]
+        for stage in {one.path: one for one in stages_read}.values():
+            if stage.done:
+                digests.check(stage.run)
+            stores = stage.path.glob(f"{layout.TEACHER_OUTPUTS}/*/*.npz")
+            stage.run.check([*ALL_READ, *(str(file.relative_to(stage.path)) for file in stores)])
 
     def _with_records(self):
         """Runs that are resumed, and those reused whose clips the others share: teachers and members."""
@@ -272,12 +289,18 @@ class Chain:
             return None
         return TrainedRun(self._finished(stage.initial))
 
+    def _is_quantised(self, run):
+        """Whether the run has the int8 file of its network, and its comparison with it."""
+        return run.has(layout.PARITY) and run.read(layout.PARITY)[digests.KEY] == digests.network(run)
+
     def _finish(
         self, run: RunFolder, source: batches.Source, data: LoadedDataset, teachers: Sequence[TeacherRun]
     ) -> None:
         """Quantises the network where the recipe has [quantise], and evaluates it."""
+        if not run.has(layout.DIGESTS):
+            digests.write(run)
         trained = TrainedRun(run)
-        if run.recipe.quantise and not run.has(layout.PARITY):
+        if run.recipe.quantise and not self._is_quantised(run):
             from_teachers = run.recipe.quantise.distil_from == "teachers"
             online = teacher_runs.online(run, teachers) if from_teachers else None
             with self.phase(run, "quantisation"):

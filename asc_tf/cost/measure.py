@@ -124,13 +124,14 @@ def tflite_report(file: str | Path | bytes, counted: Mapping[str, Any] | None = 
         UserError: The file is absent, cut off or something else.
     """
     content = tflite_file.read(file)
-    rows = tflite_rule.rows(content)
+    with tflite_file.damage_of(file):
+        rows, peak_bytes = tflite_rule.rows(content), tflite_rule.peak_bytes(content)
+        parameter_bytes, counted_bytes = tflite_file.parameter_bytes(content), tflite_rule.challenge_bytes(content)
     macs = total(rows).macs
     lines = [*_table(rows), "", _line("whole file", f"{len(content):,} bytes")]
-    lines += [_line("activations at least", f"{tflite_rule.peak_bytes(content):,} bytes")]
-    lines += [_line("parameters as stored", f"{tflite_file.parameter_bytes(content):,} bytes, biases in 32 bits")]
+    lines += [_line("activations at least", f"{peak_bytes:,} bytes")]
+    lines += [_line("parameters as stored", f"{parameter_bytes:,} bytes, biases in 32 bits")]
     if counted is None:
-        counted_bytes = tflite_rule.challenge_bytes(content)
         lines, fits = _with_limits([*lines, ""], "parameters, a bias as a weight", counted_bytes, macs, "F")
         return [*lines, AFTER_FUSION], fits
     lines += [_line("MACs computed by the file, rule F", f"{macs:,}, batch norms folded"), ""]

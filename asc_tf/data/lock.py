@@ -9,6 +9,7 @@ from pathlib import Path
 
 from asc_tf.data import _compat
 from asc_tf.errors import UserError
+from asc_tf.runs import atomic
 
 
 @contextlib.contextmanager
@@ -33,6 +34,16 @@ def locked(path: Path, *, quiet: bool = False, wait: bool = True) -> Iterator[No
         yield
     finally:
         os.close(descriptor)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes the files that killed processes left half-written in a folder, unless another process works in it.
+
+    Args:
+        folder: A folder that this package writes, which exists.
+    """
+    with contextlib.suppress(UserError), locked(folder, wait=False):
+        atomic.remove_unfinished(folder)
 
 
 def _lock(descriptor, path, quiet, wait):

@@ -10,7 +10,6 @@ Source: "mean": the systems of 2023 and later. "bayesian": the public code of an
 """
 
 import functools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -151,7 +150,7 @@ def names(recipe: Recipe) -> list[str]:
 def combiner(run: RunFolder) -> Callable[[keras.KerasTensor], keras.KerasTensor]:
     """A function (batch, runs, classes) -> (batch, classes) that merges the teachers of a run to one."""
     method = run.recipe.distill.ensemble
-    fit = json.loads(run.read_text(layout.ENSEMBLE)) if method == "weighted" else None
+    fit = run.read(layout.ENSEMBLE) if method == "weighted" else None
     return functools.partial(combine, groups=groups(run.recipe), method=method, fit=fit)
 
 

@@ -12,7 +12,7 @@ from asc_tf.evaluation import templates
 from asc_tf.metrics import bootstrap
 from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import folder, layout
+from asc_tf.runs import folder, layout, products
 from asc_tf.runs.folder import RunFolder
 
 FORMS = ("int8", "float")  # the first that all runs have is compared
@@ -181,7 +181,7 @@ def _load(run: RunFolder) -> Evaluated:
     for name in (layout.METRICS, layout.PREDICTIONS):
         if not run.has(name):
             raise UserError(f"{run.path / name}: is missing; run `asc-tf evaluate {run.path}` first.")
-    scores, tested = run.read_json(layout.METRICS), run.read_arrays(layout.PREDICTIONS)
+    scores, tested = products.scores(run), run.read(layout.PREDICTIONS)
     if tested["labels"].ndim != 1:
         raise UserError(f"{run.path}: its clips have several classes; runs of one class a clip are compared.")
     for form, of_form in scores.items():

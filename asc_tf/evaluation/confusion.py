@@ -1,20 +1,23 @@
 """Picture of a confusion matrix."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from asc_tf.evaluation import pictures
 
-def draw(table: np.ndarray, classes: Sequence[str], path: str | Path, *, title: str) -> None:
+
+def draw(table: np.ndarray, classes: Sequence[str], *, title: str) -> bytes:
     """Draws a confusion matrix, shaded by the share of the row.
 
     Args:
         table: (classes, classes) counts, rows true, columns predicted.
         classes: Names of the classes.
-        path: PNG to write.
         title: Start of the picture's title.
+
+    Returns:
+        Bytes of a PNG file.
     """
     shares = table / table.sum(1, keepdims=True).clip(1)
     figure = Figure(figsize=(1.5 + 0.62 * len(classes), 1.2 + 0.58 * len(classes)))
@@ -28,4 +31,4 @@ def draw(table: np.ndarray, classes: Sequence[str], path: str | Path, *, title: 
     axes.set_yticks(range(len(classes)), classes)
     axes.set(xlabel="predicted", ylabel="true", title=f"{title}: clips of the test split")
     figure.tight_layout()
-    figure.savefig(path, dpi=120, format="png")
+    return pictures.png(figure, dpi=120)

@@ -9,14 +9,16 @@ import numpy as np
 
 from asc_tf import build, dataset, metrics
 from asc_tf.cost import challenge
+from asc_tf.data.lock import remove_unfinished
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
 from asc_tf.evaluation import confusion, tables
 from asc_tf.evaluation import report as report_page
+from asc_tf.inference.forms import Form
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import TrainedSystem, check_members
 from asc_tf.metrics import bootstrap, calibration
-from asc_tf.runs import layout
+from asc_tf.runs import digests, layout
 from asc_tf.runs.folder import RunFolder
 
 NETWORKS = {"float": "float", "int8": "tflite"}  # name in the report -> form of the run
@@ -44,8 +46,15 @@ def evaluate(
     """
     if isinstance(run, TrainedSystem):
         return fuse(run.members, run.recipe.fuse.method, run.path, accept_data_change=accept_data_change)
-    data = data or dataset.load_checked(run.folder, accept_data_change=accept_data_change)
-    return write_report(run.folder, data, predictions(run, data))
+    load_forms(run)
+    if data is None:
+        data = dataset.load_checked(run.folder, accept_data_change=accept_data_change)
+        remove_unfinished(run.path)
+    found = predictions(run, data)
+    tested = {name: {digests.KEY: digests.network(run.folder)} for name in found}
+    if "int8" in tested:
+        tested["int8"]["sha256"] = run.folder.read(layout.METADATA)["sha256"]
+    return write_report(run.folder, data, found, tested)
 
 
 def fuse(
@@ -76,6 +85,7 @@ def fuse(
     for run in runs:
         if dataset.multi_label(run.recipe):
             raise UserError(f"{run.path}: its clips have several classes, whose probabilities are not fused here.")
+        load_forms(run)
     check_members(runs)
     if load:
         data = [load(run.recipe) for run in runs]
@@ -139,11 +149,23 @@ def predictions(run: TrainedRun, data: LoadedDataset) -> Predictions:
     inputs = build.evaluation_batches(run.folder, build.source(run.recipe, data, data.test))
     multi_label = dataset.multi_label(run.recipe)
     results = {}
-    for name, form in NETWORKS.items():
-        if form in run.forms or name == "float":
-            logits = build.outputs(run.form(form), inputs)
-            results[name] = _cost(run, name), metrics.probabilities(logits, multi_label=multi_label)
+    for name, form in load_forms(run).items():
+        logits = build.outputs(form, inputs)
+        results[name] = _cost(run, name), metrics.probabilities(logits, multi_label=multi_label)
     return results
+
+
+def load_forms(run: TrainedRun) -> dict[str, Form]:
+    """The networks of a run that are evaluated, by their names in the report; reads what the report needs beside them.
+
+    Args:
+        run: The run.
+
+    Raises:
+        UserError: A file of the run is missing or damaged.
+    """
+    run.folder.check((layout.LOG, layout.QAT_LOG, layout.PARITY))
+    return {name: run.form(form) for name, form in NETWORKS.items() if name == "float" or form in run.forms}
 
 
 def write_report(
@@ -170,9 +192,7 @@ def write_report(
         report[name] = {"cost": cost} | scores(data, rows, labels, probabilities) | (further or {}).get(name, {})
         if labels.ndim == 1:
             table = metrics.confusion(labels, probabilities)
-            out.write(
-                layout.confusion(name), lambda path, t=table, n=name: confusion.draw(t, data.classes, path, title=n)
-            )
+            out.write(layout.confusion(name), confusion.draw(table, data.classes, title=name))
         if len(np.unique(files)) < len(files):
             first, by_file = metrics.mean_by_file(files, probabilities)
             report[name]["by_file"] = metrics.summary(labels[first], by_file)
@@ -232,8 +252,6 @@ def _by_group(labels, probabilities, recordings, groups):
 
 def _cost(run, name):
     """{"parameters", "bytes" of parameters, "macs"} as the challenge counts; the float network has all in float."""
-    counted = challenge.count(
-        run.network, run.folder.read_json(layout.METADATA)["float_layers"] if name == "int8" else ()
-    )
+    counted = challenge.count(run.network, run.folder.read(layout.METADATA)["float_layers"] if name == "int8" else ())
     all_in_float = {"bytes": challenge.parameter_bytes(counted.parameters, in_float=counted.parameters)}
     return counted._asdict() | (all_in_float if name == "float" else {})

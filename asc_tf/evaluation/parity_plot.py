@@ -1,20 +1,23 @@
 """Picture of a comparison of forms: accuracy by class, error of int8 by layer."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from asc_tf.evaluation import pictures
 
-def draw(forms: Mapping[str, Mapping[str, Any]], layers: Sequence[Mapping[str, Any]], path: str | Path) -> None:
+
+def draw(forms: Mapping[str, Mapping[str, Any]], layers: Sequence[Mapping[str, Any]]) -> bytes:
     """Draws bars of every form's accuracy by class, and of every layer's error.
 
     Args:
         forms: Scores by the name of the form, with {"by_class": {class: accuracy}} where the clips have known classes.
         layers: Errors as export/device/layer_errors.py returns them, or empty.
-        path: PNG to write.
+
+    Returns:
+        Bytes of a PNG file.
     """
     figure = Figure(figsize=(13, max(4, 1 + 0.2 * len(layers))))
     left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (3, 2)})
@@ -33,4 +36,4 @@ def draw(forms: Mapping[str, Mapping[str, Any]], layers: Sequence[Mapping[str, A
     right.set(xlabel="error, % of the layer's root mean square", title="int8 by layer")
     right.legend(fontsize=8)
     figure.tight_layout()
-    figure.savefig(path, dpi=120, format="png")
+    return pictures.png(figure, dpi=120)

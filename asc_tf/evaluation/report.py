@@ -1,7 +1,6 @@
 """The report of an evaluation: report.html, one file without any other, and MODEL_CARD.md."""
 
 import base64
-import csv
 import io
 import math
 from collections.abc import Mapping
@@ -59,7 +58,7 @@ def write(
         "curves": _curves(out),
         "costs": _costs(report),
         "layers": _layers(out),
-        "recipe": out.read_text(layout.RECIPE) if out.recipe else "",
+        "recipe": out.read(layout.RECIPE) if out.recipe else "",
     }
     labels = data.labels(data.test)
     if labels.ndim == 1:
@@ -183,7 +182,7 @@ def _curves(out):
     for file, prefix in ((layout.LOG, ""), (layout.QAT_LOG, "int8: ")):
         if not out.recipe or not out.has(file):
             continue
-        rows = list(csv.DictReader(io.StringIO(out.read_text(file))))
+        rows = out.read(file)
         columns = {name: [_number(row[name]) for row in rows] for name in (rows[0] if rows else {})}
         losses = {name: values for name, values in columns.items() if name in LOSSES or name.endswith("_loss")}
         accuracies = {name: values for name, values in columns.items() if "accuracy" in name or "precision" in name}
@@ -221,7 +220,7 @@ def _layers(out):
     """Errors of the layers of the int8 file, the largest first, where the parity of this run has them."""
     if not out.recipe or not out.has(layout.PARITY):
         return []
-    return sorted(out.read_json(layout.PARITY).get("layers", []), key=lambda layer: -layer["own_error"])
+    return sorted(out.read(layout.PARITY).get("layers", []), key=lambda layer: -layer["own_error"])
 
 
 def _wrong_clips(recipe, data, labels, probabilities):

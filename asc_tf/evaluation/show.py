@@ -1,6 +1,5 @@
 """Pictures of front ends and of training data."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ from asc_tf.evaluation import spectrograms, tables
 from asc_tf.features import axes
 from asc_tf.recipe import registry
 from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import atomic
 from asc_tf.training import dry_run
 
 # Settings of the ait2023 system: 44.1 kHz, 128 bands, a hop of 326 samples.
@@ -62,7 +62,7 @@ def features(file: str | Path, out: str | Path, *, start_s: float, seconds: floa
         UserError: The file cannot be read, is shorter than start_s, or the picture cannot be written.
     """
     drawn = panels(_part(file, start_s, seconds))
-    _write(out, lambda: spectrograms.draw(drawn, out, title=Path(file).name))
+    _write(out, spectrograms.draw(drawn, title=Path(file).name))
 
 
 def _part(file, start_s, seconds):
@@ -96,7 +96,7 @@ def data(recipe: Recipe, out: str | Path | None) -> None:
     print(f"{tables.counts(listing)}\n\n{listing.summary}")
     if out:
         dry_run.check(recipe)
-        _write(out, lambda: spectrograms.sheet(sheet(recipe, dataset.load(recipe)), out, title=recipe.name))
+        _write(out, spectrograms.sheet(sheet(recipe, dataset.load(recipe)), title=recipe.name))
 
 
 def sheet(recipe: Recipe, data: LoadedDataset) -> list[spectrograms.SheetRow]:
@@ -128,9 +128,9 @@ def sheet(recipe: Recipe, data: LoadedDataset) -> list[spectrograms.SheetRow]:
     ]
 
 
-def _write(out: str | Path, draw: Callable[[], None]) -> None:
-    """Calls `draw`.  Raises UserError where the picture cannot be written."""
+def _write(out: str | Path, content: bytes) -> None:
+    """Writes a picture.  Raises UserError where it cannot be written."""
     try:
-        draw()
+        atomic.write(Path(out), content)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror}).") from error

@@ -1,12 +1,13 @@
 """Pictures of spectrograms."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from asc_tf.evaluation import pictures
 
 
 class Panel(NamedTuple):
@@ -43,13 +44,15 @@ TICKS_HZ = (63, 125, 250, 500, 1000, 2000, 4000, 8000, 16000)
 RANGE_DB = 80  # below each picture's own maximum
 
 
-def draw(panels: Sequence[Panel], path: str | Path, *, title: str) -> None:
+def draw(panels: Sequence[Panel], *, title: str) -> bytes:
     """Draws panels side by side, the lowest band at the bottom.
 
     Args:
         panels: The spectrograms.
-        path: PNG to write.
         title: Title of the picture.
+
+    Returns:
+        Bytes of a PNG file.
     """
     figure = Figure(figsize=(5 * len(panels), 4.5))
     row = figure.subplots(1, len(panels), squeeze=False)
@@ -58,25 +61,27 @@ def draw(panels: Sequence[Panel], path: str | Path, *, title: str) -> None:
         axes.set(title=f"{name}, {level.shape[0]} x {level.shape[1]}", xlabel="time, s", ylabel="frequency, Hz")
     figure.suptitle(title)
     figure.tight_layout()
-    figure.savefig(path, dpi=120, format="png")
+    return pictures.png(figure, dpi=120)
 
 
-def sheet(rows: Sequence[SheetRow], path: str | Path, *, title: str) -> None:
+def sheet(rows: Sequence[SheetRow], *, title: str) -> bytes:
     """Draws rows of spectrograms, the lowest band at the bottom of each picture.
 
     A row has one range of colours: that of its first picture.
 
     Args:
         rows: The rows, each with the same number of pictures.
-        path: PNG to write.
         title: Title of the picture.
+
+    Returns:
+        Bytes of a PNG file.
     """
     columns = len(rows[0].pictures)
     figure = Figure(figsize=(3.2 * columns, 1.7 * len(rows) + 0.6), layout="constrained")
     grid = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (name, hz, pictures) in zip(grid, rows, strict=True):
-        for axes, (_, level) in zip(line, pictures, strict=True):
-            low, high = pictures[0][1].min(), pictures[0][1].max()
+    for line, (name, hz, shown) in zip(grid, rows, strict=True):
+        for axes, (_, level) in zip(line, shown, strict=True):
+            low, high = shown[0][1].min(), shown[0][1].max()
             axes.imshow(
                 level, origin="lower", aspect="auto", interpolation="nearest", cmap="magma", vmin=low, vmax=high
             )
@@ -87,7 +92,7 @@ def sheet(rows: Sequence[SheetRow], path: str | Path, *, title: str) -> None:
     for axes, (heading, _) in zip(grid[-1], rows[0].pictures, strict=True):
         axes.set_xlabel(heading)
     figure.suptitle(f"{title}: frequency in Hz over time")
-    figure.savefig(path, dpi=100, format="png")
+    return pictures.png(figure, dpi=100)
 
 
 def _panel(figure: Figure, axes: Axes, level: np.ndarray, hz: np.ndarray, seconds: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from asc_tf.importing import class_names, fitting, guessing, report
 from asc_tf.importing.fitting import Fit
 from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import atomic, layout
+from asc_tf.runs import atomic, digests, layout
 from asc_tf.runs import folder as run_folder
 from asc_tf.runs.folder import RunFolder
 
@@ -99,6 +99,7 @@ def _write_run(out: str | Path, recipe: Recipe, texts: dict[str, str], fit: Fit)
         for name, text in texts.items():
             run.write(name, text)
         build.save_weights(run, layout.BEST_WEIGHTS, fit.network)
+        digests.write(run)
         os.replace(run.path, out)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror}); choose another --out.") from error

@@ -14,7 +14,7 @@ import numpy as np
 
 from asc_tf import build
 from asc_tf.errors import UserError, nearest
-from asc_tf.runs import layout
+from asc_tf.runs import layout, products
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite.file import TFLiteModel
 
@@ -67,8 +67,12 @@ def load(run: Run, name: str) -> Form:
 
 
 def available(run: Run) -> list[str]:
-    """Names of the forms whose file is in the run."""
-    return [name for name, (file, *_) in FORMS.items() if run.folder.has(file)]
+    """Names of the forms whose file is in the run.
+
+    Raises:
+        UserError: A file that the run describes is missing.
+    """
+    return [name for name, (file, *_) in FORMS.items() if products.has(run.folder, file)]
 
 
 def float_network(run: Run) -> Form:
@@ -78,17 +82,17 @@ def float_network(run: Run) -> Form:
 
 def int8_file(run: Run) -> Form:
     """The int8 TFLite file."""
-    return Form(TFLiteModel(run.path / layout.INT8))
+    return Form(TFLiteModel(products.read(run.folder, layout.INT8)))
 
 
 def float16_file(run: Run) -> Form:
     """The TFLite file with weights in float16."""
-    return Form(TFLiteModel(run.path / layout.FLOAT16))
+    return Form(TFLiteModel(products.read(run.folder, layout.FLOAT16)))
 
 
 def wave_file(run: Run) -> Form:
     """The TFLite file that takes the waveform."""
-    return Form(TFLiteModel(run.path / layout.WAVE), takes_waves=True)
+    return Form(TFLiteModel(products.read(run.folder, layout.WAVE)), takes_waves=True)
 
 
 _EXPORT = "make it with asc-tf export tflite"

@@ -77,10 +77,12 @@ class TrainedRun:
             A function from batches to logits; its attribute `takes_waves` says from which.
 
         Raises:
-            UserError: There is no such form, or the run has no file of it.
+            UserError: There is no such form, or the run has no file of it or a damaged one.
         """
         if name not in self._forms:
             self._forms[name] = run_forms.load(self, name)
+            if not self._forms[name].takes_waves:
+                _ = self.front_end  # what is wrong with the run's files is found here, not with the first sound
         return self._forms[name]
 
     def predict(

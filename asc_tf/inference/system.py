@@ -51,7 +51,7 @@ class TrainedSystem:
         Raises:
             UserError: One of them is not where it was.
         """
-        paths = [Path(os.path.normpath(self.path / path)) for path in self.folder.read_json(layout.MEMBERS)]
+        paths = [Path(os.path.normpath(self.path / path)) for path in self.folder.read(layout.MEMBERS)]
         absent = [path for path in paths if not (path / layout.RECIPE).is_file()]
         if absent:
             raise UserError(

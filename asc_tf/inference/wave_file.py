@@ -1,7 +1,7 @@
 """Predictions of a wave_to_scene.tflite and the model.json beside it, without TensorFlow where LiteRT is installed."""
 
 import functools
-import json
+import hashlib
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,19 @@ from typing import Any
 import numpy as np
 
 from asc_tf import metrics
+from asc_tf.data import decoding
 from asc_tf.errors import UserError
 from asc_tf.inference import sounds
 from asc_tf.inference.scorer import Scorer, Scores
-from asc_tf.runs import layout
-from asc_tf.tflite import interpreter
+from asc_tf.runs import files, layout
+from asc_tf.tflite import interpreter, trial
 
+LONGEST_S = 3600  # of a segment
+FIX = files.of(layout.METADATA).fix
+# What is read of the JSON file.
+DESCRIPTION = files.tree_like(
+    {"labels": [str], "segment_s": files.NUMBER, "feature": {"sample_rate_hz": int}}
+)  # fmt: skip
 METADATA = Path(layout.METADATA).name  # written beside the file by `asc-tf export tflite`
 
 
@@ -31,13 +38,12 @@ class WaveFile:
     def __init__(self, file: str | Path):
         self.path = Path(file)
         tree = self._metadata()
-        try:
-            self.labels = tuple(tree["labels"])
-            self.sample_rate_hz, self.segment_s = int(tree["feature"]["sample_rate_hz"]), float(tree["segment_s"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"{self.path.with_name(METADATA)}: has no labels, sample rate or segment length; export the run again."
-            ) from error
+        self.labels, self.sample_rate_hz = tuple(tree["labels"]), tree["feature"]["sample_rate_hz"]
+        self.segment_s, self._sha256 = tree["segment_s"], tree.get("wave_to_scene_sha256")
+        if not (
+            decoding.RATES_HZ[0] <= self.sample_rate_hz <= decoding.RATES_HZ[1] and 0 < self.segment_s <= LONGEST_S
+        ):
+            raise UserError(f"{self.path.with_name(METADATA)}: its rate or segment length is no such number. {FIX}")
 
     def predict(self, file: str | Path) -> np.ndarray:
         """Probabilities of every segment of an audio file.
@@ -72,7 +78,9 @@ class WaveFile:
     def _network(self):
         """Function from "wave" (1, samples) to {"logits": (1, classes)}."""
         try:
-            network = interpreter.create(self.path.read_bytes()).get_signature_runner()
+            content = self.path.read_bytes()
+            self._check(content)
+            network = interpreter.create(content).get_signature_runner()
             ends = network.get_input_details() | network.get_output_details()
         except OSError as error:
             raise UserError(f"{self.path}: cannot be opened ({error.strerror}).") from error
@@ -83,18 +91,30 @@ class WaveFile:
                 f"{self.path}: has no input 'wave' and output 'logits'; name the wave_to_scene.tflite that "
                 "`asc-tf export tflite RUN` writes, or the run folder."
             )
+        shapes = {name: tuple(end["shape"]) for name, end in ends.items()}
+        if shapes != {"wave": (1, round(self.sample_rate_hz * self.segment_s)), "logits": (1, len(self.labels))}:
+            raise UserError(f"{self.path}: has other sizes than {METADATA} beside it; one of them changed. {FIX}")
         return network
+
+    def _check(self, content):
+        """Raises UserError unless the file is that of the export, or a trial shows that TFLite can run it."""
+        if self._sha256 is None:
+            trial.check(content, self.path)
+        elif hashlib.sha256(content).hexdigest() != self._sha256:
+            raise UserError(f"{self.path}: is not the file that {METADATA} beside it describes. {FIX}")
 
     def _metadata(self) -> Any:
         file = self.path.with_name(METADATA)
         if not self.path.is_file():
             raise UserError(f"{self.path}: there is no such file.")
         try:
-            return json.loads(file.read_text(encoding="utf-8"))
+            return DESCRIPTION(file.read_bytes())
         except FileNotFoundError as error:
             raise UserError(f"{file}: is missing; it has the classes' names, keep it beside the file.") from error
-        except ValueError as error:
-            raise UserError(f"{file}: is damaged; export the run again.") from error
+        except OSError as error:
+            raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
+        except files.DAMAGE as error:
+            raise UserError(f"{file}: is damaged ({error}). {FIX}") from error
 
 
 def _scores(network, waves):

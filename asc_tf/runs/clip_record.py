@@ -50,7 +50,7 @@ def read(run: RunFolder) -> dict[str, ClipEntry]:
         UserError: The file is damaged.
     """
     try:
-        text = gzip.decompress((run.path / layout.CLIPS).read_bytes()).decode(errors="surrogateescape")
+        text = gzip.decompress(run.read_bytes(layout.CLIPS)).decode(errors="surrogateescape")
         _, *rows = csv.reader(io.StringIO(text, newline=""))
         return {file: ClipEntry(*entry) for file, *entry in rows}
     except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error, TypeError, ValueError) as error:

@@ -6,7 +6,8 @@ Every file is written under a temporary name and then renamed. Names of the file
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import atomic, layout
+from asc_tf.runs import atomic, files, layout, replace
 
 
 class RunFolder:
@@ -48,29 +49,64 @@ class RunFolder:
     @property
     def labels(self) -> tuple[str, ...]:
         """Classes in the order of the network's outputs."""
-        return tuple(self.read_text(layout.LABELS).splitlines())
+        return self.read(layout.LABELS)
 
     def has(self, name: str) -> bool:
-        """Whether a file exists in the run."""
-        return (self.path / name).is_file()
-
-    def read_text(self, name: str) -> str:
-        """Text of a file in the run.
+        """Whether a file exists in the run.
 
         Raises:
-            UserError: The file does not exist.
+            UserError: Something else has its name.
+        """
+        file = self.path / name
+        if file.is_file():
+            return True
+        if os.path.lexists(file):
+            raise UserError(f"{file}: is no file. Move it away. {files.of(name).fix}")
+        return False
+
+    def read_bytes(self, name: str) -> bytes:
+        """Bytes of a file in the run.
+
+        Raises:
+            UserError: The file does not exist or cannot be read.
         """
         try:
-            return (self.path / name).read_text(encoding="utf-8")
+            if self.has(name):
+                return (self.path / name).read_bytes()
         except OSError as error:
-            raise UserError(f"{self.path / name}: is missing; train the run to its end first.") from error
+            raise UserError(
+                f"{self.path / name}: cannot be read ({error.strerror}); change its permissions."
+            ) from error
+        raise UserError(f"{self.path / name}: is missing. {files.of(name).fix}")
 
-    def write(self, name: str, content: str | bytes | Callable[[Path], object]) -> None:
+    def read(self, name: str) -> Any:
+        """Content of a file in the run, as files.py reads files of its kind: text, a JSON tree, or arrays by name.
+
+        Raises:
+            UserError: The file does not exist, cannot be read or is damaged.
+        """
+        content, kind = self.read_bytes(name), files.of(name)
+        try:
+            return kind.parse(content)
+        except files.DAMAGE as error:
+            reason = str(error).partition("\n")[0][:100] or type(error).__name__
+            raise UserError(f"{self.path / name}: is damaged ({reason}). {kind.fix}") from error
+
+    def check(self, names: Iterable[str]) -> None:
+        """Reads files of the run, those that exist, so that a damaged one is found before long work.
+
+        Raises:
+            UserError: One of them cannot be read or is damaged.
+        """
+        for name in filter(self.has, names):
+            self.read(name)
+
+    def write(self, name: str, content: str | bytes) -> None:
         """Writes a file, whole or not at all.
 
         Args:
             name: The file's path in the run; its folder is created.
-            content: Text, bytes, or a function that writes to the path it is given.
+            content: Text or bytes.
 
         Raises:
             UserError: The file cannot be written.
@@ -85,15 +121,14 @@ class RunFolder:
         try:
             atomic.write(file, content)
         except OSError as error:
-            raise UserError(f"{file}: cannot be written ({error.strerror or error}).") from error
+            raise UserError(
+                f"{file}: cannot be written ({error.strerror or error}); what it was before is whole. Free some space, "
+                "or make it writable."
+            ) from error
 
     def write_json(self, name: str, value: Any) -> None:
         """Writes a JSON file."""
         self.write(name, json.dumps(value, indent=2) + "\n")
-
-    def read_json(self, name: str) -> Any:
-        """Content of a JSON file."""
-        return json.loads(self.read_text(name))
 
     def write_rows(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes a CSV file of rows with the same keys."""
@@ -105,17 +140,7 @@ class RunFolder:
 
     def write_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
         """Writes an NPZ file."""
-
-        def save(path):
-            with open(path, "wb") as file:
-                np.savez(file, **arrays)
-
-        self.write(name, save)
-
-    def read_arrays(self, name: str) -> dict[str, np.ndarray]:
-        """Arrays of an NPZ file, by name."""
-        with np.load(self.path / name, allow_pickle=False) as arrays:
-            return dict(arrays)
+        self.write(name, files.packed(arrays))
 
     def remove(self, names: Iterable[str]) -> None:
         """Removes files of the run, those that exist."""
@@ -140,7 +165,7 @@ def create(path: str | Path, recipe: Recipe, *, resume: bool) -> RunFolder:
     if run.imported:
         raise UserError(f"{path}: holds imported weights, which training would replace; choose another --out.")
     if run.has(layout.RECIPE):
-        before = load(path, systems=True)
+        before = load(path, systems=True)  # which also ends a replacement that was stopped
         holds = [name for name in (layout.STATE, layout.METRICS, *layout.OF_WEIGHTS) if run.has(name)]
         if holds:
             _check_same(run, before.recipe)
@@ -186,15 +211,30 @@ def load(path: str | Path, *, systems: bool = False) -> RunFolder:
     Raises:
         UserError: There is none, or it is that of a system.
     """
-    recipe = Path(path) / layout.RECIPE
-    if not recipe.is_file():
-        raise UserError(f"{path}: is not a run folder (it has no recipe.toml).")
-    run = RunFolder(path, resolve.load(recipe))
+    if not RunFolder(path, None).has(layout.RECIPE):
+        raise UserError(f"{path}: is not a run folder (it has no recipe.toml). Name one, or restore its recipe.")
+    replace.finish(Path(path))
+    run = RunFolder(path, read_recipe(Path(path) / layout.RECIPE))
     run.opened = True
     if run.recipe.member and not systems:
-        members = ", ".join(run.read_json(layout.MEMBERS)) if run.has(layout.MEMBERS) else "not trained yet"
+        members = ", ".join(run.read(layout.MEMBERS)) if run.has(layout.MEMBERS) else "not trained yet"
         raise UserError(f"{path}: is a system of several networks; name one of its members, beside it: {members}.")
     return run
+
+
+def read_recipe(file: Path) -> Recipe:
+    """The recipe in a run folder.
+
+    Args:
+        file: Its file.
+
+    Raises:
+        UserError: It is damaged.
+    """
+    try:
+        return resolve.load(file)
+    except UserError as error:
+        raise UserError(f"{error} It is a run's own recipe: restore it from a copy.") from error
 
 
 def copy(run: RunFolder, path: str | Path) -> RunFolder:
@@ -209,6 +249,7 @@ def copy(run: RunFolder, path: str | Path) -> RunFolder:
     names = (
         layout.RECIPE,
         layout.LABELS,
+        layout.DIGESTS,
         layout.IMPORT_REPORT,
         layout.UNTRAINED,
         layout.NORMALISATION,

@@ -7,12 +7,15 @@ normalisation.npz      mean and std of every band, where the recipe has them mea
 log.csv, tensorboard/  one row an epoch
 state.npz              everything needed to resume: weights, optimizer, epoch, log
 weights/               best.weights.h5 (by validation), last.weights.h5
+digests.json           SHA-256 of the files that make up the trained network, written when training ends
 import.txt             where the keys of a checkpoint went, in a run that was imported instead of trained
 untrained.txt          weights of the head of an imported run that are initial ones
 quantise/              the same for quantisation-aware training; recipe.toml where another recipe quantised the run
 teacher_outputs/       outputs of this run for its students, stored clip by clip
 ensemble.json          fitted weights of its own teachers, where the recipe has them fitted
-export/                model.tflite and model.json that describes its use, calibration.csv, parity.json and .txt
+export/                model.tflite and model.json that describes its use, calibration.csv, parity.json and .txt,
+                       model_float16.tflite and model_float16.json, wave_to_scene.tflite
+unfinished/, new/      files that are being made to replace others, and such that are about to (see replace.py)
 times.json             seconds and memory of the phases of the run
 members.json           folders of the members of a system of several networks, whose files are in export/ too
 report.html            the evaluation as a page that needs no other file; MODEL_CARD.md
@@ -27,6 +30,7 @@ NORMALISATION = "normalisation.npz"
 LOG, TENSORBOARD = "log.csv", "tensorboard"
 STATE = "state.npz"
 BEST_WEIGHTS, LAST_WEIGHTS = "weights/best.weights.h5", "weights/last.weights.h5"
+DIGESTS = "digests.json"
 IMPORT_REPORT = "import.txt"
 UNTRAINED = "untrained.txt"
 TEACHER_OUTPUTS = "teacher_outputs"
@@ -42,11 +46,16 @@ QAT_LOG = "quantise/log.csv"
 QUANTISE_RECIPE = "quantise/recipe.toml"  # where the int8 file is not made by the run's own recipe
 CALIBRATION_CLIPS = "export/calibration.csv"
 INT8 = "export/model.tflite"
-FLOAT16 = "export/model_float16.tflite"
+FLOAT16, FLOAT16_METADATA = "export/model_float16.tflite", "export/model_float16.json"
 WAVE, LITERT_SCRIPT = "export/wave_to_scene.tflite", "export/predict_litert.py"
 METADATA = "export/model.json"
 SYSTEM = "export/system.json"  # of a system: its members' files and how their outputs are fused
 PARITY, PARITY_TABLE, PARITY_PLOT = "export/parity.json", "export/parity.txt", "export/parity.png"
+
+UNFINISHED, NEW = "unfinished", "new"  # folders of files that replace others together
+
+# Files that the network's outputs depend on.
+NETWORK = (RECIPE, LABELS, NORMALISATION, BEST_WEIGHTS)
 
 # Files that belong to the int8 file and are removed when another is made.
 OF_INT8 = (
@@ -56,7 +65,8 @@ OF_INT8 = (
 
 # Files that are made from the weights of a run, or are these weights, and are removed when it is trained anew.
 OF_WEIGHTS = (
-    LOG, BEST_WEIGHTS, LAST_WEIGHTS, NORMALISATION, ENSEMBLE, TIMES, MEMBERS, SYSTEM, UNTRAINED, FLOAT16, *OF_INT8,
+    LOG, BEST_WEIGHTS, LAST_WEIGHTS, NORMALISATION, ENSEMBLE, TIMES, MEMBERS, SYSTEM, UNTRAINED, DIGESTS, FLOAT16,
+    FLOAT16_METADATA, PREDICTIONS, REPORT, MODEL_CARD, *OF_INT8,
 )  # fmt: skip
 
 

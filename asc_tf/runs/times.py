@@ -37,7 +37,7 @@ def phase(run: RunFolder, name: str) -> Iterator[None]:
 
 def read(run: RunFolder) -> dict[str, dict[str, float]]:
     """{"seconds", "peak_memory_bytes"} of the phases of a run by name; empty where none has ended."""
-    return run.read_json(layout.TIMES) if run.has(layout.TIMES) else {}
+    return run.read(layout.TIMES) if run.has(layout.TIMES) else {}
 
 
 def table(runs: Sequence[RunFolder]) -> str:

@@ -15,7 +15,7 @@ from asc_tf.errors import UserError
 from asc_tf.inference import sounds
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import TrainedSystem
-from asc_tf.runs import atomic, layout
+from asc_tf.runs import atomic, layout, products
 from asc_tf.submission import check, output
 from asc_tf.submission.meta import LABEL
 from asc_tf.submission.rules import DEVICES, SCENES, YEARS, Year
@@ -177,14 +177,14 @@ def _scores(run):
     """Scores of the form whose probabilities are submitted."""
     if not run.folder.has(layout.METRICS):
         raise UserError(f"{run.path}: is not evaluated; run `asc-tf evaluate {run.path}` first.")
-    scores = run.folder.read_json(layout.METRICS)
+    scores = products.scores(run.folder)
     return scores["int8" if "int8" in scores and "tflite" in run.forms else "float"]
 
 
 def _results(run):
     """Accuracy in per cent and log loss on the development-test set: overall, of every scene and device."""
     scores = _scores(run)
-    tested = run.folder.read_arrays(layout.PREDICTIONS)
+    tested = run.folder.read(layout.PREDICTIONS)
     form = "int8" if "int8" in tested and "tflite" in run.forms else "float"
     labels, found = tested["labels"], tested[form].astype(np.float64)
     classes = {scene: labels == run.labels.index(scene) for scene in SCENES}

@@ -4,16 +4,17 @@ Input:   float (batch, bands, frames, channels); quantised here where the file's
 Output:  float32 (batch, classes) logits.
 """
 
+import contextlib
 import struct
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from asc_tf.errors import UserError
-from asc_tf.tflite import _compat, interpreter
+from asc_tf.tflite import _compat, interpreter, trial
 
 NAMES = _compat.names(_compat.BuiltinOperator)
 TYPES = {value: name.lower() for value, name in _compat.names(_compat.TensorType).items()}
@@ -22,8 +23,8 @@ FLOATS = ("float16", "float32", "float64", "bfloat16")
 COMPUTING = (
     "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "BATCH_MATMUL", "MUL", "ADD", "SUB", "DIV", "DEQUANTIZE",
 )  # fmt: skip
-# All that reading raised on 41,000 files cut off or overwritten at random offsets.
-DAMAGED = (struct.error, IndexError, KeyError, TypeError, ValueError)
+# All that reading raised on 41,000 files cut off or overwritten at random offsets, and what large numbers lead to.
+DAMAGED = (struct.error, IndexError, KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError)
 
 
 class Operator(typing.NamedTuple):
@@ -48,7 +49,8 @@ class TFLiteModel:
     """A TFLite network, called like a Keras model: float spectrograms in, float32 logits out.
 
     Args:
-        file: Path or bytes of a file.
+        file: Path or bytes of a file. A path is that of any file, which is tried in a process of its own first, since
+            TFLite ends the process in which it runs some damaged files; bytes are those of a file that was made here.
         threads: Number of threads of the interpreter.
 
     Raises:
@@ -57,8 +59,11 @@ class TFLiteModel:
 
     def __init__(self, file: str | Path | bytes, threads: int = 1):
         self.content = read(file)
-        self.operators = operators(self.content)
-        self.parameter_bytes = parameter_bytes(self.content)
+        if not isinstance(file, bytes):
+            trial.check(self.content, file)
+        with damage_of(file):
+            self.operators = operators(self.content)
+            self.parameter_bytes = parameter_bytes(self.content)
         try:
             self._interpreter = interpreter.create(self.content, threads=threads)
         except (ValueError, RuntimeError) as error:
@@ -134,16 +139,27 @@ def read(file: str | Path | bytes) -> bytes:
     Raises:
         UserError: The file is absent, cut off or something else.
     """
-    if not isinstance(file, bytes) and not Path(file).is_file():
-        raise UserError(f"{file}: there is no such file.")
-    content = file if isinstance(file, bytes) else Path(file).read_bytes()
+    content = file if isinstance(file, bytes) else _bytes(file)
     if content[4:8] != b"TFL3":
         raise UserError(f"{_name(file)}: is not a TFLite file.")
-    try:
+    with damage_of(file):  # found here, since the interpreter would crash
         operators(content)
-    except DAMAGED as error:  # checked here, since the interpreter would crash
-        raise UserError(f"{_name(file)}: is a damaged or cut-off TFLite file.") from error
     return content
+
+
+@contextlib.contextmanager
+def damage_of(file: str | Path | bytes) -> Iterator[None]:
+    """Context that reads the graph of a TFLite file, in which the errors of a damaged one become a UserError.
+
+    Args:
+        file: Path or bytes of the file.
+    """
+    try:
+        yield
+    except DAMAGED as error:
+        raise UserError(
+            f"{_name(file)}: is a damaged or cut-off TFLite file. Export it again, or restore it."
+        ) from error
 
 
 def operators(content: bytes) -> list[Operator]:
@@ -247,6 +263,15 @@ def data(model: _compat.ModelT, tensor: _compat.TensorT) -> np.ndarray | bytes:
     """
     stored = model.buffers[tensor.buffer].data
     return b"" if stored is None else stored
+
+
+def _bytes(file):
+    if not Path(file).is_file():
+        raise UserError(f"{file}: there is no such file.")
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
 
 
 def _name(file):

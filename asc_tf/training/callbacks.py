@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from asc_tf import build, metrics
 from asc_tf.errors import UserError
-from asc_tf.runs import layout
+from asc_tf.runs import digests, files, layout
 from asc_tf.runs.folder import RunFolder
 
 
@@ -65,14 +65,19 @@ class EpochCheckpoint(keras.callbacks.Callback):
 
         Returns:
             The number of completed epochs.
+
+        Raises:
+            UserError: The state is damaged, or of another run.
         """
         self.set_model(model)
         if not self.run.started:
             return 0
-        state = self.run.read_arrays(layout.STATE)
+        state = self.run.read(layout.STATE)
+        self._check(state)
         for variable, key in self._variables():
             variable.assign(state[key])
-        self.rows = [dict(zip(state["columns"].tolist(), row, strict=True)) for row in state["rows"].tolist()]
+        rows = [dict(zip(state["columns"].tolist(), row, strict=True)) for row in state["rows"].tolist()]
+        self.rows = [row | {"epoch": number} for number, row in enumerate(rows, 1)]
         self.best = float(state["best"])
         return len(self.rows)
 
@@ -136,8 +141,19 @@ class EpochCheckpoint(keras.callbacks.Callback):
             "columns": np.array(list(self.rows[0])),
             "rows": np.array([list(row.values()) for row in self.rows]),
             "best": np.array(self.best),
+            "made_from": np.array(digests.network(self.run, digests.INPUTS)),
         }
         self.run.write_arrays(layout.STATE, log | {key: np.array(variable) for variable, key in self._variables()})
+
+    def _check(self, state):
+        """Raises UserError unless a state is of this run."""
+        shapes = {key: tuple(variable.shape) for variable, key in self._variables()}
+        found = {key: value.shape for key, value in state.items() if key.startswith("variable ")}
+        if shapes != found or state["made_from"] != digests.network(self.run, digests.INPUTS):
+            raise UserError(
+                f"{self.run.path / layout.STATE}: is the state of another run, or of this one with another recipe, "
+                f"classes or normalisation. {files.of(layout.STATE).fix}"
+            )
 
     def _variables(self):
         """(variable, key) of all that training changes, also beside the network.

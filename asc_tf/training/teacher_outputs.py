@@ -7,7 +7,6 @@ Size: 2 bytes a clip and class: 2.8 MB for 139,620 clips of ten classes; as much
 """
 
 import hashlib
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -61,11 +60,11 @@ def outputs(
         for first in range(0, len(clips), CLIPS_A_FILE)
     }
     for file in filter(run.has, files):
-        _read(run, file, key)
+        _read(run, file, key, len(clips[files[file]]))
     share = list(files.items())[distribution.worker :: distribution.workers]
     missing = {file: rows for file, rows in share if not run.has(file)}
     distribution.barrier(lambda: _compute(run, missing, clips, compute, key))
-    parts = [_read(run, file, key) for file in files]
+    parts = [_read(run, file, key, len(clips[rows])) for file, rows in files.items()]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -127,16 +126,15 @@ def _float16(run, name, values):
     return values.astype(np.float16)
 
 
-def _read(run, file, key):
-    """The arrays of a file, without its key.  Raises UserError unless the file is readable and has that key."""
+def _read(run, file, key, rows):
+    """The arrays of a file, without its key.  Raises UserError unless it is readable and has that key and length."""
     path = run.path / file
     if not run.has(file):
         raise UserError(f"{path}: is missing; workers that share this work need one disk that all of them see.")
-    try:
-        arrays = run.read_arrays(file)
-        stored = {name: str(arrays.pop(name)) for name in key}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: is not readable; remove it, and it is computed again.") from error
+    arrays = run.read(file)
+    if not {"logits", *key} <= arrays.keys() or any(len(arrays[name]) != rows for name in arrays.keys() - key.keys()):
+        raise UserError(f"{path}: does not hold the outputs of its clips. Remove it, and it is computed again.")
+    stored = {name: str(arrays.pop(name)) for name in key}
     for name, value in key.items():
         if stored[name] != value:
             raise UserError(

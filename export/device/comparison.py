@@ -1,6 +1,6 @@
 """Comparison of all forms of a run: decisions, errors by layer, size, latency, memory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,9 @@ from asc_tf.errors import UserError
 from asc_tf.evaluation import evaluate, parity_plot
 from asc_tf.export.device import footprint, layer_errors
 from asc_tf.export.quantisation import metadata
+from asc_tf.inference.forms import Form
 from asc_tf.inference.run import TrainedRun
-from asc_tf.runs import layout
+from asc_tf.runs import digests, layout
 
 # name in the report -> form of the run
 FORMS = {
@@ -54,7 +55,7 @@ def write_report(run: TrainedRun, data: LoadedDataset, *, thorough: bool = True)
             figures[name] |= footprint.costs(run, FORMS[name])
         layers = layer_errors.of_run(run.folder, data, LAYER_CLIPS) if "int8" in figures else []
     has_metadata = run.folder.has(layout.METADATA)
-    float_layers = run.folder.read_json(layout.METADATA)["float_layers"] if has_metadata else []
+    float_layers = run.folder.read(layout.METADATA)["float_layers"] if has_metadata else []
     lines = [
         table(figures),
         *layer_errors.format_lines(layers, WORST_LAYERS),
@@ -63,9 +64,10 @@ def write_report(run: TrainedRun, data: LoadedDataset, *, thorough: bool = True)
     lines += footprint.NOTES if thorough else []
     print("\n".join(lines), flush=True)
     run.folder.write(layout.PARITY_TABLE, "\n".join(lines) + "\n")
-    run.folder.write_json(layout.PARITY, figures | ({"layers": layers} if thorough else {}))
+    made_of = {digests.KEY: digests.network(run.folder)}
+    run.folder.write_json(layout.PARITY, figures | ({"layers": layers} if thorough else {}) | made_of)
     if thorough:
-        run.folder.write(layout.PARITY_PLOT, lambda path: parity_plot.draw(figures, layers, path))
+        run.folder.write(layout.PARITY_PLOT, parity_plot.draw(figures, layers))
     return figures | {"layers": layers}
 
 
@@ -83,12 +85,25 @@ def outputs(run: TrainedRun, data: LoadedDataset, names: Mapping[str, str] | tup
     source = build.source(run.recipe, data, data.test)
     waves = batches.evaluation(source, batches.CHUNK).map(lambda batch: batch["wave"])
     inputs = tf.data.Dataset.zip(waves, build.evaluation_batches(run.folder, source, batches.CHUNK))
-    forms = {name: form for name in names if (form := _form(run, name))}
+    forms = load_forms(run, names)
     logits = {name: [] for name in forms}
     for wave, spectrogram in inputs:
         for name, form in forms.items():
             logits[name].append(form(wave if form.takes_waves else spectrogram))
     return {name: np.concatenate(chunks) for name, chunks in logits.items()}
+
+
+def load_forms(run: TrainedRun, names: Iterable[str] = FORMS) -> dict[str, Form]:
+    """Forms of a run, those that it has.
+
+    Args:
+        run: The run.
+        names: Keys of FORMS.
+
+    Raises:
+        UserError: A file of the run is missing or damaged.
+    """
+    return {name: form for name in names if (form := _form(run, name))}
 
 
 def _form(run, name):

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import load_run
-from asc_tf.runs import layout
+from asc_tf.runs import layout, products
 from asc_tf.tflite.file import TFLiteModel
 
 FILES = {
@@ -85,7 +85,7 @@ def _load(path, form, threads):
     run = load_run(path)
     if form == "float":
         return run.form("float"), run.network.input_shape[1:]
-    file = TFLiteModel(run.path / FILES[form], threads=threads)
+    file = TFLiteModel(products.read(run.folder, FILES[form]), threads=threads)
     return file, file.input_shape
 
 

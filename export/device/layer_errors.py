@@ -18,7 +18,7 @@ from asc_tf.export.quantisation import cross_layer
 from asc_tf.export.quantisation._compat import PREFIX
 from asc_tf.export.quantisation.graph_form import SIZES
 from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
-from asc_tf.runs import layout
+from asc_tf.runs import layout, products
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import interpreter
@@ -88,7 +88,7 @@ def of_run(run: RunFolder, data: LoadedDataset, count: int) -> list[dict[str, An
     """
     rows = data.test[np.unique(np.linspace(0, len(data.test) - 1, count).astype(int))]
     spectrograms = list(build.evaluation_batches(run, build.source(run.recipe, data, rows)))
-    content = tflite_file.read(run.path / layout.INT8)
+    content = tflite_file.read(products.read(run, layout.INT8))
     return errors(content, build.load_network(run, foldable=True), np.concatenate(spectrograms))
 
 

@@ -16,7 +16,7 @@ from asc_tf import dataset
 from asc_tf.errors import UserError
 from asc_tf.export.device import arena, c_front_end, tflm
 from asc_tf.export.device.front_end import exportable
-from asc_tf.runs import layout
+from asc_tf.runs import atomic, digests, layout, products
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
 
@@ -37,19 +37,26 @@ def export(run: RunFolder, folder: str | Path) -> str:
         UserError: There is no int8 file, the front end has no form in C or an operation no kernel; nothing is written
             then. Or the folder cannot be written.
     """
-    content = tflite_file.read(run.path / layout.INT8)
+    content = tflite_file.read(products.read(run, layout.INT8))
     ends, operations = quantisation_parameters(content), tflm.count_operations(content)
     layer = exportable(run.recipe, "plain C")
     name, arena_bytes = identifier(run.path.resolve().name), arena.estimate(content)
     numbers = c_front_end.settings(run, layer, dataset.segment_samples(run.recipe), ends[0])
     arrays = c_front_end.tables(run, layer)
     registrations = [f"  resolver.{tflm.resolver_method(operation)}();" for operation in operations]
-    marks = {"@NAME@": name, "@COUNT@": str(len(operations)), "@RESOLVER@": "\n".join(registrations)}
+    digest = int(digests.sha256(content)[:7], 16)  # 28 bits, an int in C; files of two exports do not compile
+    same = f"#if ASC_TF_DIGEST != {digest}\n#error asc_tf_settings.h is of another export\n#endif\n"
+    marks = {
+        "@NAME@": name,
+        "@DIGEST@": str(digest),
+        "@COUNT@": str(len(operations)),
+        "@RESOLVER@": "\n".join(registrations),
+    }
     files = {
-        "asc_tf_settings.h": c_front_end.settings_text(numbers, f"{name.upper()}_SETTINGS_H_"),
-        "asc_tf_tables.h": c_front_end.tables_text(arrays),
-        f"{name}_model.h": model_header(name, content, run.labels, ends, arena_bytes),
-        f"{name}_model.cc": model_source(name, content),
+        "asc_tf_settings.h": c_front_end.settings_text(numbers | {"DIGEST": digest}, f"{name.upper()}_SETTINGS_H_"),
+        "asc_tf_tables.h": same + c_front_end.tables_text(arrays),
+        f"{name}_model.h": model_header(name, content, run.labels, ends, arena_bytes, digest),
+        f"{name}_model.cc": model_source(name, content, digest),
         "main.cc": _replaced((TEMPLATES / "main.cc").read_text(), marks),
     } | {file: (TEMPLATES / file).read_text() for file in ("asc_tf_features.h", "asc_tf_features.c")}
     _write(Path(folder), files)
@@ -83,7 +90,7 @@ def identifier(text: str) -> str:
 
 
 def model_header(
-    name: str, content: bytes, labels: Sequence[str], ends: Sequence[tuple[float, int]], arena_bytes: int
+    name: str, content: bytes, labels: Sequence[str], ends: Sequence[tuple[float, int]], arena_bytes: int, digest: int
 ) -> str:
     """Text of RUN_model.h: sizes, labels, scales and zero points.
 
@@ -93,6 +100,7 @@ def model_header(
         labels: Classes in the order of the outputs.
         ends: (scale, zero point) of the input and of the output.
         arena_bytes: Estimated size of the arena.
+        digest: Number that all files of one export have.
     """
     guard = f"{name.upper()}_MODEL_H_"
     numbers = [
@@ -104,6 +112,7 @@ def model_header(
     lines = [
         f"#ifndef {guard}", f"#define {guard}", "", "#include <cstdint>", "",
         f"constexpr int {name}_model_bytes = {len(content)};",
+        f"constexpr int {name}_model_digest = {digest};  // of all files of one export",
         f"extern const uint8_t {name}_model[{name}_model_bytes];",
         f"constexpr int {name}_arena_bytes = {arena_bytes};  // an estimate: arena_used_bytes() returns what is used",
         "",
@@ -114,16 +123,18 @@ def model_header(
     return "\n".join(lines)
 
 
-def model_source(name: str, content: bytes) -> str:
+def model_source(name: str, content: bytes, digest: int) -> str:
     """Text of RUN_model.cc: the bytes of the int8 file, aligned to 16.
 
     Args:
         name: C identifier of the run.
         content: Bytes of the int8 file.
+        digest: Number that all files of one export have.
     """
     rows = [", ".join(map(str, content[start : start + 20])) for start in range(0, len(content), 20)]
     body = ",\n    ".join(rows)
-    return f'#include "{name}_model.h"\n\nalignas(16) const uint8_t {name}_model[] = {{\n    {body}}};\n'
+    same = f'static_assert({name}_model_digest == {digest}, "{name}_model.h is of another export");'
+    return f'#include "{name}_model.h"\n\n{same}\nalignas(16) const uint8_t {name}_model[] = {{\n    {body}}};\n'
 
 
 def memory_bytes(
@@ -172,6 +183,6 @@ def _write(folder, files):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            atomic.write(folder / name, text)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror}); choose another --out.") from error

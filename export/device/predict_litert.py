@@ -5,6 +5,7 @@ Needs:  pip install numpy soundfile ai-edge-litert
 Files:  wave_to_scene.tflite and model.json, in the folder of this script.
 """
 
+import hashlib
 import json
 import math
 import sys
@@ -46,11 +47,21 @@ def probabilities(file: str, rate_hz: int) -> np.ndarray:
 
 
 def main() -> int:
-    """Prints the scene of every file and of every second of it; returns 2 where a file cannot be read, else 0."""
+    """Prints the scene of every file and of every second of it; returns 2 where a file cannot be read, else 0.
+
+    Raises:
+        SystemExit: There are no files, or the network is damaged.
+    """
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     status = 0
-    model = json.loads((FOLDER / "model.json").read_text(encoding="utf-8"))
+    try:
+        model = json.loads((FOLDER / "model.json").read_text(encoding="utf-8"))
+        network = (FOLDER / "wave_to_scene.tflite").read_bytes()
+    except (OSError, ValueError) as error:
+        sys.exit(f"{FOLDER}: model.json or wave_to_scene.tflite cannot be read: {error}")
+    if hashlib.sha256(network).hexdigest() != model.get("wave_to_scene_sha256"):  # LiteRT aborts on some damaged files
+        sys.exit(f"{FOLDER}/wave_to_scene.tflite: is not the file that model.json describes; copy both anew")
     labels, seconds = model["labels"], model["segment_s"]
     for file in sys.argv[1:]:
         try:

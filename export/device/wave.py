@@ -14,7 +14,7 @@ import tensorflow as tf
 from asc_tf import build, dataset
 from asc_tf.errors import UserError
 from asc_tf.export.device.front_end import exportable
-from asc_tf.runs import layout
+from asc_tf.runs import layout, products
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import join, strides
@@ -81,7 +81,7 @@ def convert_function(
 
 def _network(run):
     if run.has(layout.INT8):
-        return tflite_file.read(run.path / layout.INT8)
+        return tflite_file.read(products.read(run, layout.INT8))
     network = build.load_network(run, foldable=True)
     variables = [variable.value for variable in network.variables]
     shape = (1, *network.input_shape[1:])

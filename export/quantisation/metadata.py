@@ -1,6 +1,5 @@
 """Description of a model file for the program that runs it on a device, beside the file as JSON."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from asc_tf import build
 from asc_tf.cost import challenge, tflite_rule
 from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 from asc_tf.cost.rows import total
+from asc_tf.runs import digests
 from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import interpreter
@@ -36,16 +36,11 @@ def tree(run: RunFolder, network: keras.Model, content: bytes, float_layers: Seq
     """
     runner = interpreter.create(content)
     (input_details,), (output_details,) = runner.get_input_details(), runner.get_output_details()
-    recipe = run.recipe
-    return {
-        "labels": list(run.labels),
-        "segment_s": recipe.data.segment_s,
-        "feature": {"name": recipe.feature.name} | recipe.feature.settings,
-        "normalisation": _normalisation(run),
+    return of_network(run) | {
         "input": _tensor(input_details) | {"axes": "1, bands, frames, channels", "quantise": TO_INPUT},
         "output": _tensor(output_details) | {"axes": "1, classes", "dequantise": FROM_OUTPUT},
         "float_layers": list(float_layers),
-        "sha256": hashlib.sha256(content).hexdigest(),
+        "sha256": digests.sha256(content),
         "challenge": challenge.count(network, float_layers)._asdict() | {"rule": challenge.RULE},
         "bytes": {
             "file": len(content),
@@ -53,6 +48,25 @@ def tree(run: RunFolder, network: keras.Model, content: bytes, float_layers: Seq
             "activations_at_least": tflite_rule.peak_bytes(content),
         },
         "macs": int(total(tflite_rule.rows(content)).macs),
+    }
+
+
+def of_network(run: RunFolder) -> dict[str, Any]:
+    """Labels and settings of the front end of a run's network, and its digest.
+
+    Args:
+        run: The run.
+
+    Returns:
+        A tree for JSON.
+    """
+    recipe = run.recipe
+    return {
+        "labels": list(run.labels),
+        "segment_s": recipe.data.segment_s,
+        "feature": {"name": recipe.feature.name} | recipe.feature.settings,
+        "normalisation": _normalisation(run),
+        digests.KEY: digests.network(run),
     }
 
 

@@ -7,6 +7,7 @@ which an interrupted run is resumed.
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +15,7 @@ import tf_keras
 
 from asc_tf import build, dataset
 from asc_tf.data import batches
+from asc_tf.data.lock import locked, remove_unfinished
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
 from asc_tf.export.quantisation import calibration, convert, metadata, qat
@@ -22,9 +24,12 @@ from asc_tf.inference.forms import Form
 from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import layout
-from asc_tf.runs.folder import RunFolder
+from asc_tf.runs import digests, files, layout, replace
+from asc_tf.runs.folder import RunFolder, read_recipe
 from asc_tf.training.fit import warmup_cosine
+
+# Sections of a run's recipe that those of the recipe which quantises it replace.
+REPLACED = ("seed", "dataset", "data", "augmentation", "train", "quantise")
 
 
 def quantise(
@@ -58,7 +63,7 @@ def quantise(
     print("\n".join([*metadata.format_lines(tree), *warnings]), flush=True)
 
 
-def quantise_anew(run: TrainedRun, recipe: Recipe) -> tuple[TrainedRun, LoadedDataset]:
+def quantise_anew(run: TrainedRun, recipe: Recipe, folder: Path) -> tuple[TrainedRun, LoadedDataset]:
     """Makes int8 file and metadata anew with the clips, augmentation, batch size and [quantise] of another recipe.
 
     The recipe's classes may be others: where only the float network is the teacher, clips without labels are enough.
@@ -66,6 +71,7 @@ def quantise_anew(run: TrainedRun, recipe: Recipe) -> tuple[TrainedRun, LoadedDa
     Args:
         run: A trained or imported run.
         recipe: The recipe that quantises it.
+        folder: Folder with the files of the run's network, which gets the new ones.
 
     Returns:
         The run as `quantised_run` returns it, and the dataset of the recipe.
@@ -80,33 +86,46 @@ def quantise_anew(run: TrainedRun, recipe: Recipe) -> tuple[TrainedRun, LoadedDa
         raise UserError(
             f"{recipe.file}: quantise: teachers are computed by asc_tf.train only; write distil_from = 'float'."
         )
-    sections = {key: getattr(recipe, key) for key in ("seed", "dataset", "data", "augmentation", "train", "quantise")}
-    tuned = TrainedRun(RunFolder(run.path, dataclasses.replace(run.recipe, **sections)))
+    sections = {key: getattr(recipe, key) for key in REPLACED}
+    tuned = TrainedRun(RunFolder(folder, dataclasses.replace(run.recipe, **sections)))
+    tuned.folder.opened = True
+    _ = tuned.network  # a damaged run is found before its clips are loaded
     qat.check(build.network(tuned.recipe, len(run.labels), foldable=True), recipe.quantise.float_layers)
     data = dataset.load(tuned.recipe)
     source = build.training_source(tuned.recipe, data)
     if data.classes != run.labels:
         source = _without_labels(recipe, source, len(run.labels))
-    run.folder.remove(layout.OF_INT8)
-    run.folder.write(layout.QUANTISE_RECIPE, resolve.to_toml(tuned.recipe))
+    tuned.folder.write(layout.QUANTISE_RECIPE, resolve.to_toml(tuned.recipe))
     quantise(tuned, source, data)
     return tuned, data
 
 
 def quantised_run(run: TrainedRun) -> TrainedRun:
-    """The run with the recipe that its int8 file was made by, which may be another than its own."""
+    """The run with the recipe that its int8 file was made by, which may be another than its own.
+
+    Raises:
+        UserError: That recipe is damaged or of another run.
+    """
     if not run.folder.has(layout.QUANTISE_RECIPE):
         return run
-    return TrainedRun(RunFolder(run.path, resolve.load(run.path / layout.QUANTISE_RECIPE)))
+    file = run.path / layout.QUANTISE_RECIPE
+    recipe = read_recipe(file)
+    own = dataclasses.replace(recipe, **{key: getattr(run.recipe, key) for key in REPLACED})
+    if different := resolve.differences(own, run.recipe):
+        raise UserError(
+            f"{file}: is of another run. Different (here, {layout.RECIPE}): {'; '.join(different[:3])}. Restore it "
+            "from a copy, or make the int8 file anew with asc-tf export tflite RUN."
+        )
+    return TrainedRun(RunFolder(run.path, recipe))
 
 
 def quantised_network(run: TrainedRun) -> Form:
     """The network of quantisation-aware training as it was when the int8 file was made of it."""
     recipe = quantised_run(run).recipe
+    saved = run.folder.read(layout.QAT_STATE)
     network = to_tf_keras(build.load_network(run.folder, foldable=True))
     quantised = qat.quantise(network, None, recipe.quantise.float_layers)
-    state = run.folder.read_arrays(layout.QAT_STATE)
-    qat.restore(quantised, qat.optimizer(quantised), {key: value for key, value in state.items() if key != "losses"})
+    _restore(run.folder, saved, quantised, qat.optimizer(quantised))
     return Form(build.forward(quantised))
 
 
@@ -136,7 +155,30 @@ def distillation_targets(
 
 def write_float16(run: TrainedRun) -> None:
     """Makes the TFLite file with weights in float16: half of the float file's bytes, computed in float, no clips."""
-    run.folder.write(layout.FLOAT16, convert.float16(to_tf_keras(build.load_network(run.folder, foldable=True))))
+    content = convert.float16(to_tf_keras(build.load_network(run.folder, foldable=True)))
+    remove_unfinished(run.path)
+    tree = metadata.of_network(run.folder) | {"sha256": digests.sha256(content)}
+    names = (layout.FLOAT16, layout.FLOAT16_METADATA)
+    with (
+        locked(run.path, wait=False),
+        replace.together(run.path, needed=(), replaced=names) as folder,
+    ):
+        new = RunFolder(folder, run.recipe)
+        new.write(layout.FLOAT16, content)
+        new.write_json(layout.FLOAT16_METADATA, tree)
+
+
+def _restore(run, saved, quantised, adam):
+    """Sets a network and its optimizer to the state of the run's quantise folder; returns the losses of its epochs."""
+    losses, made_from = saved.pop("losses"), saved.pop("made_from")
+    expected = {key: value.shape for key, value in qat.state(quantised, adam).items()}
+    if made_from != digests.network(run) or expected != {key: value.shape for key, value in saved.items()}:
+        raise UserError(
+            f"{run.path / layout.QAT_STATE}: is of another network than the run has now. "
+            f"{files.of(layout.QAT_STATE).fix}"
+        )
+    qat.restore(quantised, adam, saved)
+    return losses
 
 
 def _without_labels(recipe, source, classes):
@@ -161,16 +203,16 @@ def _train(
     float_steps = recipe.train.epochs * steps  # its batches follow those of the float training
     adam, rows = qat.optimizer(quantised), []
     if run.has(layout.QAT_STATE):
-        saved = run.read_arrays(layout.QAT_STATE)
-        rows = [{"epoch": n + 1, "loss": float(loss)} for n, loss in enumerate(saved.pop("losses"))]
-        qat.restore(quantised, adam, saved)
+        losses = _restore(run, run.read(layout.QAT_STATE), quantised, adam)
+        rows = [{"epoch": n + 1, "loss": float(loss)} for n, loss in enumerate(losses)]
 
     def on_epoch(epoch, loss):
         rows.append({"epoch": epoch + 1, "loss": loss})
         print(f"int8 training  epoch {epoch + 1:3d}/{settings.epochs}  loss {loss:.4f}", flush=True)
         run.write_rows(layout.QAT_LOG, rows)
-        losses = {"losses": np.array([row["loss"] for row in rows])}
-        run.write_arrays(layout.QAT_STATE, qat.state(quantised, adam) | losses)
+        losses = np.array([row["loss"] for row in rows])
+        more = {"losses": losses, "made_from": np.array(digests.network(run))}
+        run.write_arrays(layout.QAT_STATE, qat.state(quantised, adam) | more)
 
     rate = warmup_cosine(learning_rate=settings.learning_rate, warmup_steps=0, steps=settings.epochs * steps)
     first_step, last_step = float_steps + len(rows) * steps, float_steps + settings.epochs * steps

@@ -56,7 +56,7 @@ def killed_after(line, command):
 
 
 def state(run):
-    return run_folder.load(run).read_arrays("state.npz")
+    return run_folder.load(run).read("state.npz")
 
 
 def test_killed_three_times_and_resumed_by_the_same_command(chain, tmp_path, capsys):

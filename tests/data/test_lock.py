@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from asc_tf.data import _compat
-from asc_tf.data.lock import locked
+from asc_tf.data.lock import locked, remove_unfinished
 
 PROGRAM = """
 import sys
@@ -67,3 +67,13 @@ def test_the_lock_is_released_after_an_exception(tmp_path, capfd):
 def test_an_absent_path_is_an_os_error(tmp_path):
     with pytest.raises(OSError), locked(tmp_path / "absent"):
         pass
+
+
+def test_unfinished_files_are_removed_unless_another_process_works_there(tmp_path):
+    unfinished = tmp_path / ".part-0123456789ab-metrics.json"
+    unfinished.touch()
+    with locked(tmp_path):
+        remove_unfinished(tmp_path)
+        assert unfinished.exists()
+    remove_unfinished(tmp_path)
+    assert not unfinished.exists()

@@ -59,7 +59,8 @@ def test_runs_of_other_segments_or_evaluations_are_refused(runs, tiny_in, tmp_pa
     with pytest.raises(UserError, match="other: tested other segments than .*a1"):
         compare.load([runs[0], other])
     run = run_folder.load(other)
-    run.write_json("metrics.json", {"float": {"log_loss": 3.0}})
+    scores = run.read("metrics.json")
+    run.write_json("metrics.json", {"float": scores["float"] | {"log_loss": 3.0}})
     with pytest.raises(UserError, match=r"predictions.npz and metrics.json are of different evaluations"):
         compare.load([other])
     (run.path / "predictions.npz").unlink()

@@ -37,7 +37,7 @@ def written(tiny_in, tmp_path_factory):
     out, data = RunFolder(folder / "run", recipe), dataset.load(recipe)
     out.write(layout.RECIPE, resolve.to_toml(recipe) + "\n# <script>alert(1)</script>\n")
     out.write(layout.LOG, LOG)
-    out.write_json(layout.PARITY, {"layers": LAYERS})
+    out.write_json(layout.PARITY, {"layers": LAYERS, "network_sha256": ""})
     rng, labels = np.random.default_rng(0), data.labels(data.test)
     cost = {"parameters": 5540, "bytes": 5540, "macs": 31_000_000}
     logits = rng.standard_normal((2, len(labels), 3)) + 2 * np.eye(3)[labels]

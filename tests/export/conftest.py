@@ -1,6 +1,7 @@
 """Fixtures: a network of a few layers with all kinds that CP-Mobile has, clips of three classes, runs and files."""
 
 import dataclasses
+import hashlib
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from keras import layers
 
 from asc_tf.export.quantisation import convert as tflite
-from asc_tf.export.quantisation import qat
+from asc_tf.export.quantisation import metadata, qat
 from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
 from asc_tf.recipe import resolve as recipes
 from asc_tf.recipe.schema import Normalise, Part
@@ -64,11 +65,17 @@ def run_of(tiny, tmp_path):
     return build
 
 
+@pytest.fixture(scope="session")
+def write_int8():
+    """Function that writes an int8 file to a run, with a description that ties it to the run's network."""
+    return _write_int8
+
+
 @pytest.fixture
 def int8_run(run_of, int8_file):
     """An untrained RunFolder with the small network's int8 file."""
     run = run_of()
-    run.write("export/model.tflite", int8_file)
+    _write_int8(run, int8_file)
     return run
 
 
@@ -94,3 +101,11 @@ def _small_network():
         else:
             layer.set_weights([rng.normal(size=w.shape) / np.sqrt(np.prod(w.shape[:-1])) for w in layer.weights])
     return network
+
+
+def _write_int8(run, content):
+    run.write("export/model.tflite", content)
+    counts = {"challenge": {"parameters": 1, "bytes": 1, "macs": 1}, "macs": 1}
+    sizes = {"bytes": {"file": 1, "parameters": 1, "activations_at_least": 1}, "float_layers": []}
+    tree = metadata.of_network(run) | counts | sizes | {"sha256": hashlib.sha256(content).hexdigest()}
+    run.write_json("export/model.json", tree)

@@ -93,7 +93,7 @@ def test_extra_tensors_are_ignored_and_listed(recipe, state, tmp_path, capsys):
         tmp_path, "a.ckpt", state_dict=_prefixed("model.", state) | extra, optimizer=_prefixed("0.exp_avg.", state)
     )
     run = _imported(file, recipe, tmp_path, state)
-    lines = run.read_text("import.txt").splitlines()
+    lines = run.read("import.txt").splitlines()
     assert "ignored  state_dict.teacher.conv.weight: no part of the network" in lines
     assert "ignored  state_dict.mel.mel_basis: front end, which the recipe has of its own" in lines
     assert sum(line.startswith("ignored  ") for line in lines) == len(extra) + len(state) or any(
@@ -110,7 +110,7 @@ def test_of_two_networks_one_must_be_chosen(recipe, state, other, tmp_path):
     for text in (f"'model.': {size} of {size} weights", f"'model_ema.module.': {size} of {size}", "with --prefix"):
         assert text in str(error.value)
     run = _imported(file, recipe, tmp_path, other, prefix="model_ema.module")
-    assert f"another  network in the file, 'model.': {size} of {size} weights fit" in run.read_text("import.txt")
+    assert f"another  network in the file, 'model.': {size} of {size} weights fit" in run.read("import.txt")
 
 
 def test_a_short_prefix_names_a_network_and_an_unknown_one_is_refused(recipe, state, other, tmp_path):
@@ -170,7 +170,7 @@ def test_the_wrong_recipe_is_answered_with_the_settings_that_fit(recipe, state, 
     run = _imported(file, wrong, tmp_path, state, guess=True)
     written = resolve.load(tmp_path / "run.toml")
     assert written == run.recipe and written.model.settings | {"strides": 0} == recipe.model.settings | {"strides": 0}
-    assert "assumed  strides = " in run.read_text("import.txt")
+    assert "assumed  strides = " in run.read("import.txt")
 
 
 def test_a_file_of_no_known_family(recipe, tmp_path):
@@ -249,7 +249,7 @@ def test_a_new_head_gives_embeddings_and_starts_a_training_but_predicts_nothing(
     for number, arrays in enumerate((headless, _state(recipe, 0, classes=7))):
         file = _write(tmp_path, f"{number}.pt", top=arrays)
         run = import_weights(file, recipe, tmp_path / f"run{number}", labels=LABELS, new_head=True)
-        assert run.labels == LABELS and "initial  head/kernel, " in run.read_text("import.txt")
+        assert run.labels == LABELS and "initial  head/kernel, " in run.read("import.txt")
         trained = load_run(run.path)
         assert trained.embeddings(np.zeros(32000, "float32"), 32000).shape[0] == 1
         with pytest.raises(UserError, match=r"its head is not trained; train a recipe that has \[init\] run"):

@@ -1,3 +1,6 @@
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -95,18 +98,31 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, quickstart):
         run_folder.create(tmp_path / "file/run", quickstart, resume=False)
 
 
-def test_a_failed_write_leaves_the_old_file_whole(tmp_path, quickstart):
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EFBIG])
+@pytest.mark.parametrize("place", ["fsync", "replace", "open"])
+def test_a_failed_write_leaves_the_old_file_whole(tmp_path, quickstart, number, place, monkeypatch):
     run = run_folder.create(tmp_path / "run", quickstart, resume=False)
     run.write("note.txt", "old")
 
-    def half(path):
-        path.write_text("ne")
-        raise OSError(28, "No space left on device")
+    def fail(*_):
+        raise OSError(number, os.strerror(number))
 
-    with pytest.raises(UserError, match="No space left on device"):
-        run.write("note.txt", half)
-    assert run.read_text("note.txt") == "old"
+    monkeypatch.setattr(os, place, fail)
+    for write in (run.write_json, run.write, lambda name, _: run.write_arrays(name, {"x": np.zeros(3)})):
+        with pytest.raises(UserError, match=rf"note.txt: cannot be written \({os.strerror(number)}\).*Free some space"):
+            write("note.txt", "new")
+    monkeypatch.undo()
+    assert run.read("note.txt") == "old"
     assert [file.name for file in run.path.iterdir() if file.name.startswith(atomic.PART)] == []
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path, quickstart):
+    run = run_folder.create(tmp_path / "run", quickstart, resume=False)
+    (run.path / "metrics.json").mkdir()
+    with pytest.raises(UserError, match=r"metrics.json: cannot be written \(Is a directory\)"):
+        run.write_json("metrics.json", {})
+    with pytest.raises(UserError, match="metrics.json: is no file. Move it away"):
+        run_folder.create(run.path, quickstart, resume=True)
 
 
 def test_what_a_killed_run_left_half_written_is_cleared(tmp_path, quickstart):
@@ -120,8 +136,8 @@ def test_what_a_killed_run_left_half_written_is_cleared(tmp_path, quickstart):
 def test_arrays_survive(tmp_path, quickstart):
     run = run_folder.create(tmp_path / "run", quickstart, resume=False)
     arrays = {"w/kernel": np.arange(6, dtype="float32").reshape(2, 3), "step": np.array(7)}
-    run.write_arrays("state.npz", arrays)
-    for key, value in run.read_arrays("state.npz").items():
+    run.write_arrays("teacher_outputs/x.npz", arrays)
+    for key, value in run.read("teacher_outputs/x.npz").items():
         np.testing.assert_array_equal(value, arrays[key])
 
 

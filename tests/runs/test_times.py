@@ -35,7 +35,7 @@ def test_a_phase_has_its_seconds_and_its_peak(run, clock):
     take(run, clock, "data", 2.5, 100)
     take(run, clock, "training", 40.0, 300)
     expected = {"data": (2.5, 100), "training": (40.0, 300)}
-    assert times.read(run) == run.read_json("times.json")
+    assert times.read(run) == run.read("times.json")
     assert {name: (one["seconds"], one["peak_memory_bytes"]) for name, one in times.read(run).items()} == expected
 
 

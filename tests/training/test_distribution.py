@@ -61,7 +61,7 @@ def losses(run):
 
 
 def state(run):
-    arrays = run_folder.load(run).read_arrays("state.npz")
+    arrays = run_folder.load(run).read("state.npz")
     return [arrays[key] for key in sorted(arrays) if key.startswith("variable")]
 
 

@@ -127,7 +127,7 @@ def test_a_file_that_is_cut_off_is_told(run):
     teachers.outputs(run, STORE, CLIPS, Teacher())
     file = run.path / layout.TEACHER_OUTPUTS / STORE / "0000004.npz"
     file.write_bytes(file.read_bytes()[:200])
-    with pytest.raises(UserError, match="0000004.npz: is not readable; remove it"):
+    with pytest.raises(UserError, match="0000004.npz: is damaged .* Remove it"):
         teachers.outputs(run, STORE, CLIPS, Teacher())
 
 

@@ -1,7 +1,5 @@
 """Untrained teachers answer as well as trained ones: what they say is checked, not whether it is right."""
 
-import json
-
 import keras
 import numpy as np
 import pytest
@@ -108,7 +106,7 @@ def test_what_depends_on_the_batch_is_merged_in_the_step(taught_by):
 def test_fitted_weights_are_kept_with_the_run(taught_by):
     run, taught, data = taught_by("weighted", teachers(), 'distill.ensemble="weighted"')
     columns = teaching.stored_targets(run, taught, data)
-    fit = json.loads(run.read_text("ensemble.json"))
+    fit = run.read("ensemble.json")
     assert fit["members"] == ["tiny_teacher 1", "tiny_teacher 2"]
     assert fit["log_loss"]["weighted"] < fit["log_loss"]["mean"]
     held_out, heard = (

@@ -2,8 +2,8 @@
 
 What is received is in NAME.part until it is verified. NAME.part.version beside it holds the server's identifier of the
 version that it belongs to (ETag, else Last-Modified). A later call requests the rest of that version; where the server
-has another version, names none, or knows no byte ranges (RFC 9110), the download starts again. runs.atomic is not used
-here, because a later process continues NAME.part.
+has another version, names none, or knows no byte ranges (RFC 9110), the download starts again. NAME.part
+itself is not written atomically, because a later process continues it.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from pathlib import Path
 from asc_tf.data.download.archives import Archive
 from asc_tf.data.progress import progress_bar
 from asc_tf.errors import UserError
+from asc_tf.runs import atomic
 
 STALL_S = 60  # without a byte
 PAUSES_S = (2, 8, 30, 60, 120)  # before each further try that follows one without progress
@@ -91,7 +92,7 @@ def _receive(archive, url, unfinished, stall_s):
         length = response.headers.get("Content-Length")
         total = received + int(length) if length else None
         _check_size(archive, total, received, unfinished.parent)
-        _version_file(unfinished).write_text(_version(response))
+        atomic.write(_version_file(unfinished), _version(response))
         bar = progress_bar(archive.name, total=total, initial=received, unit="B", unit_scale=True)
         with open(unfinished, "ab" if received else "wb") as output, bar:
             for block in _blocks(response, stall_s):

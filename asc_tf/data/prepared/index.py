@@ -21,7 +21,7 @@ import numpy as np
 from asc_tf.data import audio
 from asc_tf.data.prepared.shard_writer import HEADER_BYTES, ShardJob, read_record, shard_name
 from asc_tf.errors import UserError
-from asc_tf.runs import atomic
+from asc_tf.runs import atomic, files
 
 INDEX, CLIPS, BAD_CLIPS, NOTES = "index.npz", "clips.csv", "bad_clips.csv", "notes.csv"
 
@@ -88,9 +88,17 @@ def load(folder: Path, order: np.ndarray, samples: int) -> PreparedClips:
         folder: Folder of the set.
         order: (files,) position in the listing of each file of the sorted list.
         samples: Samples in a segment.
+
+    Raises:
+        UserError: The index is damaged.
     """
-    with np.load(folder / INDEX, allow_pickle=False) as index:
-        position, counts, shard, first_row = index["columns"].T
+    try:
+        columns = files.arrays((folder / INDEX).read_bytes())["columns"]
+        if columns.dtype != np.int64 or columns.min(initial=0) < 0 or columns[:, 0].max(initial=0) >= len(order):
+            raise ValueError("not the places of the files of this set")
+        position, counts, shard, first_row = columns.T
+    except files.DAMAGE as error:
+        raise UserError(f"{folder / INDEX}: is damaged ({error}). Remove it: it is written again.") from error
     clip = order[position]
     rank = np.argsort(clip)
     counts = counts[rank]
@@ -119,7 +127,7 @@ def write_index(folder: Path, jobs: Iterable[ShardJob]) -> None:
     _write_table(folder / CLIPS, ("file", "segments", "shard", "first_row"), [row[1:] for row in good])
     columns = [(position, segments, shard, first_row) for position, _, segments, shard, first_row in good]
     index = np.array(columns, np.int64).reshape(-1, 4)
-    atomic.write(folder / INDEX, lambda path: np.savez(path, columns=index))
+    atomic.write(folder / INDEX, files.packed({"columns": index}))
 
 
 def bad_clips(folder: Path) -> list[tuple[str, str]]:

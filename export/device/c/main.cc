@@ -12,6 +12,8 @@
 // Fills `wave` with one clip of ASC_TF_SAMPLES samples at ASC_TF_SAMPLE_RATE_HZ, one channel; false ends the program.
 extern "C" bool record(int16_t* wave);
 
+static_assert(@NAME@_model_digest == @DIGEST@ && ASC_TF_DIGEST == @DIGEST@, "the sources are of two exports");
+
 namespace {
 alignas(16) uint8_t arena[@NAME@_arena_bytes];
 int16_t wave[ASC_TF_SAMPLES];

@@ -131,6 +131,18 @@ def test_the_example_registers_the_operations_of_the_file_and_compiles(int8_run,
     compile_program("g++", tmp_path, "-std=c++14", "-fsyntax-only", f"-I{stub}", tmp_path / "main.cc")
 
 
+@pytest.mark.parametrize("source", ["asc_tf_features.c", "a_run_model.cc"])
+def test_sources_of_two_exports_do_not_compile_together(source, int8_run, int8_file, write_int8, tmp_path):
+    micro_sources.export(int8_run, tmp_path)
+    compile_program("g++", tmp_path, "-fsyntax-only", tmp_path / source)
+    write_int8(int8_run, int8_file + bytes(16))
+    micro_sources.export(int8_run, tmp_path / "other")
+    for name in ("asc_tf_settings.h", "a_run_model.h"):
+        shutil.copy(tmp_path / "other" / name, tmp_path / name)
+    with pytest.raises(subprocess.CalledProcessError):
+        compile_program("g++", tmp_path, "-fsyntax-only", tmp_path / source)
+
+
 @pytest.mark.parametrize("name, method", [
     ("CONV_2D", "AddConv2D"), ("DEPTHWISE_CONV_2D", "AddDepthwiseConv2D"), ("MEAN", "AddMean"), ("PADV2", "AddPadV2"),
     ("BATCH_MATMUL", "AddBatchMatMul"), ("FULLY_CONNECTED", "AddFullyConnected"), ("SPLIT_V", "AddSplitV"),
@@ -153,14 +165,14 @@ def test_nothing_is_written_and_the_program_fails_where_a_kernel_is_absent(int8_
     assert not (tmp_path / "c").exists()
 
 
-def test_an_absent_file_another_front_end_and_a_float_file_raise(run_of, int8_file, tmp_path):
-    with pytest.raises(UserError, match="model.tflite: there is no such file"):
+def test_an_absent_file_another_front_end_and_a_float_file_raise(run_of, int8_file, write_int8, tmp_path):
+    with pytest.raises(UserError, match="model.tflite: is missing"):
         micro_sources.export(run_of(), tmp_path)
     run = run_of(feature="gammatone")
-    run.write("export/model.tflite", int8_file)
+    write_int8(run, int8_file)
     with pytest.raises(UserError, match="features/gammatone has no form in plain C; features/log_mel has"):
         micro_sources.export(run, tmp_path)
-    run.write("export/model.tflite", wave.convert_front_end(run_of()))
+    write_int8(run, wave.convert_front_end(run_of()))
     message = "input of export/model.tflite is float32 and its output float32; both must be int8: quantise the run"
     with pytest.raises(UserError, match=message):
         micro_sources.export(run, tmp_path)

@@ -1,5 +1,6 @@
 """wave_to_scene.tflite without TensorFlow: the script beside it, and `asc-tf predict FILE.tflite`."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -23,11 +24,11 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture
 def run(int8_run):
     """An int8 run with the files that export tflite writes for a device."""
-    recipe = int8_run.recipe
-    int8_run.write("export/wave_to_scene.tflite", wave.convert(int8_run))
+    content = wave.convert(int8_run)
+    int8_run.write("export/wave_to_scene.tflite", content)
     int8_run.write("export/predict_litert.py", tflite_files.LITERT_SCRIPT.read_bytes())
-    feature = {"name": recipe.feature.name} | recipe.feature.settings
-    int8_run.write_json("export/model.json", {"labels": int8_run.labels, "segment_s": 1.0, "feature": feature})
+    digest = {"wave_to_scene_sha256": hashlib.sha256(content).hexdigest()}
+    int8_run.write_json("export/model.json", int8_run.read("export/model.json") | digest)
     return TrainedRun(int8_run)
 
 
@@ -65,8 +66,11 @@ def test_the_program_takes_the_file_for_the_run(run, sound, capsys):
         (lambda folder: (folder / "wave_to_scene.tflite").unlink(), "wave_to_scene.tflite: there is no such file"),
         (lambda folder: (folder / "model.json").unlink(), "model.json: is missing"),
         (lambda folder: (folder / "model.json").write_text("{"), "model.json: is damaged"),
-        (lambda folder: (folder / "model.json").write_text("{}"), "model.json: has no labels"),
-        (lambda folder: (folder / "model.tflite").replace(folder / "wave_to_scene.tflite"), "has no input 'wave'"),
+        (lambda folder: (folder / "model.json").write_text("{}"), "model.json: is damaged .its content lacks"),
+        (
+            lambda folder: (folder / "model.tflite").replace(folder / "wave_to_scene.tflite"),
+            "is not the file that model.json",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_file_is_named(change, message, run, sound):
@@ -113,6 +117,18 @@ def lock():
     import tensorflow
 
     return ROOT / ("requirements-tf2.17.lock" if tensorflow.__version__.startswith("2.17") else "requirements.lock")
+
+
+@pytest.mark.parametrize("name", ["model.json", "wave_to_scene.tflite"])
+@pytest.mark.parametrize("content", [b"", b"{}", None])
+def test_the_script_runs_no_damaged_network(name, content, run, sound, monkeypatch):
+    monkeypatch.setattr(script, "FOLDER", run.path / "export")
+    monkeypatch.setattr(sys, "argv", ["predict_litert.py", str(sound)])
+    (run.path / "export" / name).unlink()
+    if content is not None:
+        (run.path / "export" / name).write_bytes(content)
+    with pytest.raises(SystemExit, match=r"cannot be read|is not the file that model.json describes"):
+        script.main()
 
 
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(run, sound, tmp_path, monkeypatch, capsys):
