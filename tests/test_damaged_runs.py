@@ -21,6 +21,7 @@ from asc_tf.inference.system import load_run
 from asc_tf.recipe import resolve
 from asc_tf.runs import clip_record, digests, files, layout, products, times
 from asc_tf.runs import folder as run_folder
+from asc_tf.runs.folder import RunFolder
 from asc_tf.training.callbacks import EpochCheckpoint
 from asc_tf.training.fit import compiled_student
 
@@ -82,7 +83,7 @@ def read_report(path, _):
 
 
 READERS = {
-    layout.RECIPE: [form("float")],
+    layout.RECIPE: [form("float"), lambda path, _: digests.check(RunFolder(path, None))],
     layout.LABELS: [form("float"), form("tflite"), checked],
     layout.BEST_WEIGHTS: [form("float"), form("quantised"), form("tflite"), form("wave_tflite"), checked],
     layout.DIGESTS: [form("float"), checked],
@@ -154,7 +155,7 @@ def test_a_missing_file_is_named_or_not_needed(name, reader, run, student):
     elif name == layout.CLIPS:
         assert not run_folder.load(run).has(name)
     elif name == layout.RECIPE:
-        with pytest.raises(UserError, match="is not a run folder"):
+        with pytest.raises(UserError, match="is not a run folder|recipe.toml: is missing"):
             reader(run, student)
     else:
         with pytest.raises(UserError, match=f"{re.escape(name)}: is missing"):

@@ -76,10 +76,9 @@ def check(run: RunFolder) -> None:
 
 
 def _content(run, name):
-    content = run.read_bytes(name)
     if name != layout.RECIPE:
-        return content
-    tree = tomllib.loads(content.decode())
+        return run.read_bytes(name)
+    tree = tomllib.loads(run.read(name))
     known = {
         key: {k: v for k, v in part.items() if k not in PATHS} if isinstance(part, dict) else part
         for key, part in tree.items()

@@ -8,6 +8,7 @@ import io
 import json
 import math
 import struct
+import tomllib
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -165,6 +166,12 @@ def _qat_state(content):
     return values
 
 
+def _recipe(content):
+    text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    tomllib.loads(text)
+    return text
+
+
 def _weights(content):
     if not content.startswith(HDF5):
         raise ValueError("no HDF5 file")
@@ -209,6 +216,7 @@ _CARD = {
 }
 
 KINDS = {
+    layout.RECIPE: FileKind(_recipe, "It is a run's own recipe: restore it from a copy."),
     layout.LABELS: FileKind(labels, _TRAIN),
     layout.NORMALISATION: FileKind(_normalisation, _TRAIN),
     layout.STATE: FileKind(_state, _TRAIN),

@@ -14,6 +14,7 @@ from asc_tf.runs import files, layout
 from asc_tf.runs.folder import RunFolder
 
 WHOLE = {
+    layout.RECIPE: b"\xef\xbb\xbfseed = 1\r\n[model]\r\nwidth = 8\r\n",
     layout.LABELS: b"bus\ntram\n",
     layout.ENSEMBLE: json.dumps({"members": ["a"], "alpha": [1], "beta": [0.5, 0], "log_loss": {}}).encode(),
     layout.MEMBERS: b'["../a", "../b"]',
@@ -49,7 +50,7 @@ WRONG = [
     (layout.NORMALISATION, files.packed({"mean": np.array(["a"]), "std": np.array(["b"])})),
     (layout.STATE, files.packed({"rows": np.array([None], object)})),
     (layout.PREDICTIONS, files.packed({"segments": np.zeros(3), "recordings": np.zeros(3), "labels": np.zeros(2)})),
-    (layout.BEST_WEIGHTS, b"PK\x03\x04"),
+    (layout.BEST_WEIGHTS, b"PK\x03\x04"), (layout.RECIPE, b"seed = "), (layout.RECIPE, b"\xff\xfe"),
 ]  # fmt: skip
 
 
