@@ -16,6 +16,7 @@ COMMANDS = {
     "prepare": ("asc_tf.prepare", "decode and resample a recipe's clips once; download a published dataset"),
     "show": ("asc_tf.show", "draw spectrograms of a sound; count and draw a recipe's clips"),
     "complexity": ("asc_tf.complexity", "parameters, MACs and memory of a network, layer by layer"),
+    "search": ("asc_tf.tuning.search", "search over settings of a recipe, under limits of size"),
     "import-weights": ("asc_tf.import_weights", "make a run of a public PyTorch checkpoint"),
     "export tflite": ("asc_tf.export.tflite", "make a run's int8, float16 and waveform TFLite files"),
     "export micro": ("asc_tf.export.micro", "write C and C++ sources for TensorFlow Lite Micro"),

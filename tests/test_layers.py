@@ -8,13 +8,14 @@ PROGRAMS = {
     "asc_tf/train.py", "asc_tf/evaluate.py", "asc_tf/compare.py", "asc_tf/submit.py", "asc_tf/predict.py",
     "asc_tf/listen.py", "asc_tf/prepare.py", "asc_tf/show.py", "asc_tf/complexity.py", "asc_tf/import_weights.py",
     "export/tflite.py", "export/micro.py", "export/parity.py",
+    "tuning/search.py",
 }  # fmt: skip
 PRIVATE = ("tensorflow.python", "tensorflow.lite.python", "tensorflow.lite.tools", "keras.src", "tf_keras.src")
 
 
 def modules():
     """(path below the root, syntax tree) of every module."""
-    for folder in ("asc_tf", "export"):
+    for folder in ("asc_tf", "export", "tuning"):
         for file in sorted((ROOT / folder).rglob("*.py")):
             yield file.relative_to(ROOT).as_posix(), ast.parse(file.read_text())
 

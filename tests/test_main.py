@@ -75,14 +75,15 @@ def test_files_in_the_working_folder_shadow_nothing(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_programs_of_export_run_by_their_name_in_a_checkout():
-    command = [sys.executable, "-m", "export.tflite", "--help"]
+@pytest.mark.parametrize("module", ["export.tflite", "tuning.search"])
+def test_programs_of_linked_folders_run_by_their_name_in_a_checkout(module):
+    command = [sys.executable, "-m", module, "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert "usage: python -m asc_tf.export.tflite" in done.stdout
+    assert f"usage: python -m asc_tf.{module}" in done.stdout
 
 
 def test_an_installed_asc_tf_brings_no_other_top_level_name():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     found = setuptools.find_packages(str(ROOT), **project["tool"]["setuptools"]["packages"]["find"])
     assert {name.split(".")[0] for name in found} == {"asc_tf"}
-    assert "asc_tf.export.device" in found
+    assert {"asc_tf.export.device", "asc_tf.tuning.engine"} <= set(found)

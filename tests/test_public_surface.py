@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 def public_functions():
     """(file:line name, function, whether it is a method) of every function and method without leading underscore."""
-    for folder in ("asc_tf", "export"):
+    for folder in ("asc_tf", "export", "tuning"):
         for file in sorted((ROOT / folder).rglob("*.py")):
             module = ast.parse(file.read_text())
             classes = [node for node in module.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]

@@ -13,24 +13,27 @@ from asc_tf.runs import atomic
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, quiet: bool = False, wait: bool = True) -> Iterator[None]:
+def locked(path: Path, *, quiet: bool = False, wait: bool = True, required: bool = False) -> Iterator[None]:
     """Holds an exclusive lock, after waiting for any other process that holds it.
 
-    The operating system releases the lock however its holder ends. A network drive without locks is used without one.
+    The operating system releases the lock however its holder ends.
 
     Args:
         path: Existing file or folder.
         quiet: Whether to wait without a message on stderr.
         wait: Whether to wait at all.
+        required: Whether a network drive without locks is refused; otherwise it is used without one.
 
     Raises:
-        UserError: Another process holds the lock, and `wait` is not set.
+        UserError: Another process holds the lock, and `wait` is not set; or the drive has no locks.
         OSError: The path cannot be opened.
         RuntimeError: The lock is held, and this process is a worker that runs its parent's script again.
     """
-    descriptor = os.open(path, os.O_RDONLY)
+    # NFS locks only what is open for writing, which a folder cannot be.
+    writable = path.is_file() and os.access(path, os.W_OK)
+    descriptor = os.open(path, os.O_RDWR if writable else os.O_RDONLY)
     try:
-        _lock(descriptor, path, quiet, wait)
+        _lock(descriptor, path, quiet, wait, required)
         yield
     finally:
         os.close(descriptor)
@@ -46,7 +49,7 @@ def remove_unfinished(folder: Path) -> None:
         atomic.remove_unfinished(folder)
 
 
-def _lock(descriptor, path, quiet, wait):
+def _lock(descriptor, path, quiet, wait, required):
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -60,5 +63,7 @@ def _lock(descriptor, path, quiet, wait):
         if not quiet:
             print(f"waiting for another run that works on {path}", file=sys.stderr)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except OSError:
+    except OSError as error:
+        if required:
+            raise UserError(f"{path}: this drive has no file locks; choose a folder on another.") from error
         return  # files are renamed when complete, which keeps two runs apart here

@@ -136,17 +136,32 @@ def check_same_test(run: TrainedRun, data: LoadedDataset, other: TrainedRun, oth
             )
 
 
-def predictions(run: TrainedRun, data: LoadedDataset) -> Predictions:
-    """Costs and probabilities on the test split of the run's float network and of its int8 file, if there is one.
+def validation_report(run: TrainedRun, data: LoadedDataset) -> dict[str, Any]:
+    """Scores and costs of a run on its validation split, in the form of metrics.json.
+
+    Args:
+        run: The run.
+        data: Its dataset, which has a validation split.
+    """
+    rows = data.validation
+    return {
+        name: {"cost": cost} | figures(data, rows, probabilities)
+        for name, (cost, probabilities) in predictions(run, data, rows).items()
+    }
+
+
+def predictions(run: TrainedRun, data: LoadedDataset, rows: np.ndarray | None = None) -> Predictions:
+    """Costs and probabilities of the run's float network and of its int8 file, if there is one.
 
     Args:
         run: The run.
         data: Its dataset.
+        rows: Rows of the segments; those of the test split by default.
 
     Returns:
         (cost, (segments, classes) probabilities) by the name of the network, "float" or "int8".
     """
-    inputs = build.evaluation_batches(run.folder, build.source(run.recipe, data, data.test))
+    inputs = build.evaluation_batches(run.folder, build.source(run.recipe, data, data.test if rows is None else rows))
     multi_label = dataset.multi_label(run.recipe)
     results = {}
     for name, form in load_forms(run).items():
@@ -185,17 +200,13 @@ def write_report(
     Returns:
         The content of metrics.json.
     """
-    rows = data.test
-    labels, files = data.labels(rows), data.column("file", rows)
-    report = {}
+    rows, report = data.test, {}
+    labels = data.labels(rows)
     for name, (cost, probabilities) in predictions.items():
-        report[name] = {"cost": cost} | scores(data, rows, labels, probabilities) | (further or {}).get(name, {})
+        report[name] = {"cost": cost} | figures(data, rows, probabilities) | (further or {}).get(name, {})
         if labels.ndim == 1:
             table = metrics.confusion(labels, probabilities)
             out.write(layout.confusion(name), confusion.draw(table, data.classes, title=name))
-        if len(np.unique(files)) < len(files):
-            first, by_file = metrics.mean_by_file(files, probabilities)
-            report[name]["by_file"] = metrics.summary(labels[first], by_file)
     print(tables.evaluation(report, data.classes), flush=True)
     of_networks = {name: probabilities.astype(np.float32) for name, (_, probabilities) in predictions.items()}
     described = {"segments": data.names(rows), "recordings": data.recordings(rows), "labels": labels}
@@ -205,15 +216,17 @@ def write_report(
     return report
 
 
-def scores(data: LoadedDataset, rows: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+def figures(data: LoadedDataset, rows: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
     """All scores of one network: overall, by class, device and city, on devices and cities seen in training or not.
+
+    Scores of whole files are among them where files have several segments.
 
     Args:
         data: The dataset.
-        rows: Rows of the tested segments.
-        labels: Their labels, as metrics take them.
+        rows: Rows of the evaluated segments.
         probabilities: (segments, classes).
     """
+    labels, files = data.labels(rows), data.column("file", rows)
     recordings = data.recordings(rows)
     result = _summary(labels, probabilities, recordings)
     of_classes = metrics.by_class(labels, probabilities)
@@ -232,6 +245,9 @@ def scores(data: LoadedDataset, rows: np.ndarray, labels: np.ndarray, probabilit
         seen = np.array([f"seen {plural}" if value in known else f"unseen {plural}" for value in tested])
         result[f"by_{kind}"] = _by_group(labels, probabilities, recordings, tested)
         result |= _by_group(labels, probabilities, recordings, seen)
+    if len(np.unique(files)) < len(files):
+        first, by_file = metrics.mean_by_file(files, probabilities)
+        result["by_file"] = metrics.summary(labels[first], by_file)
     return result
 
 

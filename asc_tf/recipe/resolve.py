@@ -9,7 +9,7 @@ any data is read; the resolved recipe, defaults filled in, is stored in the run 
 
 import dataclasses
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +163,23 @@ def _dependencies(recipe, above):
             )
         recipes += [*_dependencies(dependency, path), dependency]
     return recipes
+
+
+def changed(recipe: Recipe, settings: Mapping[str, Any], source: str) -> Recipe:
+    """A recipe with other values of some keys; those it depends on stay as they are.
+
+    Args:
+        recipe: The recipe.
+        settings: {"section.key" or "section": value}; sections are set before their keys.
+        source: What the values come from, for errors.
+
+    Raises:
+        UserError: As of `load`.
+    """
+    tree = tomllib.loads(to_toml(recipe))
+    for path in sorted(settings, key=lambda path: path.count(".")):
+        recipe_overrides.assign(tree, path, settings[path], f"{source}: {path}")
+    return from_tree(tree, recipe.file, recipe.changes)
 
 
 def to_toml(recipe: Recipe) -> str:

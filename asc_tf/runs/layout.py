@@ -20,6 +20,7 @@ times.json             seconds and memory of the phases of the run
 members.json           folders of the members of a system of several networks, whose files are in export/ too
 report.html            the evaluation as a page that needs no other file; MODEL_CARD.md
 predictions.npz        probabilities of the tested segments by every network, with labels and recordings
+validation.json        scores on the validation split, where a search needs them
 metrics.json           written last: a run that has it is finished
 """
 
@@ -37,6 +38,7 @@ TEACHER_OUTPUTS = "teacher_outputs"
 ENSEMBLE = "ensemble.json"
 TIMES = "times.json"
 MEMBERS = "members.json"
+VALIDATION = "validation.json"
 METRICS = "metrics.json"
 PREDICTIONS = "predictions.npz"
 REPORT, MODEL_CARD = "report.html", "MODEL_CARD.md"
@@ -66,7 +68,7 @@ OF_INT8 = (
 # Files that are made from the weights of a run, or are these weights, and are removed when it is trained anew.
 OF_WEIGHTS = (
     LOG, BEST_WEIGHTS, LAST_WEIGHTS, NORMALISATION, ENSEMBLE, TIMES, MEMBERS, SYSTEM, UNTRAINED, DIGESTS, FLOAT16,
-    FLOAT16_METADATA, PREDICTIONS, REPORT, MODEL_CARD, *OF_INT8,
+    FLOAT16_METADATA, PREDICTIONS, VALIDATION, REPORT, MODEL_CARD, *OF_INT8,
 )  # fmt: skip
 
 

@@ -23,9 +23,11 @@ from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe import checks, registry, resolve
 from asc_tf.runs import layout
 from asc_tf.training import tf_config
+from asc_tf.tuning.engine import space_file
 
 COMMANDS = [command for page in PAGES for command in commands(page)]
-COMMANDS += [command for file in sorted(resolve.SHIPPED.rglob("*.toml")) for command in commands_of_head(file)]
+HEADS = [*sorted(resolve.SHIPPED.rglob("*.toml")), *sorted(space_file.SHIPPED.glob("*.toml"))]
+COMMANDS += [command for file in HEADS for command in commands_of_head(file)]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 TOML = [block for block in BLOCKS if block.language == "toml"]
 PYTHON = {

@@ -1,0 +1,1 @@
+"""The search itself: space, limits, choice of settings, trials and their records."""
