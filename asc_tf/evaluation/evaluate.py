@@ -217,9 +217,7 @@ def write_report(
 
 
 def figures(data: LoadedDataset, rows: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
-    """All scores of one network: overall, by class, device and city, on devices and cities seen in training or not.
-
-    Scores of whole files are among them where files have several segments.
+    """All scores of one network, those of whole files too where files have several segments.
 
     Args:
         data: The dataset.
@@ -227,6 +225,22 @@ def figures(data: LoadedDataset, rows: np.ndarray, probabilities: np.ndarray) ->
         probabilities: (segments, classes).
     """
     labels, files = data.labels(rows), data.column("file", rows)
+    result = scores(data, rows, labels, probabilities)
+    if len(np.unique(files)) < len(files):
+        first, by_file = metrics.mean_by_file(files, probabilities)
+        result["by_file"] = metrics.summary(labels[first], by_file)
+    return result
+
+
+def scores(data: LoadedDataset, rows: np.ndarray, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+    """Scores of one network: overall, by class, device and city, on devices and cities seen in training or not.
+
+    Args:
+        data: The dataset.
+        rows: Rows of the evaluated segments.
+        labels: Their labels, as metrics take them.
+        probabilities: (segments, classes).
+    """
     recordings = data.recordings(rows)
     result = _summary(labels, probabilities, recordings)
     of_classes = metrics.by_class(labels, probabilities)
@@ -245,9 +259,6 @@ def figures(data: LoadedDataset, rows: np.ndarray, probabilities: np.ndarray) ->
         seen = np.array([f"seen {plural}" if value in known else f"unseen {plural}" for value in tested])
         result[f"by_{kind}"] = _by_group(labels, probabilities, recordings, tested)
         result |= _by_group(labels, probabilities, recordings, seen)
-    if len(np.unique(files)) < len(files):
-        first, by_file = metrics.mean_by_file(files, probabilities)
-        result["by_file"] = metrics.summary(labels[first], by_file)
     return result
 
 

@@ -13,7 +13,7 @@ from asc_tf.evaluation import evaluate
 from asc_tf.tuning.engine.budget import Limits, Size
 
 NETWORKS = ("float", "int8")
-SMALL_IS_GOOD = ("log_loss", "parameters", "bytes", "macs")
+SMALL_IS_GOOD = ("log_loss", "error", "parameters", "bytes", "macs")
 
 
 @dataclass(frozen=True)
