@@ -44,22 +44,34 @@ def rows(out):
 @pytest.mark.slow
 def test_a_search_from_space_to_recipes_that_train(tiny, space, tmp_path, capsys):
     out = tmp_path / "out"
-    arguments = [str(tiny), str(space), "--out", str(out), *SHORT, "--objective", "int8.macro_accuracy", "--ptq"]
-    assert search([*arguments, "--trials", "2", "--seeds", "1,2"]) == 0
+    tiny.write_text(tiny.read_text().split("[quantise]")[0] + "[train]" + tiny.read_text().split("[train]")[1])
+    arguments = [str(tiny), str(space), "--trials", "2", "--out", str(out), *SHORT]
+    assert search(arguments) == 0
     shown = capsys.readouterr().out
-    assert shown.count("teacher  epoch   2/2") == 1 and shown.count("student  epoch   2/2") == 4
+    assert shown.count("teacher  epoch   2/2") == 1 and shown.count("student  epoch   2/2") == 2
     assert "2 of 2 done" in shown and "test" not in shown.split("trial 0 of 2")[1].split("2 of 2 trials")[0]
     for row in rows(out):
-        runs = [run_folder.load(out / f"trials/{int(row['trial']):04d}-seed{seed}") for seed in (1, 2)]
-        reports = [run.read_json(layout.VALIDATION)["int8"]["macro_accuracy"] for run in runs]
-        assert float(row["int8.macro_accuracy"]) == pytest.approx(sum(reports) / 2, abs=1e-6)
-        assert [run.recipe.quantise.method for run in runs] == ["ptq", "ptq"]
-        assert int(row["macs"]) == runs[0].read_json(layout.METRICS)["int8"]["cost"]["macs"]
+        run = run_folder.load(out / f"trials/{int(row['trial']):04d}-seed1")
+        report = run.read_json(layout.VALIDATION)["float"]
+        assert float(row["float.macro_accuracy"]) == pytest.approx(report["macro_accuracy"], abs=1e-6)
+        assert int(row["macs"]) == run.read_json(layout.METRICS)["float"]["cost"]["macs"]
     before = (out / "search.json").read_bytes()
-    assert search([*arguments, "--trials", "2", "--seeds", "1,2"]) == 0
+    assert search(arguments) == 0
     assert "epoch" not in capsys.readouterr().out and (out / "search.json").read_bytes() == before
     best = sorted((out / "best").iterdir())[0]
-    assert train([str(best), "--out", str(tmp_path / "again"), "--set", "quantise.epochs=1", *SHORT]) == 0
+    assert train([str(best), "--out", str(out / "trials/again"), *SHORT]) == 0
+    assert run_folder.load(out / "trials/again").finished
+
+
+@pytest.mark.slow
+@pytest.mark.long
+def test_int8_after_training_over_two_seeds(tiny, space, tmp_path):
+    options = ["--objective", "int8.macro_accuracy", "--ptq", "--trials", "1", "--seeds", "1,2"]
+    assert search([str(tiny), str(space), "--out", str(tmp_path / "out"), *options, *SHORT]) == 0
+    runs = [run_folder.load(tmp_path / f"out/trials/0000-seed{seed}") for seed in (1, 2)]
+    figures = [run.read_json(layout.VALIDATION)["int8"]["macro_accuracy"] for run in runs]
+    assert float(rows(tmp_path / "out")[0]["int8.macro_accuracy"]) == pytest.approx(sum(figures) / 2, abs=1e-6)
+    assert [run.recipe.quantise.method for run in runs] == ["ptq", "ptq"]
 
 
 @pytest.mark.slow

@@ -4,11 +4,8 @@ Training and the count of a network's size, which test_plan.py tests, are replac
 """
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -163,21 +160,19 @@ def test_a_folder_of_other_files_is_refused_and_left_as_it_is(tiny, space, tmp_p
 
 
 WORKER = """
-import sys, time
+import sys
 from pathlib import Path
 from asc_tf.recipe import resolve
 from asc_tf.tuning.engine import budget, space_file, trial
 from asc_tf.tuning.engine.budget import Limits, Size
 from asc_tf.tuning.run import search
 
-recipe, space, out, log = map(Path, sys.argv[1:])
+recipe, space, out = map(Path, sys.argv[1:])
 
 def carry_out(plan, folder, one):
-    with open(log, "a") as file:
-        file.write(f"start {one.number}\\n")
-    time.sleep(0.4)
-    with open(log, "a") as file:
-        file.write(f"end {one.number}\\n")
+    print("start", one.number, flush=True)
+    sys.stdin.readline()
+    print("end", one.number, flush=True)
     return {"1": one.settings["model.width"] / 100}
 
 trial.carry_out = carry_out
@@ -188,36 +183,44 @@ search(resolve.load(recipe), space_file.load(space), trials=20, out=out, limits=
 
 @pytest.mark.slow
 def test_killed_workers_lose_no_trial_and_none_is_trained_twice(tiny, space, tmp_path):
-    out, log = tmp_path / "out", tmp_path / "log"
-    log.touch()
+    """A trial of these workers ends when a line is written to them."""
 
     def start():
-        command = [sys.executable, "-c", WORKER, str(tiny), str(space), str(out), str(log)]
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        command = [sys.executable, "-c", WORKER, str(tiny), str(space), str(tmp_path / "out")]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
 
-    def lines(word):
-        return [line for line in log.read_text().splitlines() if line.startswith(word)]
+    def number(process, word="start"):
+        return int(next(line for line in process.stdout if line.startswith(f"{word} ")).split()[1])
 
-    def wait(condition):
-        for _ in range(1200):
-            if condition():
-                return
-            time.sleep(0.05)
-        raise AssertionError(log.read_text())
+    def end(process):
+        process.stdin.write("\n")
+        process.stdin.flush()
+        return number(process, "end")
+
+    def kill(process):
+        process.kill()
+        process.communicate()
 
     first, second = start(), start()
-    wait(lambda: len(lines("end")) >= 1)
-    os.kill(first.pid, signal.SIGKILL)
-    ended = len(lines("end"))
-    wait(lambda: len(lines("end")) > ended)
-    os.kill(second.pid, signal.SIGKILL)
-    killed = [process.wait() for process in (first, second)]
+    of_first, of_second = number(first), number(second)
+    assert of_first != of_second
+    finished = [end(second)]
+    third = number(second)
+    kill(first)
+    finished.append(end(second))
+    assert number(second) == of_first  # taken over
+    kill(second)
+    assert finished == [of_second, third]
     again = [start(), start()]
-    assert [process.wait(timeout=300) for process in again] == [0, 0], again[0].stderr.read()
-    records = json.loads((out / "search.json").read_text())
+    for process in again:
+        process.stdin.write("\n" * 20)
+        process.stdin.close()
+    lines = [line for process in again for line in process.stdout]
+    assert [process.wait() for process in again] == [0, 0]
+    started = sorted(int(line.split()[1]) for line in lines if line.startswith("start "))
+    assert started == [one for one in range(6) if one not in finished]
+    records = json.loads((tmp_path / "out/search.json").read_text())
     trials = [one for one in records["candidates"] if one["status"] != "refused"]
     assert [one["status"] for one in trials] == ["finished"] * 6
-    # A trial that was killed is trained again from its last epoch; one that was recorded is not.
-    ends = [line.split()[1] for line in lines("end")]
-    assert sorted(set(ends)) == [str(number) for number in range(6)]
-    assert len(lines("start")) - 6 <= killed.count(-signal.SIGKILL)
+    assert trials[of_first]["starts"] == 3
