@@ -57,14 +57,16 @@ class Worker:
         waited = False
         while True:
             with self.folder.exclusive() as records:
+                before = len(records.candidates)
                 task = self._claim(records) or self._draw(records)
-                ended = task is None and not records.of_status("running") and self._complete(records)
-                waits = task is None and bool(records.of_status("running"))
+                nothing = task is None and len(records.candidates) == before
+                running = bool(records.of_status("running"))
+                ended = nothing and not running and self._complete(records)
             if task:
                 self._train(task)
             elif ended:
                 return self._ended()
-            elif waits:
+            elif nothing and running:
                 if not waited:
                     print("waiting for trials of other processes", flush=True)
                 waited = True
@@ -152,7 +154,7 @@ class Worker:
                 values = trial.carry_out(self.plan, self.folder, task.candidate)
                 taken_s = trial.seconds(self.plan, self.folder, task.candidate)
             except Exception as error:
-                status, reason = "failed", trial.reason(error)
+                status, values, reason = "failed", {}, trial.reason(error)
                 taken_s = time.monotonic() - start_s
             trial.release_memory()
             with self.folder.exclusive() as records:
@@ -163,7 +165,8 @@ class Worker:
                     size, limits = candidate.size, self.plan.limits
                     candidate.score = self.plan.objective.score(candidate.objective, size, limits)
                 print(_progress(self.plan, records, candidate), flush=True)
-                self.report(records)
+        with self.folder.exclusive() as records:  # apart, so that no fault of a picture keeps a trial from its record
+            self.report(records)
 
 
 def best(plan: SearchPlan, records: Records) -> SearchCandidate | None:
