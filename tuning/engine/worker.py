@@ -164,7 +164,8 @@ class Worker:
                 if values:
                     size, limits = candidate.size, self.plan.limits
                     candidate.score = self.plan.objective.score(candidate.objective, size, limits)
-                print(_progress(self.plan, records, candidate), flush=True)
+                progress = _progress(self.plan, records, candidate)
+        print(progress, flush=True)
         with self.folder.exclusive() as records:  # apart, so that no fault of a picture keeps a trial from its record
             self.report(records)
 
