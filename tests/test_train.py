@@ -181,7 +181,7 @@ def test_a_run_becomes_int8_anew_on_other_sounds_without_training(never_stopped,
     forms = ["float", "int8", "float16", "waveform", "C front end"]
     counts, _, *table = shown.splitlines()
     assert counts == "recordings: 40 files of 2 classes"
-    assert list(found) == [*forms, "layers"] and [line[:11].strip() for line in table[:5]] == forms
+    assert list(found) == [*forms, "layers", "network_sha256"] and [line[:11].strip() for line in table[:5]] == forms
     assert min(found[form]["agreement"] for form in forms) >= 0.9
     assert found["float16"]["agreement"] == 1 and "accuracy" not in found["int8"]
     assert found["int8"]["bytes"] == (run.path / "export/model.tflite").stat().st_size
