@@ -36,10 +36,7 @@ def read_table(file: Path | str, columns: Sequence[str], *, optional: Sequence[s
     """
     file = Path(file)
     text = _text(file)
-    first = text[: MOST_HEADER + 1].splitlines()[:1]
-    if first and len(first[0]) > MOST_HEADER:
-        raise UserError(f"{file}: its first line has more than {MOST_HEADER:,} characters; is this a table?")
-    delimiter = max("\t;,", key=first[0].count) if first else ","
+    _, delimiter = _first_line(file, text)
     try:
         header, lines, cells = _plain(text, delimiter) or _quoted(file, text, delimiter, (*columns, *optional))
     except csv.Error as error:
@@ -54,6 +51,27 @@ def read_table(file: Path | str, columns: Sequence[str], *, optional: Sequence[s
     if empty:
         raise UserError(f"{file}:{lines[min(empty)]}: a value is missing; each row needs {', '.join(columns)}.")
     return [lines, *values]
+
+
+def column_names(file: Path | str) -> list[str]:
+    """Names of a table's columns in small letters.
+
+    Args:
+        file: The table.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    first, delimiter = _first_line(Path(file), _text(Path(file)))
+    return _header(next(csv.reader([first], delimiter=delimiter, skipinitialspace=True), []))
+
+
+def _first_line(file, text):
+    """The first line of a table, and its delimiter."""
+    first = next(iter(text[: MOST_HEADER + 1].splitlines()), "")
+    if len(first) > MOST_HEADER:
+        raise UserError(f"{file}: its first line has more than {MOST_HEADER:,} characters; is this a table?")
+    return first, max("\t;,", key=first.count) if first else ","
 
 
 def _text(file):

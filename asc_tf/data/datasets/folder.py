@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from asc_tf.data.audio import EXTENSIONS
 from asc_tf.data.datasets import group_split
 from asc_tf.data.datasets.audio_files import AudioFiles
-from asc_tf.data.datasets.csv_table import read_table
+from asc_tf.data.datasets.csv_table import column_names, read_table
 from asc_tf.data.datasets.listing import Clip, Listing, check_classes, check_listing, existing_folder
 from asc_tf.errors import UserError
 
@@ -22,6 +22,11 @@ SPLITS = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing", "eval", "evaluation"),
+}
+# Names of the columns of files and classes, and those that tables of public datasets have instead.
+_OTHER_NAMES = {
+    "filename": ("slice_file_name", "file_name", "fname", "file", "path"),
+    "label": ("class", "category", "scene_label"),
 }
 _SPLIT_OF = {name: split for split, names in SPLITS.items() for name in names}
 _FOLD = re.compile(r"(fold|split)[ _-]?[0-9]+", re.IGNORECASE)
@@ -47,7 +52,8 @@ def listing(
         split_csv: Table that replaces the draw, with the columns filename (below root) and split (train, test or
             validation) or fold, and device, city and group if known. Files that are not in it are left out.
         labels_csv: Table with the columns filename and label in place of folders of classes, and the columns of
-            split_csv if known. A filename without a folder may be in any one folder below root.
+            split_csv if known. Tables of public datasets may name them slice_file_name, fname, file, path, class,
+            category or scene_label, which a note says. A filename without a folder may be in any one folder below root.
         test_fold: With a column fold, the fold that is tested on.
         group_pattern: Regular expression with one group in brackets, searched in the path below root, such as
             "(session[0-9]+)"; what it matches is the name of the file's group. Without it, the files of one sub-folder
@@ -193,7 +199,7 @@ class _Table:
         self, search: AudioFiles, test_fold: int, *, labelled: bool = False, draw: tuple[float, int] | None = None
     ) -> Listing:
         """The listing; `draw` (share, seed) of the test split is used where the table has no splits."""
-        clips = list(self._clips(test_fold, labelled))
+        clips = list(self._clips(test_fold, self._columns(labelled, search)))
         if draw and not any(clip.split for clip in clips):
             clips = _drawn(self.table, [(clip.file, clip.label, clip.group) for clip in clips], *draw)
         if others := len(self.label_of) - len({clip.file for clip in clips}):
@@ -204,9 +210,21 @@ class _Table:
             )
         return check_classes(_listing(self.folder, clips, search, self.table), self.table)
 
-    def _clips(self, test_fold, labelled):
+    def _columns(self, labelled, search):
+        """Names of the columns of files and, where they are labelled, of classes; a note has those of other tables."""
+        present, names = set(column_names(self.table)), []
+        for name, others in list(_OTHER_NAMES.items())[: 1 + labelled]:
+            found = [other for other in others if other in present]
+            if name in present or len(found) != 1:
+                names.append(name)
+            else:
+                names.append(found[0])
+                search.notes.append(f"column {found[0]} of {self.table.name} taken as {name}")
+        return names
+
+    def _clips(self, test_fold, columns):
         split_of = {}
-        for line, name, label, split, fold, device, city, stated_group in self._rows(labelled):
+        for line, name, label, split, fold, device, city, stated_group in self._rows(columns):
             where = f"{self.table}:{line}"
             file = self._file(name, where)
             split = self._split(split, fold, test_fold, where) if split or fold else ""
@@ -218,10 +236,10 @@ class _Table:
                 )
             yield Clip(file, label or self.label_of[file], split, device, city, group)
 
-    def _rows(self, labelled):
+    def _rows(self, columns):
         """(line, filename, label, split, fold, device, city, group) of every row."""
-        required, optional = ("filename", "label") if labelled else ("filename",), ("device", "city", "group")
-        lines, files, *rest = read_table(self.table, required, optional=("split", "fold", *optional))
+        optional, labelled = ("split", "fold", "device", "city", "group"), len(columns) > 1
+        lines, files, *rest = read_table(self.table, columns, optional=optional)
         labels = rest.pop(0) if labelled else [""] * len(lines)
         splits, folds = rest[:2]
         if not labelled or any(splits) or any(folds):

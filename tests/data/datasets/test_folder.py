@@ -278,6 +278,20 @@ def test_labels_may_come_from_a_table_with_folds(tmp_path):
     assert listing.passed_over == {"not in labels.csv": 1}
 
 
+def test_the_columns_of_a_published_table_are_recognised_and_noted(tmp_path):
+    head = "slice_file_name,fsID,start,end,salience,fold,classID,class"  # of UrbanSound8K
+    clips = [("a", 1, "3,dog"), ("b", 1, "8,siren"), ("c", 2, "3,dog"), ("d", 2, "8,siren")]
+    rows = [head, *(f"{name}.wav,1,0.0,4.0,1,{fold},{label}" for name, fold, label in clips)]
+    listing = labelled(tmp_path, rows, test_fold=2)
+    assert list(zip(listing.label, listing.split, strict=True)) == [
+        ("dog", "train"), ("siren", "train"), ("dog", "test"), ("siren", "test"),
+    ]  # fmt: skip
+    assert listing.notes == (
+        "column slice_file_name of labels.csv taken as filename",
+        "column class of labels.csv taken as label",
+    )
+
+
 def test_labels_without_splits_have_a_test_split_drawn(tmp_path):
     rows = ["filename,label", *[f"{n}.wav,{'dog' if n % 2 else 'siren'}" for n in range(10)]]
     listing = labelled(tmp_path, rows, files=[f"{n}.wav" for n in range(10)], test_share=0.4)
@@ -291,7 +305,8 @@ def test_labels_without_splits_have_a_test_split_drawn(tmp_path):
         (["filename,label", "a.wav,dog", "x.wav,dog"], {}, "labels.csv:3: there is no audio file 'x.wav'"),
         (["filename,label", "/etc/a.wav,dog"], {}, "there is no audio file '/etc/a.wav'"),
         (["filename,label,split", "a.wav,dog,train", "c.wav,dog,"], {}, "labels.csv:3: a value is missing"),
-        (["filename,class", "a.wav,dog"], {}, "no column 'label'"),
+        (["filename,kind", "a.wav,dog"], {}, "no column 'label'"),
+        (["filename,class,category", "a.wav,dog,pets"], {}, "no column 'label'"),
         (["filename,label", "a.wav,dog"], {"split_csv": "x.csv"}, "put the splits into the table of labels"),
     ],
 )
