@@ -70,15 +70,18 @@ def _call(form, x):
         return form(x)
 
 
-def milliseconds(call: Callable[[], Any], seconds: float) -> float:
-    """Median duration of single calls, after one that is not measured."""
-    call()
+def milliseconds(
+    call: Callable[[], Any], seconds: float, summary: Callable[[list[float]], float] = statistics.median
+) -> float:
+    """Duration of single calls, their median or another summary, after three that are not measured."""
+    for _ in range(3):
+        call()
     times, end = [], time.perf_counter() + seconds
     while time.perf_counter() < end:
         start = time.perf_counter()
         call()
         times.append(time.perf_counter() - start)
-    return 1000 * statistics.median(times)
+    return 1000 * summary(times)
 
 
 def main() -> None:

@@ -67,19 +67,11 @@ def measure(seconds: float) -> dict[str, Any]:
     import tensorflow as tf
 
     imported_ms = 1000 * (time.perf_counter() - start)
-    times = {"import tensorflow": imported_ms} | {what: _least_ms(call, seconds) for what, call in functions().items()}
-    return {"stack": f"TensorFlow {tf.__version__}, Python {platform.python_version()}", "ms": times}
+    from latency import milliseconds
 
-
-def _least_ms(call, seconds):
-    for _ in range(3):
-        call()
-    times, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return 1000 * min(times)
+    least = {what: milliseconds(call, seconds, min) for what, call in functions().items()}
+    stack = f"TensorFlow {tf.__version__}, Python {platform.python_version()}"
+    return {"stack": stack, "ms": {"import tensorflow": imported_ms} | least}
 
 
 def report(new: dict[str, Any], old: dict[str, Any]) -> str:
