@@ -56,7 +56,7 @@ def test_real_scenes_are_predicted_as_by_the_original(imported, shared):
 
 
 def test_every_tensor_is_accounted_for(imported):
-    lines = imported.read_text("import.txt").splitlines()
+    lines = imported.read("import.txt").splitlines()
     assert lines[0].endswith("all 117 weights of cp_mobile, keys with the prefix 'state_dict.model.'")
     assert lines[1].startswith("assumed  strides = [[1, 1], [2, 2], ")
     assert lines[2].startswith("classes  airport, bus, ") and lines[2].endswith(": the recipe's labels")

@@ -62,7 +62,8 @@ def test_no_command_shows_the_help_with_status_2(capsys):
 
 def test_traceback_shows_what_a_line_hides(capsys):
     assert program.main(["evaluate", "absent"]) == 2
-    assert capsys.readouterr().err == "evaluate: absent: is not a run folder (it has no recipe.toml).\n"
+    line = "evaluate: absent: is not a run folder (it has no recipe.toml). Name one, or restore its recipe.\n"
+    assert capsys.readouterr().err == line
     with pytest.raises(asc_tf.errors.UserError, match="is not a run folder"):
         program.main(["evaluate", "absent", "--traceback"])
 

@@ -85,8 +85,9 @@ def fuse(
     for run in runs:
         if dataset.multi_label(run.recipe):
             raise UserError(f"{run.path}: its clips have several classes, whose probabilities are not fused here.")
-        load_forms(run)
     check_members(runs)
+    for run in runs:
+        load_forms(run)
     if load:
         data = [load(run.recipe) for run in runs]
     else:

@@ -52,9 +52,9 @@ def test_a_search_from_space_to_recipes_that_train(tiny, space, tmp_path, capsys
     assert "2 of 2 done" in shown and "test" not in shown.split("trial 0 of 2")[1].split("2 of 2 trials")[0]
     for row in rows(out):
         run = run_folder.load(out / f"trials/{int(row['trial']):04d}-seed1")
-        report = run.read_json(layout.VALIDATION)["float"]
+        report = run.read(layout.VALIDATION)["float"]
         assert float(row["float.macro_accuracy"]) == pytest.approx(report["macro_accuracy"], abs=1e-6)
-        assert int(row["macs"]) == run.read_json(layout.METRICS)["float"]["cost"]["macs"]
+        assert int(row["macs"]) == run.read(layout.METRICS)["float"]["cost"]["macs"]
     before = (out / "search.json").read_bytes()
     assert search(arguments) == 0
     assert "epoch" not in capsys.readouterr().out and (out / "search.json").read_bytes() == before
@@ -69,7 +69,7 @@ def test_int8_after_training_over_two_seeds(tiny, space, tmp_path):
     options = ["--objective", "int8.macro_accuracy", "--ptq", "--trials", "1", "--seeds", "1,2"]
     assert search([str(tiny), str(space), "--out", str(tmp_path / "out"), *options, *SHORT]) == 0
     runs = [run_folder.load(tmp_path / f"out/trials/0000-seed{seed}") for seed in (1, 2)]
-    figures = [run.read_json(layout.VALIDATION)["int8"]["macro_accuracy"] for run in runs]
+    figures = [run.read(layout.VALIDATION)["int8"]["macro_accuracy"] for run in runs]
     assert float(rows(tmp_path / "out")[0]["int8.macro_accuracy"]) == pytest.approx(sum(figures) / 2, abs=1e-6)
     assert [run.recipe.quantise.method for run in runs] == ["ptq", "ptq"]
 

@@ -110,7 +110,7 @@ def _validation(run: TrainedRun):
     if not run.folder.has(layout.VALIDATION):
         data = dataset.load(run.recipe, quiet=True)
         run.folder.write_json(layout.VALIDATION, evaluate.validation_report(run, data))
-    return run.folder.read_json(layout.VALIDATION)
+    return run.folder.read(layout.VALIDATION)
 
 
 @contextlib.contextmanager
