@@ -27,12 +27,13 @@ def _compare(options: argparse.Namespace) -> None:
     from asc_tf.runs import atomic
 
     kinds = compare.kinds(compare.load(options.run))
-    text = compare.text(kinds)
+    differences = compare.differences(kinds)
+    text = compare.text(kinds, differences)
     print(text)
     if options.markdown:
         atomic.write(Path(options.markdown), text + "\n")
     if options.html:
-        atomic.write(Path(options.html), compare.page(kinds))
+        atomic.write(Path(options.html), compare.page(kinds, differences))
 
 
 if __name__ == "__main__":

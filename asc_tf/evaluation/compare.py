@@ -144,30 +144,32 @@ def differences(compared: Sequence[Kind]) -> list[dict[str, Any]]:
     return result
 
 
-def text(compared: Sequence[Kind]) -> str:
+def text(compared: Sequence[Kind], found: Sequence[dict[str, Any]]) -> str:
     """The comparison in Markdown, for the console too.
 
     Args:
         compared: The kinds of runs.
+        found: Their `differences`.
     """
     rows = table(compared)
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in rows]
     lines.insert(1, f"|{'|'.join('-' * (width + 2) for width in widths)}|")
-    for one in differences(compared):
+    for one in found:
         lines += ["", f"{one['name']} against {compared[0].name}, {one['form']}:"]
         lines += [f"- {line}" for line in [*_difference_lines(one), *one["recipe"]]]
     return "\n".join(lines)
 
 
-def page(compared: Sequence[Kind]) -> str:
+def page(compared: Sequence[Kind], found: Sequence[dict[str, Any]]) -> str:
     """The comparison as HTML, with accuracy over MACs and over bytes as pictures.
 
     Args:
         compared: The kinds of runs.
+        found: Their `differences`.
     """
     heads, *rows = table(compared)
-    found = [one | {"lines": _difference_lines(one)} for one in differences(compared)]
+    found = [one | {"lines": _difference_lines(one)} for one in found]
     accuracies = [np.mean([_best(run)["macro_accuracy"] for run in one.runs]) for one in compared]
     points = {
         key: [(one.name, _first(one)["cost"][key], mean) for one, mean in zip(compared, accuracies, strict=True)]

@@ -51,7 +51,8 @@ def evaluate(
         data = dataset.load_checked(run.folder, accept_data_change=accept_data_change)
         remove_unfinished(run.path)
     found = predictions(run, data)
-    tested = {name: {digests.KEY: digests.network(run.folder)} for name in found}
+    made_of = digests.network(run.folder)
+    tested = {name: {digests.KEY: made_of} for name in found}
     if "int8" in tested:
         tested["int8"]["sha256"] = run.folder.read(layout.METADATA)["sha256"]
     return write_report(run.folder, data, found, tested)
@@ -243,11 +244,10 @@ def scores(data: LoadedDataset, rows: np.ndarray, labels: np.ndarray, probabilit
         probabilities: (segments, classes).
     """
     recordings = data.recordings(rows)
-    result = _summary(labels, probabilities, recordings)
+    result, intervals = _summary(labels, probabilities, recordings)
     of_classes = metrics.by_class(labels, probabilities)
     result["by_class"] = {name: float(value) for name, value in zip(data.classes, of_classes, strict=True)}
-    if labels.ndim == 1:
-        intervals = bootstrap.intervals(labels, probabilities, recordings)["by_class"]
+    if intervals is not None:
         result["by_class_interval"] = dict(zip(data.classes, intervals, strict=True))
         bins = calibration.reliability(labels, probabilities)
         temperature = calibration.temperature(labels, probabilities)
@@ -264,18 +264,18 @@ def scores(data: LoadedDataset, rows: np.ndarray, labels: np.ndarray, probabilit
 
 
 def _summary(labels, probabilities, recordings):
-    """Scores with the 95 % intervals of some of them, where clips have one class."""
-    scored = metrics.summary(labels, probabilities)
+    """Scores with their 95 % intervals, and those of the classes; without them and None where clips have several."""
+    scored, of_classes = metrics.summary(labels, probabilities), None
     if labels.ndim == 1:
-        intervals = bootstrap.intervals(labels, probabilities, recordings)
-        scored["interval"] = {key: intervals[key] for key in ("macro_accuracy", "log_loss")}
-    return scored
+        scored["interval"] = bootstrap.intervals(labels, probabilities, recordings)
+        of_classes = scored["interval"].pop("by_class")
+    return scored, of_classes
 
 
 def _by_group(labels, probabilities, recordings, groups):
     """Scores of the clips of every group, by its name."""
     inside = {str(group): groups == group for group in np.unique(groups)}
-    return {name: _summary(labels[rows], probabilities[rows], recordings[rows]) for name, rows in inside.items()}
+    return {name: _summary(labels[rows], probabilities[rows], recordings[rows])[0] for name, rows in inside.items()}
 
 
 def _cost(run, name):

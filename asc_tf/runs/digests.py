@@ -40,7 +40,7 @@ def network(run: RunFolder, names: Sequence[str] = layout.NETWORK) -> str:
         run: The run.
         names: Names of the files; all of the network by default.
     """
-    return sha256(json.dumps(of(run, names), sort_keys=True).encode())
+    return _joined(of(run, names))
 
 
 def write(run: RunFolder) -> None:
@@ -67,12 +67,18 @@ def check(run: RunFolder) -> None:
                 f"{files.of(name).fix}"
             )
     if run.has(layout.METRICS):
+        whole = _joined(present)
         for report in run.read(layout.METRICS).values():
-            if report.get(KEY, network(run)) != network(run):
+            if report.get(KEY, whole) != whole:
                 raise UserError(
                     f"{run.path / layout.METRICS}: is of another network than the run has now. "
                     f"{files.of(layout.METRICS).fix}"
                 )
+
+
+def _joined(of_files):
+    """One digest of those of several files."""
+    return sha256(json.dumps(of_files, sort_keys=True).encode())
 
 
 def _content(run, name):

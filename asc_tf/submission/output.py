@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -88,46 +89,34 @@ def _names(file: Path, rows: Sequence[tuple[int, list[str]]], names: Sequence[st
 
 
 def _probabilities(file: Path, rows: Sequence[tuple[int, list[str]]]) -> Iterator[str]:
-    values = np.empty((len(rows), len(SCENES)))
-    for position, (number, row) in enumerate(rows):
-        try:
-            values[position] = row[2:]
-        except ValueError:
-            wrong = next(one for one in row[2:] if not _is_number(one))
-            yield f"{file}:{number}: '{wrong}' is not a number; write probabilities as 0.123456."
-            values[position] = -1
-    known = np.array([scene in SCENES for _, (_, scene, *_) in rows], bool)
-    index = np.array([SCENES.index(row[1]) if ok else 0 for (_, row), ok in zip(rows, known, strict=True)], int)
-    numbers = (values != -1).any(1)
-    finite = np.isfinite(values).all(1)
-    bounded = ((values >= 0) & (values <= 1)).all(1)
-    with np.errstate(invalid="ignore"):
-        sums = values.sum(1)
-        right = values[np.arange(len(rows)), index] >= values.max(1, initial=-np.inf)
-    for position in np.flatnonzero(~(known & finite & bounded & (abs(sums - 1) <= TOLERANCE) & right)):
-        number, row = rows[position]
-        if not known[position]:
-            yield f"{file}:{number}: '{row[1]}' is not a scene; it is one of {', '.join(SCENES)}."
-        if not numbers[position]:
-            continue
-        if not finite[position]:
-            yield f"{file}:{number}: a probability is NaN or infinite; the network's output is broken for {row[0]}."
-        elif not bounded[position]:
-            yield f"{file}:{number}: a probability is below 0 or above 1; write the softmax of the logits."
-        elif abs(sums[position] - 1) > TOLERANCE:
-            total = sums[position]
-            yield f"{file}:{number}: the probabilities sum to {total:.4f}, not to 1; write the softmax of the logits."
-        elif known[position] and not right[position]:
-            best = SCENES[values[position].argmax()]
-            yield f"{file}:{number}: the scene is {row[1]}, but {best} has the largest probability; name that."
+    for number, row in rows:
+        for fault in _faults(*row):
+            yield f"{file}:{number}: {fault}"
 
 
-def _is_number(text):
+def _faults(name: str, scene: str, *cells: str) -> Iterator[str]:
+    """What is wrong with the scene and the probabilities of a row."""
+    if scene not in SCENES:
+        yield f"'{scene}' is not a scene; it is one of {', '.join(SCENES)}."
+    values = list(map(_number, cells))
+    if None in values:
+        yield f"'{cells[values.index(None)]}' is not a number; write probabilities as 0.123456."
+    elif not all(map(math.isfinite, values)):
+        yield f"a probability is NaN or infinite; the network's output is broken for {name}."
+    elif min(values) < 0 or max(values) > 1:
+        yield "a probability is below 0 or above 1; write the softmax of the logits."
+    elif abs(sum(values) - 1) > TOLERANCE:
+        yield f"the probabilities sum to {sum(values):.4f}, not to 1; write the softmax of the logits."
+    elif scene in SCENES and values[SCENES.index(scene)] < max(values):
+        best = SCENES[values.index(max(values))]
+        yield f"the scene is {scene}, but {best} has the largest probability; name that."
+
+
+def _number(text):
     try:
-        float(text)
+        return float(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _limited(file, messages, kind):

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn.calibration import calibration_curve
 
 from asc_tf.metrics import calibration, softmax
 
@@ -13,12 +14,11 @@ def test_bins_and_expected_error_by_hand():
 
 
 def test_equals_the_calibration_curve_of_scikit_learn():
-    sklearn = pytest.importorskip("sklearn.calibration", reason="scikit-learn is not installed")
     rng = np.random.default_rng(0)
     probabilities = softmax(2 * rng.standard_normal((500, 4)))
     labels = rng.integers(4, size=500)
     right = probabilities.argmax(1) == labels
-    accuracy, confidence = sklearn.calibration_curve(right, probabilities.max(1), n_bins=15)
+    accuracy, confidence = calibration_curve(right, probabilities.max(1), n_bins=15)
     filled = [one for one in calibration.reliability(labels, probabilities) if one.count]
     np.testing.assert_allclose([one.accuracy for one in filled], accuracy)
     np.testing.assert_allclose([one.confidence for one in filled], confidence)

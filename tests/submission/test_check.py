@@ -161,6 +161,13 @@ def test_every_defect_of_an_output_has_its_message(damage, message, tmp_path):
     assert len(found) == 1 + (".wav is not in" in message or ".mp3" in message or "was in line" in message)
 
 
+def test_a_row_of_minus_ones_is_found(tmp_path):
+    file = write(tmp_path) / f"{LABEL}.output.{SPLIT}.csv"
+    file.write_text(swap(file.read_text(), r"(\t[0-9.]+){10}$", 10 * r"\t-1", 9))
+    (found,) = check.defects(tmp_path, 2024, NAMES)
+    assert ":9: a probability is below 0 or above 1" in found
+
+
 def test_a_scene_that_is_not_the_most_probable_one_is_found(tmp_path):
     file = write(tmp_path) / f"{LABEL}.output.{SPLIT}.csv"
     scene = file.read_text().splitlines()[8].split("\t")[1]

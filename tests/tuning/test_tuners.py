@@ -1,6 +1,5 @@
 """KerasTuner's oracles, rebuilt from records for every choice."""
 
-import importlib.util
 import itertools
 
 import keras_tuner
@@ -23,11 +22,6 @@ kind = "boolean"
 when = { "b" = "y" }
 """
 ALL = {(a, b, c) for a in (1, 2, 3) for b, c in (("x", None), ("y", False), ("y", True))}
-
-
-def tuner_names():
-    skip = pytest.mark.skipif(not importlib.util.find_spec("sklearn"), reason="scikit-learn is not installed")
-    return [pytest.param(name, marks=[skip] if name == "bayesian" else []) for name in tuners.TUNERS]
 
 
 @pytest.fixture
@@ -63,14 +57,14 @@ def carried_out(choice, *, refuse=lambda order, draw: False, fail=lambda order: 
     return draws, known
 
 
-@pytest.mark.parametrize("name", ["random", "grid", *tuner_names()[2:3]])
+@pytest.mark.parametrize("name", ["random", "grid", *tuners.TUNERS[2:3]])
 def test_every_combination_is_drawn_once_and_then_none(choice, name):
     one = choice(name)
     draws, _ = carried_out(one)
     assert len(draws) == len(ALL) and {drawn(one, draw) for draw in draws} == ALL
 
 
-@pytest.mark.parametrize("name", ["random", "grid", *tuner_names()[2:3]])
+@pytest.mark.parametrize("name", ["random", "grid", *tuners.TUNERS[2:3]])
 def test_refused_candidates_are_not_drawn_again_and_end_nothing(choice, name):
     one = choice(name)
     draws, known = carried_out(one, refuse=lambda order, draw: draw.drawn["a"] == 2, fail=lambda order: order % 4 == 1)
@@ -78,13 +72,13 @@ def test_refused_candidates_are_not_drawn_again_and_end_nothing(choice, name):
     assert sum(item.status == "refused" for item in known.values()) == 3
 
 
-@pytest.mark.parametrize("name", tuner_names())
+@pytest.mark.parametrize("name", tuners.TUNERS)
 def test_the_same_records_give_the_same_choice(choice, name):
     whole, _ = carried_out(choice(name), most=6)
     assert whole == carried_out(choice(name), most=6)[0]
 
 
-@pytest.mark.parametrize("name", tuner_names())
+@pytest.mark.parametrize("name", tuners.TUNERS)
 def test_trials_of_other_processes_are_not_drawn_again(choice, name):
     known = {}
     for order in range(4):
@@ -94,7 +88,6 @@ def test_trials_of_other_processes_are_not_drawn_again(choice, name):
     assert len(set(values)) == 4
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("sklearn"), reason="scikit-learn is not installed")
 @pytest.mark.parametrize(("direction", "best"), [("max", 60), ("min", 0)])
 def test_the_bayesian_search_goes_to_the_better_side(tmp_path, direction, best):
     (tmp_path / "line.toml").write_text("['a']\nkind = 'float'\nmin = 0\nmax = 60\n")
@@ -103,7 +96,6 @@ def test_the_bayesian_search_goes_to_the_better_side(tmp_path, direction, best):
     assert any(abs(draw.drawn["a"] - best) < 3 for draw in draws[3:])
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("sklearn"), reason="scikit-learn is not installed")
 def test_the_bayesian_search_leaves_the_side_that_is_refused(tmp_path):
     (tmp_path / "line.toml").write_text("['a']\nkind = 'float'\nmin = 0\nmax = 60\n")
     one = Choice("bayesian", space_file.load(tmp_path / "line.toml"), "max", 9, 9, 1)
@@ -161,9 +153,6 @@ def test_an_absent_scikit_learn_is_named(choice, monkeypatch):
 @pytest.mark.parametrize("name", _compat.NEEDED)
 def test_private_parts_of_keras_tuner_are_there(name):
     oracle = getattr(keras_tuner.oracles, name, None) or getattr(keras_tuner, name)
-    try:
-        built = oracle(objective=keras_tuner.Objective("score", "max")) if name != "Oracle" else None
-    except ImportError:
-        pytest.skip("scikit-learn is not installed")
+    built = oracle(objective=keras_tuner.Objective("score", "max")) if name != "Oracle" else None
     built = built or keras_tuner.oracles.RandomSearchOracle(objective=keras_tuner.Objective("score", "max"))
     assert [part for part in _compat.NEEDED[name] if not hasattr(built, part)] == []
