@@ -27,7 +27,7 @@ def test_each_begins_with_its_badge_and_one_install_cell_and_has_no_outputs(file
     nbformat.validate(notebook)
     badge, install = notebook.cells[0].source, notebook.cells[1].source
     assert badge.startswith("# ") and re.search(rf"colab-badge\.svg\)\]\(\S+/notebooks/{file.name}\)", badge)
-    assert install == cells(NOTEBOOKS[0], "code")[0] and "requirements.lock" in install
+    assert install == cells(NOTEBOOKS[0], "code")[0] and "requirements.lock" in install and "[tuning]" in install
     for cell in notebook.cells:
         assert not cell.get("outputs") and not cell.get("execution_count"), "strip the outputs"
 
