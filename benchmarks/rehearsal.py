@@ -1,10 +1,10 @@
 """Estimates of rehearsals beside the times of the real small runs, stage by stage, in one table.
 
-Run:     python benchmarks/rehearsal.py [--systems jku2024_s1 ...] [--runs runs/systems]
+Run:     python benchmarks/rehearsal.py [--systems jku2024_s1 ...] [--seed 1] [--runs runs/systems]
 Output:  benchmarks/rehearsal.md: seconds of every stage of the five systems with the settings of small.toml, estimated
          and real, and their ratio.
-Needs:   the runs of `python benchmarks/systems.py --splits split100` in the same folder, and a machine that does
-         nothing else in either: times of a busy machine say nothing.
+Needs:   the runs of `python benchmarks/systems.py --splits split100` of that seed in the same folder, and a machine
+         that does nothing else in either: times of a busy machine say nothing.
 """
 
 import argparse
@@ -16,14 +16,15 @@ from pathlib import Path
 from systems import SYSTEMS, made_up_data, overrides, small_recipe
 
 PAGE = Path(__file__).with_suffix(".md")
-SPLIT, SEED = "split100", 1
+SPLIT = "split100"
 
 
-def measure(name: str, data: Path, runs: Path) -> list[list]:
+def measure(name: str, seed: int, data: Path, runs: Path) -> list[list]:
     """Rehearses a system whose real small run is finished.
 
     Args:
         name: Recipe of the system.
+        seed: Seed of the system.
         data: Folder of the data.
         runs: Folder of the runs of benchmarks/systems.py.
 
@@ -34,8 +35,8 @@ def measure(name: str, data: Path, runs: Path) -> list[list]:
     from asc_tf.chain.stages import in_order, stages
     from asc_tf.runs import times
 
-    recipe = small_recipe(name, [*overrides(name, SPLIT, data), f"seed={SEED}"], data)
-    real = stages(recipe, runs / f"{name}-{SPLIT}-{SEED}/system")
+    recipe = small_recipe(name, [*overrides(name, SPLIT, data), f"seed={seed}"], data)
+    real = stages(recipe, runs / f"{name}-{SPLIT}-{seed}/system")
     with tempfile.TemporaryDirectory() as scratch:
         estimated = {one.stage.path.name: one.seconds for one in rehearse(recipe, Path(scratch) / "runs/system")}
     return [
@@ -76,13 +77,14 @@ def main() -> None:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--systems", nargs="+", default=SYSTEMS)
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--runs", type=Path, default=Path("runs/systems"))
     options = parser.parse_args()
     runs = options.runs.resolve()
     data, known = made_up_data(runs / "made_up"), runs / "rehearsal.json"
     results = json.loads(known.read_text()) if known.is_file() else {}
     for name in options.systems:
-        results[name] = measure(name, data, runs)
+        results[name] = measure(name, options.seed, data, runs)
         known.write_text(json.dumps(results))
         PAGE.write_text(report(results), encoding="utf-8")
 
