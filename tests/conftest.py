@@ -64,7 +64,7 @@ strides = [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]]
 grn = false
 {teacher}
 [train]
-epochs = 30
+epochs = 16
 batch_size = 16
 learning_rate = 1e-2
 warmup_steps = 3

@@ -215,7 +215,7 @@ def test_same_seed_same_weights_bit_for_bit(never_stopped, tiny, tmp_path):
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
 def test_a_run_stopped_in_an_epoch_ends_as_one_never_stopped(never_stopped, tiny, tmp_path, by):
     recipe = tiny.parent / "tiny_teacher.toml"
-    status = killed_after("epoch   7/30", recipe, "--out", tmp_path / "stopped", by=by)
+    status = killed_after("epoch   7/16", recipe, "--out", tmp_path / "stopped", by=by)
     assert status == (-signal.SIGKILL if by == signal.SIGKILL else 130)
     assert not run_folder.load(tmp_path / "stopped").finished
     assert train([str(recipe), "--out", str(tmp_path / "stopped"), "--resume"]) == 0

@@ -42,7 +42,7 @@ method = "{method}"
 def folder(tiny_in, recordings, tmp_path_factory):
     """Recipes of two members of two epochs, and of two systems of both."""
     folder = tmp_path_factory.mktemp("system")
-    text = (tiny_in(folder).parent / "tiny_teacher.toml").read_text().replace("epochs = 30", "epochs = 2")
+    text = (tiny_in(folder).parent / "tiny_teacher.toml").read_text().replace("epochs = 16", "epochs = 2")
     before, after = text.split("[model]")
     after = after[after.index("[train]") :]
     for name, width in (("narrow", 4), ("wide", 8)):

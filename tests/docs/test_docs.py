@@ -125,7 +125,7 @@ def folder_of_examples(tiny_in, recordings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("examples")
     tiny_in(folder).rename(folder / "quickstart.toml")
     for file in folder.glob("*.toml"):
-        file.write_text(file.read_text().replace("epochs = 30", "epochs = 2"))
+        file.write_text(file.read_text().replace("epochs = 16", "epochs = 2"))
     shutil.copy(next(recordings.rglob("*.wav")), folder / "sound.wav")
     return folder
 

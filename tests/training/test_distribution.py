@@ -73,7 +73,7 @@ def recipes(tiny_in, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("several")
     tiny_in(folder)
-    shorter = {"epochs = 30": "epochs = 4", "batch_size = 16": "batch_size = 32", "_rate = 1e-2": "_rate = 1e-3"}
+    shorter = {"epochs = 16": "epochs = 4", "batch_size = 16": "batch_size = 32", "_rate = 1e-2": "_rate = 1e-3"}
     for file in folder.glob("*.toml"):
         text = re.sub(r"\[\[augmentation\]\].*(?=\[model\])", "", file.read_text(), flags=re.DOTALL)
         for old, new in shorter.items():

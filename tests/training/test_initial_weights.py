@@ -154,7 +154,7 @@ dropout = [0, 0, 0, 0, 0]
 
 def small(file):
     """The text of a tiny recipe with a network that is traced sooner, for one epoch."""
-    text = file.read_text().replace("epochs = 30", "epochs = 1")
+    text = file.read_text().replace("epochs = 16", "epochs = 1")
     return text.replace(text[text.index("[model]") : text.index("grn = false\n") + len("grn = false\n")], SMALL)
 
 
