@@ -2,7 +2,8 @@
 
     RUN_model.h, .cc       the int8 file's bytes, aligned; labels; scale and zero point of input and output
     asc_tf_features.h, .c  the front end in plain C, with the run's asc_tf_settings.h and asc_tf_tables.h
-    main.cc                how both are called with TensorFlow Lite Micro, whose operations are checked first
+    asc_tf_stream.h, .c    decisions window by window on samples fed in parts of any size
+    main.cc                how they are called with TensorFlow Lite Micro, whose operations are checked first
 Nothing is written where an operation has no kernel there.
 """
 

@@ -22,7 +22,7 @@ def settings(
     """Numbers that the C front end is compiled with.
 
     Args:
-        run: The run, for its normalisation.
+        run: The run, for its normalisation and labels.
         layer: Its front end.
         samples: Of a clip.
         input_quantisation: Scale and zero point of the int8 network's input.
@@ -42,6 +42,7 @@ def settings(
         "BANDS": bands,
         "FRAMES": frames,
         "CHANNELS": channels,
+        "CLASSES": len(run.labels),
         "INPUT_SCALE": input_quantisation[0],
         "INPUT_ZERO_POINT": input_quantisation[1],
         "WINDOW_SAMPLES": window,

@@ -2,7 +2,8 @@
 
 RUN_model.h, .cc       the int8 file's bytes, aligned; labels; scale and zero point of input and output
 asc_tf_features.h, .c  the front end in plain C, with the run's asc_tf_settings.h and asc_tf_tables.h
-main.cc                an example that calls both and registers the network's operations
+asc_tf_stream.h, .c    decisions window by window on samples fed in parts of any size
+main.cc                an example that calls all of them and registers the network's operations
 """
 
 import json
@@ -21,6 +22,7 @@ from asc_tf.runs.folder import RunFolder
 from asc_tf.tflite import file as tflite_file
 
 TEMPLATES = Path(__file__).parent / "c"
+COPIED = ("asc_tf_features.h", "asc_tf_features.c", "asc_tf_stream.h", "asc_tf_stream.c")
 
 
 def export(run: RunFolder, folder: str | Path) -> str:
@@ -58,7 +60,7 @@ def export(run: RunFolder, folder: str | Path) -> str:
         f"{name}_model.h": model_header(name, content, run.labels, ends, arena_bytes, digest),
         f"{name}_model.cc": model_source(name, content, digest),
         "main.cc": _replaced((TEMPLATES / "main.cc").read_text(), marks),
-    } | {file: (TEMPLATES / file).read_text() for file in ("asc_tf_features.h", "asc_tf_features.c")}
+    } | {file: (TEMPLATES / file).read_text() for file in COPIED}
     _write(Path(folder), files)
     return table(operations, memory_bytes(numbers, arrays, content, arena_bytes))
 
@@ -157,7 +159,7 @@ def memory_bytes(
         "flash  tables of the front end": sum(array.nbytes for array in arrays.values()),
         "RAM    arena of the network, estimated": arena_bytes,
         "RAM    scratch of the front end": 4 * (numbers["FFT_SAMPLES"] + 1 + rows * numbers["BANDS"]),
-        "RAM    one clip of 16 bits": 2 * numbers["SAMPLES"],
+        "RAM    ring of one window, 16 bits": 2 * numbers["SAMPLES"],
     }
 
 

@@ -107,7 +107,7 @@ def test_toml_block_is_part_of_a_valid_recipe(block):
 
 
 def test_blocks_are_of_known_languages():
-    assert {block.language for block in BLOCKS} <= {"bash", "python", "toml", "text"}
+    assert {block.language for block in BLOCKS} <= {"bash", "python", "toml", "text", "c"}
 
 
 @pytest.mark.parametrize("name", PYTHON)

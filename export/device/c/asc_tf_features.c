@@ -16,8 +16,8 @@
 /* Frames in memory: all where deltas or the clip's maximum need them, else one. */
 #define ROWS (ASC_TF_WHOLE_CLIP ? ASC_TF_LEVEL_FRAMES : 1)
 
-/* One pointer of each is set, the other is 0. */
-typedef struct { const float *float_samples; const int16_t *int16_samples; } Wave;
+/* One pointer of each is set, the other is 0. Samples of 16 bits may be a ring, whose first one is at index `first`. */
+typedef struct { const float *float_samples; const int16_t *int16_samples; int first; } Wave;
 typedef struct { float *float_values; int8_t *int8_values; } Output;
 
 /* A windowed frame, then its spectrum (real and imaginary parts interleaved), then its powers at the even indices. */
@@ -27,7 +27,9 @@ static float levels[ROWS][ASC_TF_BANDS];
 static int clamp(int value, int low, int high) { return value < low ? low : value > high ? high : value; }
 
 static float sample(Wave wave, int index) {
-  return wave.float_samples ? wave.float_samples[index] : wave.int16_samples[index] / 32768.0f;
+  if (wave.float_samples) return wave.float_samples[index];
+  index += wave.first;
+  return wave.int16_samples[index < ASC_TF_SAMPLES ? index : index - ASC_TF_SAMPLES] / 32768.0f;
 }
 
 /* A sample after pre-emphasis of the whole wave; beyond its ends reflected or zero. */
@@ -182,13 +184,17 @@ static void features(Wave wave, Output output) {
 }
 
 void asc_tf_features(const float *wave, float *spectrogram) {
-  features((Wave){wave, 0}, (Output){spectrogram, 0});
+  features((Wave){wave, 0, 0}, (Output){spectrogram, 0});
 }
 
 void asc_tf_features_int16(const int16_t *wave, float *spectrogram) {
-  features((Wave){0, wave}, (Output){spectrogram, 0});
+  features((Wave){0, wave, 0}, (Output){spectrogram, 0});
 }
 
-void asc_tf_input(const float *wave, int8_t *input) { features((Wave){wave, 0}, (Output){0, input}); }
+void asc_tf_input(const float *wave, int8_t *input) { features((Wave){wave, 0, 0}, (Output){0, input}); }
 
-void asc_tf_input_int16(const int16_t *wave, int8_t *input) { features((Wave){0, wave}, (Output){0, input}); }
+void asc_tf_input_int16(const int16_t *wave, int8_t *input) { features((Wave){0, wave, 0}, (Output){0, input}); }
+
+void asc_tf_input_ring(const int16_t *ring, int first, int8_t *input) {
+  features((Wave){0, ring, first}, (Output){0, input});
+}

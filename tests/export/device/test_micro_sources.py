@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import real_sound
 import tensorflow as tf
+from c_programs import INPUT_QUANTISATION, compile_program, outputs, write_front_end
 from keras import layers
 from real_sound import CASES
 
-from asc_tf import build, dataset
+from asc_tf import build
 from asc_tf.errors import UserError
 from asc_tf.export import micro
 from asc_tf.export.device import arena, micro_sources, tflm, wave
 from asc_tf.export.device import c_front_end as c_texts
-from asc_tf.export.device.front_end import exportable
 from asc_tf.export.quantisation import convert as tflite
 from asc_tf.export.quantisation import qat
 from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
@@ -26,14 +26,6 @@ from asc_tf.runs import folder as run_folder
 from asc_tf.tflite import file as tflite_file
 
 HERE = Path(__file__).parent
-INPUT_QUANTISATION = (0.01, -7)  # scale, zero point
-STRICT = ["-Wall", "-Wextra", "-Werror", "-O2"]
-
-
-def compile_program(compiler, folder, *arguments):
-    if shutil.which(compiler) is None:
-        pytest.skip(f"{compiler} is absent: the C sources are not compiled")
-    subprocess.run([compiler, *STRICT, f"-I{folder}", *map(str, arguments)], check=True)
 
 
 @pytest.fixture
@@ -41,22 +33,12 @@ def c_front_end(tmp_path):
     """Function from a run to its front end, generated and compiled: a function (output, clips, dtype of the output)."""
 
     def compile_front_end(run):
-        layer, samples = exportable(run.recipe, "plain C"), dataset.segment_samples(run.recipe)
-        numbers = c_texts.settings(run, layer, samples, INPUT_QUANTISATION)
-        (tmp_path / "asc_tf_settings.h").write_text(c_texts.settings_text(numbers, "TEST_SETTINGS_H_"))
-        (tmp_path / "asc_tf_tables.h").write_text(c_texts.tables_text(c_texts.tables(run, layer)))
-        for file in micro_sources.TEMPLATES.glob("asc_tf_features.*"):
-            shutil.copy(file, tmp_path)
+        write_front_end(run, tmp_path)
         program, sources = tmp_path / "front_end", [tmp_path / "asc_tf_features.c", HERE / "front_end.c"]
         compile_program("gcc", tmp_path, "-std=c99", "-pedantic", "-o", program, *sources, "-lm")
-        return lambda output, clips, dtype: _run(program, output, clips, dtype)
+        return lambda output, clips, dtype: outputs(program, [output], clips.tobytes(), dtype)
 
     return compile_front_end
-
-
-def _run(program, output, clips, dtype):
-    process = subprocess.run([program, output], input=clips.tobytes(), stdout=subprocess.PIPE, check=True)
-    return np.frombuffer(process.stdout, dtype)
 
 
 @pytest.mark.slow
