@@ -3,6 +3,7 @@
 import dataclasses
 from pathlib import Path
 
+from asc_tf.chain import tracking
 from asc_tf.chain.stages import Stage, in_order
 from asc_tf.export.quantisation import qat
 from asc_tf.training import dry_run, initial_weights
@@ -37,6 +38,8 @@ def check(last: Stage, distribution: Distribution = SINGLE_PROCESS) -> dict[Path
 def _check(stage, distribution, networks):
     recipe, initial = stage.recipe, stage.initial
     distribution.check(recipe)
+    if distribution.is_chief:
+        tracking.check(recipe)
     teachers = [runs[0].recipe for runs in stage.teachers]
     embedding_sizes = dry_run.check(recipe, teachers, networks)
     if recipe.quantise:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from asc_tf.chain import estimate, plan
+from asc_tf.chain import estimate, plan, tracking
 from asc_tf.chain.estimate import Estimate, Measured
 from asc_tf.chain.rehearsal_data import RehearsalData
 from asc_tf.chain.stages import Stage, in_order, stages
@@ -112,6 +112,8 @@ class Rehearsal(Chain):
     def __init__(self, last: Stage, data: RehearsalData, budget_s: float):
         self.data, self.budget_s, self.measured = data, budget_s, data.measured
         self._short, self._by_kind = {}, {}
+        for stage in in_order(last, to_do=True):
+            tracking.check(stage.recipe, create=False)
         super().__init__(self._shortened(last))
 
     def run(self) -> None:
@@ -233,7 +235,7 @@ class Rehearsal(Chain):
     def _shortened_recipe(self, recipe):
         if recipe.member:
             return recipe
-        changes = {"train": dataclasses.replace(recipe.train, epochs=2)}
+        changes = {"train": dataclasses.replace(recipe.train, epochs=2), "tracking": None}
         if recipe.quantise and recipe.quantise.epochs:
             frozen = min(1, recipe.quantise.frozen_epochs)
             changes["quantise"] = dataclasses.replace(recipe.quantise, epochs=2, frozen_epochs=frozen)

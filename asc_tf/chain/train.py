@@ -11,6 +11,7 @@ from asc_tf import build, dataset
 from asc_tf.chain import plan, system
 from asc_tf.chain.check import check
 from asc_tf.chain.stages import Stage, in_order, stages
+from asc_tf.chain.tracking import Tracker
 from asc_tf.data import batches
 from asc_tf.data.lock import locked
 from asc_tf.dataset import LoadedDataset
@@ -225,19 +226,22 @@ class Chain:
             with self.phase(run, "teachers"):
                 columns = teacher_runs.stored_targets(run, teachers, data, self.distribution)
         source = build.training_source(stage.recipe, data, columns)
-        with self.phase(run, "training"):
-            fit(
-                run,
-                self.training_source(run, source),
-                data,
-                title=stage.title,
-                distribution=self.distribution,
-                initial=initial,
-                teachers=teachers,
-                embedding_sizes=self.embedding_sizes[stage.path],
-                callbacks=self.callbacks(),
-            )
-        self.distribution.on_chief(lambda: self._finish(run, source, data, teachers))
+        tracker = self.distribution.on_chief(lambda: Tracker(run, source, data), then=Tracker)
+        with tracker.finishing():
+            with self.phase(run, "training"):
+                fit(
+                    run,
+                    self.training_source(run, source),
+                    data,
+                    title=stage.title,
+                    distribution=self.distribution,
+                    initial=initial,
+                    teachers=teachers,
+                    embedding_sizes=self.embedding_sizes[stage.path],
+                    callbacks=[*self.callbacks(), *tracker.callbacks],
+                    on_validation=tracker.on_validation,
+                )
+            self.distribution.on_chief(lambda: self._finish(run, source, data, teachers))
         return run
 
     def _finished(self, stage: Stage) -> RunFolder:

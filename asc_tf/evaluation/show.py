@@ -1,5 +1,6 @@
 """Pictures of front ends and of training data."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from asc_tf.features import axes
 from asc_tf.recipe import registry
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import atomic
+from asc_tf.runs.folder import RunFolder
 from asc_tf.training import dry_run
 
 # Settings of the ait2023 system: 44.1 kHz, 128 bands, a hop of 326 samples.
@@ -28,6 +30,7 @@ SETTINGS = {
     },
 }  # fmt: skip
 STEPS = 3  # augmented pictures of each clip on a sheet
+CLIPS = 8  # of the first step on its sheet
 
 
 def panels(wave: np.ndarray) -> list[spectrograms.Panel]:
@@ -125,6 +128,28 @@ def sheet(recipe: Recipe, data: LoadedDataset) -> list[spectrograms.SheetRow]:
     return [
         spectrograms.SheetRow(name, hz, [(title, mel[index, ..., 0].numpy()) for title, mel in shown.items()])
         for index, name in enumerate(names)
+    ]
+
+
+def first_step(run: RunFolder, source: batches.Source, classes: Sequence[str]) -> list[spectrograms.SheetRow]:
+    """Inputs of the network in the first step of training, each beside that of the same clip when it is evaluated.
+
+    They are those of one process; of front ends with deltas the first channel.
+
+    Args:
+        run: The run, whose normalisation is known.
+        source: Its training segments.
+        classes: Names of the classes.
+    """
+    recipe, to_input = run.recipe, build.network_input(run)
+    given, _ = next(iter(build.training_batches(run, source, first_step=0, last_step=1)))
+    clips = batches.training(source, batch_size=len(given), seed=recipe.seed, first_step=0, last_step=1)
+    clips = next(iter(clips.map(lambda chunk, _: chunk).rebatch(CLIPS)))
+    hz, plain = axes.bands_hz(recipe.feature.name, recipe.feature.settings), to_input(clips["wave"]).numpy()
+    names = [", ".join(classes[index] for index in np.flatnonzero(label)) for label in clips["label"].numpy()]
+    return [
+        spectrograms.SheetRow(name, hz, [("not augmented", clean[..., 0]), ("first step", augmented[..., 0])])
+        for name, clean, augmented in zip(names, plain, given.numpy(), strict=False)
     ]
 
 

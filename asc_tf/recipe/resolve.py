@@ -192,9 +192,18 @@ def to_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(tree)
 
 
+def flat(recipe: Recipe) -> dict[str, Any]:
+    """Values of a recipe by their keys: "section.key", of lists of sections "section.name.key".
+
+    Args:
+        recipe: The recipe.
+    """
+    return _flat(tomllib.loads(to_toml(recipe)))
+
+
 def differences(one: Recipe, other: Recipe) -> list[str]:
     """Keys in which two recipes differ, each as 'key: value of one, value of the other'."""
-    flat_one, flat_other = (_flat(tomllib.loads(to_toml(recipe))) for recipe in (one, other))
+    flat_one, flat_other = flat(one), flat(other)
     keys = sorted(set(flat_one) | set(flat_other))
     return [f"{k}: {flat_one.get(k)!r}, {flat_other.get(k)!r}" for k in keys if flat_one.get(k) != flat_other.get(k)]
 

@@ -265,6 +265,20 @@ class Fuse:
 
 
 @dataclass(frozen=True)
+class Tracking:
+    """Section [tracking]: where a training can be followed, beside log.csv and the scalars in tensorboard/.
+
+    Args:
+        pictures: Number of epochs from one confusion matrix of the validation clips in tensorboard/ to the next; at the
+            start it also gets a sheet of the spectrograms of the first step. 0 for no pictures.
+        mlflow: Folder, or address of a server or database, of an MLflow store; "" for none.
+    """
+
+    pictures: int = limits(0, least=0)
+    mlflow: str = ""
+
+
+@dataclass(frozen=True)
 class Change:
     """A value that is set in every recipe of a chain whose name matches a pattern.
 
@@ -308,7 +322,7 @@ class Recipe:
         labels: Classes of public weights in the order of the network's outputs, for import-weights: names, or a list of
             recipes/labels. Training takes the classes of its dataset.
         dataset, feature, model, augmentation: Parts and their settings.
-        data, train, normalise, init, hierarchy, teacher, distill, quantise: Fixed sections.
+        data, train, normalise, init, hierarchy, teacher, distill, quantise, tracking: Fixed sections.
         member, fuse: Fixed sections of a system of several networks, which has no feature, model and train.
         changes: What was set for it and for all that it depends on; not compared and not written.
     """
@@ -329,6 +343,7 @@ class Recipe:
     teacher: tuple[Teacher, ...] = ()
     distill: Distill | None = None
     quantise: Quantise | None = None
+    tracking: Tracking | None = None
     member: tuple[Member, ...] = ()
     fuse: Fuse | None = None
 
@@ -350,6 +365,7 @@ FIXED = {
     "hierarchy": Hierarchy,
     "distill": Distill,
     "quantise": Quantise,
+    "tracking": Tracking,
     "fuse": Fuse,
 }
 LISTS = {"augmentation": "name", "teacher": "recipe", "member": "recipe"}  # section -> the key that names its entries

@@ -230,6 +230,7 @@ KINDS = {
     ),
     layout.PARITY: FileKind(_parity, "Remove it: it is made again."),
     layout.TIMES: FileKind(tree_like({"*": {"seconds": NUMBER, "peak_memory_bytes": int}}), _AGAIN),
+    layout.MLFLOW: FileKind(tree_like({"run_id": str}), "Remove it: the run goes on in a new one of MLflow."),
     layout.ENSEMBLE: FileKind(tree_like({"members": [str], "alpha": [NUMBER], "beta": [NUMBER]}), _TRAIN),
     layout.MEMBERS: FileKind(tree_like([str]), _TRAIN),
     layout.QAT_STATE: FileKind(_qat_state, "Remove it, and quantise the run again."),

@@ -16,6 +16,7 @@ ensemble.json          fitted weights of its own teachers, where the recipe has 
 export/                model.tflite and model.json that describes its use, calibration.csv, parity.json and .txt,
                        model_float16.tflite and model_float16.json, wave_to_scene.tflite
 unfinished/, new/      files that are being made to replace others, and such that are about to (see replace.py)
+mlflow.json            the MLflow run that this run is written to, where the recipe has one
 times.json             seconds and memory of the phases of the run
 members.json           folders of the members of a system of several networks, whose files are in export/ too
 report.html            the evaluation as a page that needs no other file; MODEL_CARD.md
@@ -36,6 +37,7 @@ IMPORT_REPORT = "import.txt"
 UNTRAINED = "untrained.txt"
 TEACHER_OUTPUTS = "teacher_outputs"
 ENSEMBLE = "ensemble.json"
+MLFLOW = "mlflow.json"
 TIMES = "times.json"
 MEMBERS = "members.json"
 VALIDATION = "validation.json"
@@ -67,8 +69,8 @@ OF_INT8 = (
 
 # Files that are made from the weights of a run, or are these weights, and are removed when it is trained anew.
 OF_WEIGHTS = (
-    LOG, BEST_WEIGHTS, LAST_WEIGHTS, NORMALISATION, ENSEMBLE, TIMES, MEMBERS, SYSTEM, UNTRAINED, DIGESTS, FLOAT16,
-    FLOAT16_METADATA, PREDICTIONS, VALIDATION, REPORT, MODEL_CARD, *OF_INT8,
+    LOG, BEST_WEIGHTS, LAST_WEIGHTS, NORMALISATION, ENSEMBLE, MLFLOW, TIMES, MEMBERS, SYSTEM, UNTRAINED, DIGESTS,
+    FLOAT16, FLOAT16_METADATA, PREDICTIONS, VALIDATION, REPORT, MODEL_CARD, *OF_INT8,
 )  # fmt: skip
 
 

@@ -35,6 +35,8 @@ class EpochCheckpoint(keras.callbacks.Callback):
         labels: Their labels, as metrics take them; empty without validation.
         title: Start of every printed line.
         is_chief: Whether this process validates, writes and prints; of several that train together, one does.
+        on_validation: Called with the number of the epoch, from 1, and the probabilities (segments, classes) of the
+            validation segments.
     """
 
     def __init__(
@@ -46,10 +48,11 @@ class EpochCheckpoint(keras.callbacks.Callback):
         *,
         title: str,
         is_chief: bool = True,
+        on_validation: Callable[[int, np.ndarray], None] | None = None,
     ):
         super().__init__()
         self.run, self.network, self.validation, self.labels = run, network, validation, labels
-        self.title, self.is_chief = title, is_chief
+        self.title, self.is_chief, self.on_validation = title, is_chief, on_validation
         self.rows, self.best, self.monitor = [], -np.inf, None
 
     @cached_property
@@ -127,6 +130,8 @@ class EpochCheckpoint(keras.callbacks.Callback):
         probabilities = metrics.probabilities(logits, multi_label=self.labels.ndim == 2)
         if not np.isfinite(probabilities).all():
             raise TrainingFailed(f"{self.run.path}: the network's outputs are not numbers; lower train.learning_rate.")
+        if self.on_validation:
+            self.on_validation(self.epoch + 1, probabilities)
         summary = metrics.summary(self.labels, probabilities)
         self.monitor = metrics.monitor(summary)
         return {f"val_{key}": summary[key] for key in (self.monitor, "log_loss")}

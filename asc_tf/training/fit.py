@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 
 from asc_tf import build, dataset
 from asc_tf.data import batches
@@ -30,6 +31,7 @@ def fit(
     teachers: Sequence[TeacherRun] = (),
     embedding_sizes: Sequence[int] = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    on_validation: Callable[[int, np.ndarray], None] | None = None,
 ) -> None:
     """Trains the run's network to its last epoch, from the epoch where it stopped if it did.
 
@@ -43,6 +45,7 @@ def fit(
         teachers: Its teachers, which are computed in every step where the recipe has them online.
         embedding_sizes: Size of the embedding of every teacher that has one.
         callbacks: Further callbacks, called after those of every training.
+        on_validation: As of EpochCheckpoint.
     """
     recipe = run.recipe
     steps = dataset.whole_steps(recipe, len(source))
@@ -57,7 +60,9 @@ def fit(
         distribution.adapt(student)
     validation = build.evaluation_batches(run, build.source(recipe, data, data.validation))
     labels, chief = data.labels(data.validation), distribution.is_chief
-    checkpoint = EpochCheckpoint(run, student.network, validation, labels, title=title, is_chief=chief)
+    checkpoint = EpochCheckpoint(
+        run, student.network, validation, labels, title=title, is_chief=chief, on_validation=on_validation
+    )
     done = checkpoint.resume(student)
     if done >= recipe.train.epochs:
         return
