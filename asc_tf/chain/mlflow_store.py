@@ -33,29 +33,23 @@ def check(recipe: Recipe, *, create: bool = True) -> None:
     Raises:
         UserError: It is not, or cannot.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when it is imported
-    try:
-        importlib.import_module("mlflow")
-        importlib.import_module("sqlalchemy")
-    except ImportError as error:
-        raise UserError(
-            f"{recipe.file}: tracking.mlflow needs MLflow: pip install 'asc_tf[tracking]', or leave the key out."
-        ) from error
     place = recipe.tracking.mlflow
     if create or _is_address(place) or _folder(place).exists():
         connect(recipe)
+    else:
+        _package(recipe)
 
 
 def connect(recipe: Recipe) -> Any:
     """MLflow's client of a recipe's store, which is created where it is a folder.
 
     Args:
-        recipe: A recipe with tracking.mlflow, checked.
+        recipe: A recipe with tracking.mlflow.
 
     Raises:
-        UserError: The store cannot be used.
+        UserError: MLflow is not installed, or the store cannot be used.
     """
-    mlflow, place = importlib.import_module("mlflow"), recipe.tracking.mlflow
+    mlflow, place = _package(recipe), recipe.tracking.mlflow
     try:
         client = mlflow.MlflowClient(place if _is_address(place) else _database(place))
         client.search_experiments(max_results=1)
@@ -83,8 +77,10 @@ class MlflowRun:
         try:
             self.id = self._resumed() if run.has(layout.MLFLOW) else self._created()
         except (self._exception, OSError) as error:
-            place = run.recipe.tracking.mlflow
-            raise UserError(f"{run.path}: tracking.mlflow = '{place}' cannot be used: {_reason(error)}") from error
+            raise UserError(
+                f"{run.path}: MLflow: {_reason(error)}. If its store has lost the run, remove {layout.MLFLOW}: the run "
+                "goes on in a new one."
+            ) from error
         self.update()
 
     def update(self) -> None:
@@ -109,7 +105,7 @@ class MlflowRun:
             experiment_id = experiment.experiment_id
         run_id = self.client.create_run(experiment_id, run_name=self.run.path.resolve().name).info.run_id
         self.run.write_json(layout.MLFLOW, {"run_id": run_id})
-        values = {_name(key): str(value)[:LENGTH] for key, value in resolve.flat(self.run.recipe).items()}
+        values = {_name(key): _shortened(str(value)) for key, value in resolve.flat(self.run.recipe).items()}
         parameters = [self._entities.Param(key, value) for key, value in values.items()]
         for start in range(0, len(parameters), PARAMETERS):
             self.client.log_batch(run_id, params=parameters[start : start + PARAMETERS])
@@ -156,6 +152,18 @@ class MlflowRun:
             print(f"WARNING: tracking.mlflow: {_reason(error)}; training goes on.", flush=True)
 
 
+def _package(recipe):
+    """The package mlflow."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when it is imported
+    try:
+        importlib.import_module("sqlalchemy")
+        return importlib.import_module("mlflow")
+    except ImportError as error:
+        raise UserError(
+            f"{recipe.file}: tracking.mlflow needs MLflow: pip install 'asc_tf[tracking]', or leave the key out."
+        ) from error
+
+
 def _is_address(place):
     return "://" in place
 
@@ -181,6 +189,10 @@ def _numbers(tree: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, f
 def _name(key):
     """A key with the characters that MLflow allows."""
     return re.sub(r"[^\w\-./ ]", "_", key, flags=re.ASCII)[:250]
+
+
+def _shortened(text):
+    return text if len(text) <= LENGTH else f"{text[: LENGTH - 3]}..."
 
 
 def _reason(error):

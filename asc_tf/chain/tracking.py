@@ -37,8 +37,8 @@ class Tracker:
 
     Args:
         run: The run; None where another process writes.
-        source: Its training segments.
-        data: Its dataset.
+        source: Its training segments; None where it is finished.
+        data: Its dataset; None where it is finished.
 
     Raises:
         UserError: The MLflow store cannot be used, or lacks the MLflow run of a run that is resumed.

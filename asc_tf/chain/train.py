@@ -99,7 +99,8 @@ class Chain:
             trained = in_order(self.last, to_do=True)
             self.distribution.on_chief(lambda: self._prepare(resume=resume))
             if self.last.done:
-                print(f"{self.last.path}: this run is finished, see {layout.METRICS}", flush=True)
+                with self._tracker(self.last.run).finishing():
+                    print(f"{self.last.path}: this run is finished, see {layout.METRICS}", flush=True)
                 return
             self._train(self.last, resume=resume)
             print(times.table([stage.run for stage in trained]), flush=True)
@@ -226,7 +227,7 @@ class Chain:
             with self.phase(run, "teachers"):
                 columns = teacher_runs.stored_targets(run, teachers, data, self.distribution)
         source = build.training_source(stage.recipe, data, columns)
-        tracker = self.distribution.on_chief(lambda: Tracker(run, source, data), then=Tracker)
+        tracker = self._tracker(run, source, data)
         with tracker.finishing():
             with self.phase(run, "training"):
                 fit(
@@ -286,6 +287,9 @@ class Chain:
             print(f"{recipe.name}: {counts} clips of {of}", flush=True)
             build.measure_normalisation(run, data)
         return run, data
+
+    def _tracker(self, *of_run):
+        return self.distribution.on_chief(lambda: Tracker(*of_run), then=Tracker)
 
     def _initial_run(self, stage, run):
         """The run whose weights a run starts from; None without [init], and for a run that is resumed."""
