@@ -13,7 +13,7 @@ from asc_tf.tuning.engine.budget import Limits, Size
 from asc_tf.tuning.engine.objective import Objective
 from asc_tf.tuning.engine.plan import SearchPlan
 from asc_tf.tuning.engine.search_folder import Records, SearchCandidate
-from asc_tf.tuning.report import importance, pareto, results, svg
+from asc_tf.tuning.report import charts, importance, pareto, results
 
 EVIL = '<script>alert("1")</script>|`x`\n'
 
@@ -84,7 +84,7 @@ class Tags(html.parser.HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         self.tags.append(tag)
-        self.open += [tag] if tag not in ("meta", "br") else []
+        self.open += [tag] if tag not in ("meta", "br", "link") else []
         self.addresses += [value for key, value in attributes if key in ("src", "href")]
 
     def handle_startendtag(self, tag, attributes):
@@ -96,7 +96,7 @@ class Tags(html.parser.HTMLParser):
 
 def test_page_is_whole_and_has_no_text_of_data_as_markup(written):
     page = Tags((written[0] / "search.html").read_text())
-    assert page.open == [] and page.addresses == []
+    assert page.open == [] and page.addresses == ["data:,"]  # no icon
     assert "script" not in page.tags and "b" not in page.tags
     assert page.tags.count("svg") == 3 + 1  # fronts, parallel coordinates; three trials have no importance
     assert page.tags.count("circle") == 3 * 3
@@ -147,5 +147,23 @@ def test_recipes_of_trials_that_are_not_the_best_any_more_are_removed(written):
     assert [file.name for file in (folder / "best").iterdir()] == ["mine.toml"]
 
 
+def test_the_place_of_points_by_hand():
+    chart = charts.scatter([charts.Point(10.0, 0.5, "a", True), charts.Point(1000.0, 0.6, "b", True)], "x", "y")
+    # 384 wide from 70, 234 high from 250: 2 decades and 6 % of them on either side, 0.1 and at least 0.01.
+    (x, y, title, front), (other_x, other_y, *_) = chart.points
+    assert (title, front) == ("a", True) and chart.front == [(x, y), (other_x, other_y)]
+    assert x == pytest.approx(70 + 384 * 0.12 / 2.24) and other_x == pytest.approx(70 + 384 * 2.12 / 2.24)
+    assert y == pytest.approx(250 - 234 * 0.01 / 0.12) and other_y == pytest.approx(250 - 234 * 0.11 / 0.12)
+    assert [text for _, text in chart.x_ticks] == ["10", "30", "100", "300", "1 k"]
+
+
 def test_one_point_has_a_picture():
-    assert svg.scatter([svg.Point(1.0, 0.5, "only", True)], "x", "y").count("<circle") == 1
+    ((x, y, *_),) = charts.scatter([charts.Point(1.0, 0.5, "only", True)], "x", "y").points
+    assert 70 < x < 454 and y == pytest.approx((250 + 16) / 2)
+
+
+def test_lines_of_parallel_coordinates_leave_out_what_a_trial_lacks():
+    axes = [charts.Axis("a", {0.0: "1", 1.0: "2"}), charts.Axis("b", {0.5: "c"}), charts.Axis("d", {})]
+    chart = charts.parallel(axes, [charts.Line([1.0, None, 0.0], "best", 1.0), charts.Line([0.5, 0.5, 0.5], "", 0.0)])
+    assert chart.lines == [(220, "", [(110, 133), (260, 133), (410, 133)]), (20, "best", [(110, 16), (410, 250)])]
+    assert chart.ticks == [(110, 250, "1"), (110, 16, "2"), (260, 133, "c")] and chart.width == 520
