@@ -56,6 +56,7 @@ def test_the_int8_file_and_what_fails_late_are_rehearsed_too(tiny, tmp_path, mon
         ("tiny_teacher:train.batch_size=5000", "tiny_teacher.toml: train.batch_size = 5000 is more than"),
         ("teacher.tiny_teacher.layer=absent", "distill: embedding distillation needs all three"),
         ("quantise.float_layers=['absent']", "there is no layer 'absent'"),
+        ("tracking.mlflow='unknown://host'", "tiny.toml: tracking.mlflow"),
         ("quantise.distil_from=nobody", "distil_from = 'nobody' is not a choice"),
         ("init={recipe='wide', same_data=true}", "recipe 'wide': there is no such file"),
         ("model.strides=[[1, 1]]", "tiny.toml: .*strides"),

@@ -17,6 +17,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from asc_tf import build, dataset
 from asc_tf.chain import tracking
 from asc_tf.chain.mlflow_store import MlflowRun
+from asc_tf.chain.rehearsal_data import RehearsalData
+from asc_tf.chain.rehearse import Rehearsal
 from asc_tf.chain.stages import stages
 from asc_tf.chain.train import Chain, train
 from asc_tf.errors import UserError
@@ -228,3 +230,10 @@ def test_without_the_package_one_line_names_the_extra_before_training(recipe, tm
     with pytest.raises(UserError, match=r"tracking.mlflow needs MLflow: pip install 'asc_tf\[tracking\]'"):
         train(other, tmp_path / "run")
     assert not any(tmp_path.iterdir())
+
+
+def test_a_rehearsal_writes_nowhere(recipe, tmp_path):
+    mlflow = f"{tmp_path}/store" if INSTALLED else ""
+    last = stages(dataclasses.replace(recipe, tracking=Tracking(pictures=1, mlflow=mlflow)), tmp_path / "run")
+    rehearsal = Rehearsal(last, RehearsalData(tmp_path / "scratch"), 0.0)
+    assert rehearsal.last.recipe.tracking is None and not (tmp_path / "store").exists()
