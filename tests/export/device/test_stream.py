@@ -13,6 +13,7 @@ import soundfile
 from c_programs import compile_program, outputs, sanitizers, write_front_end
 from docs.markdown_pages import ROOT, blocks
 from real_sound import CASES
+from sound_chunks import DIVISIONS, divided, random_lengths, sound
 
 import asc_tf
 from asc_tf import build
@@ -28,7 +29,6 @@ from asc_tf.tflite import interpreter
 
 HERE = Path(__file__).parent
 NO_DECISION, DECISION, NULL_POINTER, NO_HOP, NOT_BEGUN, ENDED, NETWORK_FAILED = 0, 1, -1, -2, -3, -4, -5
-RATE_HZ = 8000
 
 
 class Network(ctypes.Structure):
@@ -38,40 +38,6 @@ class Network(ctypes.Structure):
 
 class Decision(ctypes.Structure):
     _fields_ = [("start", ctypes.c_uint64), ("best", ctypes.c_int), ("logits", ctypes.POINTER(ctypes.c_int8))]
-
-
-def sound(samples):
-    """(samples,) int16: noise of a band and a loudness that change, with silences and full scale."""
-    rng, number = np.random.default_rng(3), np.arange(samples) // 5000
-    tone = np.sin(np.cumsum(0.05 + 0.55 * (number % 5)))
-    wave = 10.0 ** (number % 4 - 3) * tone + 10.0 ** (number % 3 - 5) * rng.normal(size=samples)
-    wave[number % 7 == 6], wave[-50:] = 0, 2
-    return np.clip(np.round(wave * 32768), -32768, 32767).astype(np.int16)
-
-
-def divided(samples, lengths):
-    """Bytes for stream.c: the samples in chunks of these lengths."""
-    parts = np.split(samples, np.cumsum(lengths)[:-1])
-    assert sum(map(len, parts)) == len(samples)
-    return b"".join(np.uint32(len(part)).tobytes() + part.tobytes() for part in parts)
-
-
-def random_lengths(total, longest, seed):
-    rng, lengths = np.random.default_rng(seed), []
-    while total:
-        lengths.append(min(total, int(rng.integers(0, longest + 1))))
-        total -= lengths[-1]
-    return lengths
-
-
-DIVISIONS = {
-    "one sample at a time": lambda total: [1] * total,
-    "all at once": lambda total: [total],
-    "longer than a window": lambda total: random_lengths(total, 3 * RATE_HZ, 1),
-    "short ones and none": lambda total: random_lengths(total, 40, 2),
-    "of any length": lambda total: random_lengths(total, RATE_HZ, 3),
-    "as long as a window": lambda total: [RATE_HZ] * (total // RATE_HZ) + [total % RATE_HZ],
-}
 
 
 @pytest.fixture
