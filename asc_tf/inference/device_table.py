@@ -5,7 +5,7 @@ from typing import Any
 from asc_tf.cost import challenge
 from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 from asc_tf.inference.run import TrainedRun
-from asc_tf.runs import digests, layout
+from asc_tf.runs import digests, layout, products
 from asc_tf.runs.folder import RunFolder
 
 
@@ -33,17 +33,24 @@ def write(run: TrainedRun, devices: dict[str, RunFolder]) -> None:
     print("\n".join([*lines, f"limits of each: {MAX_BYTES:,} bytes, {MAX_MACS:,} MACs"]), flush=True)
 
 
-def _entry(general: TrainedRun, run: TrainedRun) -> dict[str, Any]:
-    """Digest, cost and int8 file of a network; without such a file all of its parameters are in float."""
+def cost(run: TrainedRun) -> dict[str, int]:
+    """Parameters, bytes of them and MACs of a run's network as the challenge counts: of its int8 file if it has one.
+
+    Args:
+        run: The run; without an int8 file all parameters are in float.
+    """
+    if products.has(run.folder, layout.INT8):
+        counted = run.folder.read(layout.METADATA)["challenge"]
+        return {key: counted[key] for key in challenge.Count._fields}
     count = challenge.count(run.network)
-    float_bytes = challenge.parameter_bytes(count.parameters, in_float=count.parameters)
-    entry = {digests.KEY: digests.network(run.folder)} | count._asdict() | {"bytes": float_bytes}
+    return count._asdict() | {"bytes": challenge.parameter_bytes(count.parameters, in_float=count.parameters)}
+
+
+def _entry(general: TrainedRun, run: TrainedRun) -> dict[str, Any]:
+    """Digest, cost and int8 file of a network."""
+    entry = {digests.KEY: digests.network(run.folder)} | cost(run)
     if not run.folder.has(layout.INT8):
         return entry
     card = run.folder.read(layout.METADATA)
-    file = {
-        "file": str((run.path / layout.INT8).relative_to(general.path)),
-        "sha256": card["sha256"],
-        "file_bytes": card["bytes"]["file"],
-    }
-    return entry | {key: card["challenge"][key] for key in count._fields} | file
+    file = str((run.path / layout.INT8).relative_to(general.path))
+    return entry | {"file": file, "sha256": card["sha256"], "file_bytes": card["bytes"]["file"]}
