@@ -1,7 +1,8 @@
 """Inference with the networks of one entry: a general one, and one for each device that has its own.
 
-Needs:  numpy, soundfile and ai-edge-litert. Where torch is installed, too, networks are torch modules and inputs and
-        outputs tensors; otherwise arrays.
+Needs:  numpy, soundfile and ai-edge-litert. With soxr files of other rates are resampled as for the entry's outputs,
+        without it by a filter that reaches a little closer to the Nyquist frequency. Where torch is installed networks
+        are torch modules and inputs and outputs tensors; otherwise arrays.
 Files:  a folder with model.json, which has the classes, the rate, and file, SHA-256 and cost of every network, and with
         these .tflite files, from the waveform to logits.
 """
@@ -18,6 +19,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from .predict_litert import cut, resample
 
+try:
+    import soxr
+except ImportError:
+    soxr = None
 try:
     import torch
 
@@ -150,7 +155,11 @@ def predict(model: Model, file_paths: Sequence[str], device_ids: Sequence[str]) 
 
 def _mono(file, rate_hz):
     samples, file_rate_hz = soundfile.read(file, dtype="float32", always_2d=True)
-    return resample(samples.mean(axis=1), file_rate_hz, rate_hz)
+    mono, length = samples.mean(axis=1), int(len(samples) * rate_hz / file_rate_hz + 0.5)
+    if soxr is None or rate_hz == file_rate_hz:
+        return resample(mono, file_rate_hz, rate_hz)
+    resampled = soxr.resample(mono, file_rate_hz, rate_hz, quality="HQ")[:length]
+    return np.pad(resampled, (0, length - len(resampled)))
 
 
 def _log_mean(logits):
