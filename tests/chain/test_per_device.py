@@ -2,18 +2,23 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import asc_tf
-from asc_tf import dataset
+from asc_tf import dataset, metrics
 from asc_tf.chain import per_device
 from asc_tf.errors import UserError
 from asc_tf.export.tflite import main as export
 from asc_tf.predict import main as predict
 from asc_tf.recipe import resolve
-from asc_tf.runs import device_runs, folder
+from asc_tf.runs import device_runs, folder, products
+from asc_tf.submission.package import TEAM
+from asc_tf.submission.rules import SCENES
+from asc_tf.submit import main as submit
 from asc_tf.train import main as train
 from asc_tf.training.callbacks import EpochCheckpoint
 from asc_tf.training.distribution import SINGLE_PROCESS
@@ -156,9 +161,13 @@ def test_export_makes_the_files_of_all_devices(run, here, capsys):
 def test_a_table_of_another_network_is_refused(run, here):
     shutil.copytree(run.path, "runs/other")
     table = run.folder.read("export/devices.json")
+    assert products.scores(run.folder).keys() >= {"int8_per_device"}
     (here / "runs/other/export/devices.json").write_text(json.dumps(table | {"network_sha256": "0" * 64}))
+    other = asc_tf.load_run("runs/other")
     with pytest.raises(UserError, match="is of another general network than the run has now"):
-        _ = asc_tf.load_run("runs/other").devices
+        _ = other.devices
+    with pytest.raises(UserError, match="metrics.json is of networks of devices that were replaced since"):
+        products.scores(other.folder)
 
 
 def test_only_the_head_is_trained(run, data, here):
@@ -217,3 +226,49 @@ def test_what_does_not_fit_the_data_is_found_before_training(here, recordings, c
     with pytest.raises(UserError, match=message):
         asc_tf.train(resolve.load("tiny_teacher.toml", [*SETTINGS, change]), "runs/wrong")
     assert "epoch" not in capsys.readouterr().out.partition("stage")[2].partition("\n")[2]
+
+
+@pytest.mark.long
+def test_the_whole_way_is_rehearsed(here, capsys):
+    assert train([*trained("tiny_teacher.toml", "runs/rehearsed"), "--rehearse"]) == 0
+    plan, _, estimate = capsys.readouterr().out.partition("rehearsed")
+    assert "then a copy for each device" in plan and "devices" in estimate.partition("s/step")[2]
+    assert not (here / "runs/rehearsed").exists()
+
+
+@pytest.mark.long
+def test_an_entry_for_the_challenge_has_outputs_by_device(run, data, tmp_path, capsys):
+    of_clip, files = data.column("device", data.test), data.column("file", data.test)
+    rows = [row for device in ("a", "s1", "s5") for row in np.flatnonzero(of_clip == device)[:2]]
+    (tmp_path / "evaluation_setup").mkdir()
+    (tmp_path / "audio").mkdir()
+    for row in rows:
+        shutil.copy(data.listing.root / files[row], tmp_path / files[row])
+    devices = ["unknown" if of_clip[row] == "s5" else of_clip[row] for row in rows]
+    lines = [f"{files[row]}\t{device}" for row, device in zip(rows, devices, strict=True)]
+    (tmp_path / "evaluation_setup/fold1_test.csv").write_text("\n".join(["filename\tdevice_id", *lines, ""]))
+    text = TEAM.replace('email = "TODO"', 'email = "a@b.org"').replace("TODO.", "field.").replace('"TODO"', '"filled"')
+    (tmp_path / "team.toml").write_text(text)
+    options = ["--label", "Last_Inst_task1_1", "--eval-set", tmp_path, "--out", tmp_path / "out"]
+    assert submit([*map(str, [run.path, *options, "--team", tmp_path / "team.toml"])]) == 0, capsys.readouterr().out
+
+    written = (tmp_path / "out/task1/Last_Inst_task1_1/Last_Inst_task1_1.output.csv").read_text().splitlines()[1:]
+    found = np.array([line.split("\t")[2:] for line in written], float)
+    order = [run.labels.index(scene) for scene in SCENES]
+    forms = {device: run.for_device(device) for device in devices}
+    expected = [
+        forms[device].predict(data.listing.root / files[row], form="tflite")[0][order]
+        for row, device in zip(rows, devices, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    calls = (
+        "import json, sys; from Last_Inst_task1 import Last_Inst_task1_1 as entry; "
+        "print(json.dumps([one.tolist() for one in entry.predict(*json.loads(sys.argv[1]))[0]]))"
+    )
+    asked = json.dumps([[str(tmp_path / files[row]) for row in rows], devices])
+    done = subprocess.run(
+        [sys.executable, "-c", calls, asked], capture_output=True, text=True, cwd=tmp_path / "out/inference"
+    )
+    logits = np.array(json.loads(done.stdout))
+    # int8: the front end's last digits may move an input by a step.
+    np.testing.assert_allclose(metrics.softmax(logits), expected, atol=0.02)

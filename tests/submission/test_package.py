@@ -15,7 +15,7 @@ from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import PerDevice
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
-from asc_tf.submission import package
+from asc_tf.submission import description, package
 from asc_tf.submission.package import TEAM
 from asc_tf.submission.rules import DEVICES, SCENES
 from asc_tf.submit import main
@@ -110,7 +110,7 @@ def test_an_entry_of_2024_has_every_split_and_no_defect(tmp_path, evaluation_set
 
 
 def test_the_mean_of_the_classes_log_losses_is_that_of_all(tmp_path):
-    found = package.description({"": run(tmp_path, "split25")}, package.YEARS[2025], LABEL, {**PLAIN})
+    found = description.description({"": run(tmp_path, "split25")}, package.YEARS[2025], LABEL, {**PLAIN})
     results = found["results"]["development_dataset"]["general"]
     mean = np.mean([one["logloss"] for one in results["class_wise"].values()])
     assert mean == pytest.approx(results["overall"]["logloss"], abs=1e-3)  # as many segments of each
