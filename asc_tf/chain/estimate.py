@@ -110,7 +110,8 @@ def estimate(
         phases["devices"] = seconds["devices"] + device_steps(recipe, sizes) * step_s + clips
     if "quantisation" in seconds:
         phases["quantisation"] = _quantisation_s(seconds["quantisation"], recipe, sizes, more, measured)
-    phases["evaluation"] = seconds["evaluation"] + more.test * _forms_s(measured, ("float", "tflite"))
+    networks = 2 if recipe.per_device else 1  # that compute a clip: the general one, and that of its device
+    phases["evaluation"] = seconds["evaluation"] + networks * more.test * _forms_s(measured, ("float", "tflite"))
     outputs = 2 * sizes.train * len(dataset.known_classes(recipe) or range(10)) if stage.title == "teacher" else 0
     return Estimate(
         stage,
