@@ -52,9 +52,16 @@ def here(tiny_in, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(here):
-    """A trained and quantised run with networks of the devices a and s1."""
-    assert train(trained("tiny_teacher.toml", "runs/devices", QUANTISED)) == 0
+    """A trained run with networks of the devices a and s1."""
+    assert train(trained("tiny_teacher.toml", "runs/devices")) == 0
     return asc_tf.load_run("runs/devices")
+
+
+@pytest.fixture(scope="module")
+def quantised(here):
+    """The same with int8 files."""
+    assert train(trained("tiny_teacher.toml", "runs/quantised", QUANTISED)) == 0
+    return asc_tf.load_run("runs/quantised")
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +89,23 @@ def test_every_device_has_a_run_of_its_own(run):
     assert changed(weights(run.devices["s1"]), weights(run.devices["a"]))
 
 
-def test_the_table_has_file_and_cost_of_every_network(run):
+def test_the_table_has_the_cost_of_every_network(run):
     table = run.folder.read("export/devices.json")
-    assert list(table["devices"]) == ["a", "s1"] and table["general"]["file"] == "export/model.tflite"
+    assert list(table["devices"]) == ["a", "s1"]
     for entry in (table["general"], *table["devices"].values()):
-        content = (run.path / entry["file"]).read_bytes()
-        assert entry["file_bytes"] == len(content)
-        # One byte a parameter; layers, strides and shapes are those of one recipe.
-        assert entry["parameters"] == entry["bytes"] == run.network.count_params() - statistics(run.network)
-        assert entry["macs"] == table["general"]["macs"] > 0
+        assert entry["parameters"] == run.network.count_params() - statistics(run.network)
+        assert entry["bytes"] == 4 * entry["parameters"] and entry["macs"] == table["general"]["macs"] > 0
+        assert "file" not in entry
+
+
+@pytest.mark.long
+def test_the_table_has_the_file_of_every_network(quantised):
+    table = quantised.folder.read("export/devices.json")
+    assert table["general"]["file"] == "export/model.tflite"
+    assert table["devices"]["s1"]["file"] == "per_device/device_s1/export/model.tflite"
+    for entry in (table["general"], *table["devices"].values()):
+        assert entry["file_bytes"] == len((quantised.path / entry["file"]).read_bytes())
+        assert entry["bytes"] == entry["parameters"]  # one byte each
 
 
 def statistics(network):
@@ -99,11 +114,20 @@ def statistics(network):
 
 
 def test_the_evaluation_has_both_side_by_side(run, data):
+    check_evaluation(run, data, {"float": "float"})
+
+
+@pytest.mark.long
+def test_the_evaluation_of_int8_files_has_both_side_by_side(quantised, data):
+    check_evaluation(quantised, data, {"float": "float", "int8": "tflite"})
+
+
+def check_evaluation(run, data, forms):
     report = json.loads((run.path / "metrics.json").read_text())
-    assert list(report) == ["float", "float_per_device", "int8", "int8_per_device"]
+    assert list(report) == [f"{name}{kind}" for name in forms for kind in ("", "_per_device")]
     tested, of_clip = run.folder.read("predictions.npz"), data.column("device", data.test)
     files = data.column("file", data.test)
-    for name, form in (("float", "float"), ("int8", "tflite")):
+    for name, form in forms.items():
         general, own = tested[name], tested[f"{name}_per_device"]
         other = ~np.isin(of_clip, ["a", "s1"])
         assert other.any() and np.array_equal(general[other], own[other])
@@ -143,7 +167,8 @@ def test_predict_takes_the_network_of_the_device(run, data, capsys):
 
 
 @pytest.mark.long
-def test_export_makes_the_files_of_all_devices(run, here, capsys):
+def test_export_makes_the_files_of_all_devices(quantised, here, capsys):
+    run = quantised
     assert export([str(run.path), "--out", "runs/copy"]) == 0
     copy = asc_tf.load_run("runs/copy")
     table = copy.folder.read("export/devices.json")
@@ -161,7 +186,7 @@ def test_export_makes_the_files_of_all_devices(run, here, capsys):
 def test_a_table_of_another_network_is_refused(run, here):
     shutil.copytree(run.path, "runs/other")
     table = run.folder.read("export/devices.json")
-    assert products.scores(run.folder).keys() >= {"int8_per_device"}
+    assert products.scores(run.folder).keys() >= {"float_per_device"}
     (here / "runs/other/export/devices.json").write_text(json.dumps(table | {"network_sha256": "0" * 64}))
     other = asc_tf.load_run("runs/other")
     with pytest.raises(UserError, match="is of another general network than the run has now"):
@@ -237,7 +262,8 @@ def test_the_whole_way_is_rehearsed(here, capsys):
 
 
 @pytest.mark.long
-def test_an_entry_for_the_challenge_has_outputs_by_device(run, data, tmp_path, capsys):
+def test_an_entry_for_the_challenge_has_outputs_by_device(quantised, data, tmp_path, capsys):
+    run = quantised
     of_clip, files = data.column("device", data.test), data.column("file", data.test)
     rows = [row for device in ("a", "s1", "s5") for row in np.flatnonzero(of_clip == device)[:2]]
     (tmp_path / "evaluation_setup").mkdir()
