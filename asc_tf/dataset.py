@@ -1,8 +1,9 @@
 """The dataset of a recipe: its clips, prepared, in training, validation and test splits."""
 
 import contextlib
+import dataclasses
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -117,6 +118,20 @@ class LoadedDataset:
     def _values(self, name, rows):
         texts = getattr(self.listing, name)
         return [texts[position] for position in self.prepared.clip[rows].tolist()]
+
+    def of_device(self, device: str, *, or_all: Sequence[str] = ()) -> "LoadedDataset":
+        """The segments of one recording device in each split.
+
+        Args:
+            device: Its name.
+            or_all: Splits that stay whole where they have no segment of the device.
+        """
+        splits = {}
+        for split in ("train", "validation", "test"):
+            rows = getattr(self, split)
+            inside = self.column("device", rows) == device
+            splits[split] = rows[inside] if inside.any() or split not in or_all else rows
+        return dataclasses.replace(self, **splits)
 
     def recordings(self, rows: np.ndarray) -> np.ndarray:
         """Recordings of segments, (rows,) texts: the group, as place or source; the file where there is none."""

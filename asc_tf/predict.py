@@ -18,6 +18,9 @@ def main(arguments: list[str] | None = None, prog: str = "python -m asc_tf.predi
         help="audio files of any rate, length and channel count; folders; patterns in quotes, such as 'a/**/*.wav'",
     )
     parser.add_argument("--tflite", action="store_true", help="use the int8 TFLite file instead of the Keras network")
+    parser.add_argument(
+        "--device", metavar="NAME", help="recording device of the files: its network where the run has one of its own"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON: per file its labels, mean, times and windows")
     parser.add_argument(
         "--csv", metavar="FILE", help="write a table: file, start_s, end_s, scene, probabilities; - prints it instead"
@@ -45,7 +48,9 @@ def _predict(options: argparse.Namespace) -> int:
 
     files, notes, failed = sound_files.find(options.files), Counter(), 0
     # What is wrong with the run is no error of a file.
-    scorer = scorers.load(options.run, tflite=options.tflite, embeddings=options.embeddings is not None)
+    scorer = scorers.load(
+        options.run, tflite=options.tflite, embeddings=options.embeddings is not None, device=options.device
+    )
     _print_error(files.summary)
     with contextlib.ExitStack() as stack:
         outputs, taken = _outputs(options, scorer, stack)

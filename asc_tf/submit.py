@@ -2,10 +2,11 @@
 
 `asc-tf submit RUN ... --label Last_Inst_task1_1 --eval-set FOLDER` computes the outputs on the evaluation set, by the
 int8 file where a run has one, and fills the meta information from metrics.json and TEAM.toml, a template of which is
-written where it is absent. 2024 has a run for each split of the training set, 2025 one run. Outputs that are there
-already are kept, so that the same command goes on after an interruption.
-`asc-tf submit --check FOLDER` checks any package: each defect is printed with file, line and fix. Exit status 0 of a
-right package, 1 of one with defects.
+written where it is absent. 2024 has a run for each split of the training set, 2025 one run and the inference module, a
+Python package that runs it by the challenge's functions. Outputs that are there already are kept, so that the same
+command goes on after an interruption.
+`asc-tf submit --check FOLDER` checks any package: each defect is printed with file, line and fix. Inference modules are
+imported and run. Exit status 0 of a right package, 1 of one with defects.
 """
 
 import argparse
@@ -50,9 +51,20 @@ def _submit(options: argparse.Namespace) -> int:
 
 
 def _write(options: argparse.Namespace) -> list[str]:
-    from asc_tf.inference.system import load_run
-    from asc_tf.submission import package
+    import functools
+    from pathlib import Path
 
+    from asc_tf.export.device import tflite_files, wave
+    from asc_tf.inference.system import load_run
+    from asc_tf.submission import inference_module, package
+
+    inference = functools.partial(
+        inference_module.write,
+        label=options.label,
+        out=Path(options.out),
+        wave_file=wave.convert,
+        script=tflite_files.LITERT_SCRIPT,
+    )
     return package.write(
         [load_run(run) for run in options.run],
         year=options.year,
@@ -60,6 +72,7 @@ def _write(options: argparse.Namespace) -> list[str]:
         team=options.team,
         evaluation_set=options.eval_set,
         out=options.out,
+        inference=inference,
     )
 
 

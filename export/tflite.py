@@ -1,7 +1,8 @@
 """`python -m asc_tf.export.tflite RUN`: make the int8 TFLite file of a trained or imported run.
 
 Makes it anew where there is one: by the run's own [quantise], or by another recipe's on other clips; beside it
-wave_to_scene.tflite, which takes the waveform.  Exit status 0 where the network is within the limits of the DCASE
+wave_to_scene.tflite, which takes the waveform.  Of a run with networks of single devices a file is made for each of
+them, and export/devices.json, the table of them.  Exit status 0 where the network is within the limits of the DCASE
 challenge, 1 where the files are made but the network is over the limits, 2 where they could not be made.
 """
 
@@ -28,15 +29,20 @@ def _export(options: argparse.Namespace) -> int:
     from asc_tf.export.quantisation.run import write_float16
     from asc_tf.inference.run import TrainedRun
     from asc_tf.recipe import resolve
-    from asc_tf.runs import folder
+    from asc_tf.runs import device_runs, folder
 
     run = folder.load(options.run)
-    run = TrainedRun(folder.copy(run, options.out) if options.out else run)
+    if options.out:
+        new = folder.copy(run, options.out)
+        device_runs.copy(run, new)
+        run = new
+    run = TrainedRun(run)
     if options.float16:
-        write_float16(run)
+        for one in (run, *map(TrainedRun, device_runs.load(run.folder).values())):
+            write_float16(one)
         return command_line.OK
     recipe = resolve.load_single(options.on or run.path / "recipe.toml", **command_line.recipe_options(options))
-    return command_line.FAULTS if tflite_files.write_int8(run, recipe) else command_line.OK
+    return command_line.FAULTS if tflite_files.write_all_int8(run, recipe) else command_line.OK
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from asc_tf.chain import tracking
 from asc_tf.chain.stages import Stage, in_order
 from asc_tf.export.quantisation import qat
+from asc_tf.recipe.device_recipe import device_recipe
 from asc_tf.training import dry_run, initial_weights
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
 from asc_tf.training.network_cache import NetworkCache
@@ -40,6 +41,8 @@ def _check(stage, distribution, networks):
     distribution.check(recipe)
     if distribution.is_chief:
         tracking.check(recipe)
+    if recipe.per_device:
+        distribution.check(device_recipe(recipe))
     teachers = [runs[0].recipe for runs in stage.teachers]
     embedding_sizes = dry_run.check(recipe, teachers, networks)
     if recipe.quantise:

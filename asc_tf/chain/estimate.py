@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from asc_tf import build, dataset
-from asc_tf.chain.plan import Sizes
+from asc_tf.chain.plan import Sizes, device_steps
 from asc_tf.chain.rehearsal_data import Preparation
 from asc_tf.chain.stages import Stage
 from asc_tf.dataset import LoadedDataset
@@ -21,6 +21,7 @@ from asc_tf.errors import UserError
 from asc_tf.export.device import tflm
 from asc_tf.export.quantisation import metadata
 from asc_tf.inference.run import TrainedRun
+from asc_tf.recipe.device_recipe import device_recipe
 from asc_tf.runs import layout, times
 from asc_tf.runs.folder import RunFolder
 
@@ -104,9 +105,13 @@ def estimate(
         clips = recipe.distill.crops * (stored + fitted)
         phases["teachers"] = seconds["teachers"] + clips * sum(teachers_clip_s)
     phases["training"] = _training_s(seconds["training"], recipe.train.epochs, steps, step_s, more, measured)
+    if "devices" in seconds:  # the small dataset has as good as all devices
+        clips = recipe.per_device.epochs * more.validation * measured.clip_s["float"]
+        phases["devices"] = seconds["devices"] + device_steps(recipe, sizes) * step_s + clips
     if "quantisation" in seconds:
         phases["quantisation"] = _quantisation_s(seconds["quantisation"], recipe, sizes, more, measured)
-    phases["evaluation"] = seconds["evaluation"] + more.test * _forms_s(measured, ("float", "tflite"))
+    networks = 2 if recipe.per_device else 1  # that compute a clip: the general one, and that of its device
+    phases["evaluation"] = seconds["evaluation"] + networks * more.test * _forms_s(measured, ("float", "tflite"))
     outputs = 2 * sizes.train * len(dataset.known_classes(recipe) or range(10)) if stage.title == "teacher" else 0
     return Estimate(
         stage,
@@ -234,6 +239,8 @@ def _quantisation_s(seconds, recipe, sizes, more, measured):
     if not recipe.quantise.epochs:
         return seconds
     steps = recipe.quantise.epochs * dataset.whole_steps(recipe, sizes.train)
+    if recipe.per_device:
+        steps += recipe.quantise.epochs * (sizes.train // device_recipe(recipe).train.batch_size)
     return seconds + (steps - len(measured.quantisation_steps_s) - 1) * float(np.median(measured.quantisation_steps_s))
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from asc_tf import dataset
 from asc_tf.chain.stages import Stage, in_order
+from asc_tf.recipe.device_recipe import device_recipe
+from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import layout
 
 
@@ -33,6 +35,9 @@ def table(last: Stage, sizes: Mapping[Stage, Sizes]) -> str:
     lines = [_line("stage", "run", "what", "epochs", "steps")]
     for stage in in_order(last):
         lines.append(_line(stage.title, stage.path.name, _state(stage), *_work(stage, sizes)))
+        if stage.recipe.per_device and not stage.done and stage in sizes:
+            steps = f"<= {device_steps(stage.recipe, sizes[stage]):,}"
+            lines.append(_line("", "", "then a copy for each device", str(stage.recipe.per_device.epochs), steps))
     return "\n".join(lines)
 
 
@@ -58,6 +63,17 @@ def load_sizes(last: Stage, load: Callable[..., dataset.LoadedDataset]) -> dict[
         sizes[stage] = known[key]
         dataset.whole_steps(recipe, sizes[stage].train)
     return sizes
+
+
+def device_steps(recipe: Recipe, sizes: Sizes) -> int:
+    """Steps of the training of all devices' networks, at most.
+
+    Args:
+        recipe: A recipe with [per_device].
+        sizes: Segments of its dataset.
+    """
+    train = device_recipe(recipe).train
+    return train.epochs * (sizes.train // train.batch_size)
 
 
 def _line(title, name, state, epochs, steps):

@@ -24,6 +24,7 @@ from asc_tf.chain.train import Chain
 from asc_tf.data import batches
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
+from asc_tf.recipe.device_recipe import device_recipe
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import folder as run_folder
 from asc_tf.runs import layout, times
@@ -31,6 +32,7 @@ from asc_tf.runs.folder import RunFolder
 
 BUDGET_S = 10.0  # for which the steps of a stage are measured
 STEPS = (3, 60)  # of a stage, at least and at most
+DEVICE_STEPS = 2  # of the network of a device
 
 
 def rehearse(
@@ -188,6 +190,15 @@ class Rehearsal(Chain):
         """The segments, repeated until they fill the steps of an epoch of the rehearsal."""
         return _repeated(source, STEPS[1] * run.recipe.train.batch_size)
 
+    def device_sources(self, run: RunFolder, source: batches.Source, data: LoadedDataset) -> dict[str, batches.Source]:
+        """For each device that some clips are of, the segments of a few steps."""
+        if run.recipe.per_device is None:
+            return {}
+        size, chosen = device_recipe(run.recipe).train.batch_size, run.recipe.per_device.devices
+        known = sorted(set(source.devices.tolist()) - {""})
+        names = [device for device in known if device in chosen or not chosen]
+        return {device: _repeated(source, DEVICE_STEPS * size) for device in names}
+
     def quantisation_source(self, run: RunFolder, source: batches.Source) -> batches.Source:
         """The segments for as many steps as the budget allows."""
         steps = int(np.clip(self.budget_s / 2 / estimate.steady(self._clock.steps_s), 2, STEPS[1] // 2))
@@ -236,6 +247,8 @@ class Rehearsal(Chain):
         if recipe.member:
             return recipe
         changes = {"train": dataclasses.replace(recipe.train, epochs=2), "tracking": None}
+        if recipe.per_device:
+            changes["per_device"] = dataclasses.replace(recipe.per_device, epochs=1)
         if recipe.quantise and recipe.quantise.epochs:
             frozen = min(1, recipe.quantise.frozen_epochs)
             changes["quantise"] = dataclasses.replace(recipe.quantise, epochs=2, frozen_epochs=frozen)
@@ -282,12 +295,4 @@ class Rehearsal(Chain):
 
 def _repeated(source: batches.Source, count: int) -> batches.Source:
     """A source of `count` segments, those of another in turn."""
-    positions = np.resize(np.arange(len(source)), count)
-    columns = {name: values[positions] for name, values in source.columns.items()}
-    return dataclasses.replace(
-        source,
-        rows=source.rows[positions],
-        labels=source.labels[positions],
-        devices=source.devices[positions],
-        columns=columns,
-    )
+    return source.part(np.resize(np.arange(len(source)), count))

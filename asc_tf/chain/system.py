@@ -7,7 +7,7 @@ from asc_tf.dataset import LoadedDataset
 from asc_tf.evaluation import evaluate
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import check_members
-from asc_tf.runs import layout
+from asc_tf.runs import device_runs, layout
 from asc_tf.runs.folder import RunFolder
 
 RULES = {
@@ -34,7 +34,7 @@ def finish(run: RunFolder, members: Sequence[RunFolder], load: Callable[..., Loa
     runs = [TrainedRun(member) for member in members]
     run.write(layout.LABELS, "\n".join(check_members(runs)) + "\n")
     run.write_json(layout.MEMBERS, [os.path.relpath(member.path, run.path) for member in members])
-    entries = [{"name": member.path.name, "files": _copy(run, member)} for member in members]
+    entries = [_entry(run, member) for member in members]
     method = run.recipe.fuse.method
     fusion = {"method": method, "rule": RULES[method], "probabilities": "softmax of the logits of each member"}
     run.write_json(layout.SYSTEM, {"labels": list(runs[0].labels), "members": entries, "fuse": fusion})
@@ -42,11 +42,19 @@ def finish(run: RunFolder, members: Sequence[RunFolder], load: Callable[..., Loa
     return run
 
 
-def _copy(run, member):
-    """Copies the files that a device needs; their paths by the name of the file."""
+def _entry(run, member):
+    """Name and copied files of a member, with those of the networks of single recording devices where it has such."""
+    name, own = member.path.name, device_runs.load(member)
+    entry = {"name": name, "files": _copy(run, member, name)}
+    of_devices = {device: _copy(run, one, f"{name}/{one.path.name}") for device, one in own.items()}
+    return entry | ({"devices": of_devices} if of_devices else {})
+
+
+def _copy(run, member, folder):
+    """Copies the files that a device needs to a folder below export; their paths by the name of the file."""
     copied = {}
     for name in filter(member.has, FILES):
-        path = f"export/{member.path.name}/{name.rpartition('/')[2]}"
-        run.write(path, (member.path / name).read_bytes())
-        copied[name.rpartition("/")[2]] = path.removeprefix("export/")
+        path = f"{folder}/{name.rpartition('/')[2]}"
+        run.write(f"export/{path}", (member.path / name).read_bytes())
+        copied[name.rpartition("/")[2]] = path
     return copied

@@ -2,13 +2,13 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import keras
 
 from asc_tf import build, dataset
-from asc_tf.chain import plan, system
+from asc_tf.chain import per_device, plan, system
 from asc_tf.chain.check import check
 from asc_tf.chain.stages import Stage, in_order, stages
 from asc_tf.chain.tracking import Tracker
@@ -19,6 +19,7 @@ from asc_tf.errors import UserError
 from asc_tf.evaluation import evaluate
 from asc_tf.export.device import comparison
 from asc_tf.export.quantisation import run as quantisation
+from asc_tf.inference import device_table
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import TrainedSystem, load_run
 from asc_tf.recipe import resolve
@@ -154,7 +155,7 @@ class Chain:
         return []
 
     def phase(self, run: RunFolder, name: str) -> contextlib.AbstractContextManager:
-        """Context of a phase of a stage, "teachers", "training", "quantisation" or "evaluation"."""
+        """Context of a phase of a stage: "teachers", "training", "devices", "quantisation" or "evaluation"."""
         return times.phase(run, name) if self.distribution.is_chief else contextlib.nullcontext()
 
     def training_source(self, run: RunFolder, source: batches.Source) -> batches.Source:
@@ -165,6 +166,17 @@ class Chain:
             source: The training segments.
         """
         return source
+
+    def device_sources(self, run: RunFolder, source: batches.Source, data: LoadedDataset) -> dict[str, batches.Source]:
+        """Segments that the network of each device is trained on, by device; none of a recipe without [per_device].
+
+        Args:
+            run: Run of the general network.
+            source: Its training segments.
+            data: Its dataset.
+        """
+        names = per_device.devices(run.recipe, data)
+        return {device: per_device.source_of(run.recipe, source, data, device) for device in names}
 
     def quantisation_source(self, run: RunFolder, source: batches.Source) -> batches.Source:
         """Segments of quantisation-aware training.
@@ -196,6 +208,8 @@ class Chain:
         for run in self._with_records():
             self.check_data(run)
         sizes = plan.load_sizes(self.last, self.load)
+        for stage in filter(lambda stage: stage.recipe.per_device, in_order(self.last, to_do=True)):
+            per_device.check(stage.recipe, self.load(stage.recipe, quiet=True))
         self.check_heads()
         print(plan.table(self.last, sizes), flush=True)
 
@@ -242,7 +256,18 @@ class Chain:
                     callbacks=[*self.callbacks(), *tracker.callbacks],
                     on_validation=tracker.on_validation,
                 )
-            self.distribution.on_chief(lambda: self._finish(run, source, data, teachers))
+            sources, devices = self.device_sources(run, source, data), {}
+            if sources:
+                with self.phase(run, "devices"):
+                    devices = per_device.fine_tune(
+                        run,
+                        sources,
+                        data,
+                        distribution=self.distribution,
+                        teachers=teachers,
+                        embedding_sizes=self.embedding_sizes[stage.path],
+                    )
+            self.distribution.on_chief(lambda: self._finish(run, source, data, teachers, devices, sources))
         return run
 
     def _finished(self, stage: Stage) -> RunFolder:
@@ -302,23 +327,37 @@ class Chain:
         return run.has(layout.PARITY) and run.read(layout.PARITY)[digests.KEY] == digests.network(run)
 
     def _finish(
-        self, run: RunFolder, source: batches.Source, data: LoadedDataset, teachers: Sequence[TeacherRun]
+        self,
+        run: RunFolder,
+        source: batches.Source,
+        data: LoadedDataset,
+        teachers: Sequence[TeacherRun],
+        devices: Mapping[str, RunFolder],
+        sources: Mapping[str, batches.Source],
     ) -> None:
-        """Quantises the network where the recipe has [quantise], and evaluates it."""
+        """Quantises the network and those of devices where the recipe has [quantise], and evaluates them."""
         if not run.has(layout.DIGESTS):
             digests.write(run)
         trained = TrainedRun(run)
-        if run.recipe.quantise and not self._is_quantised(run):
-            from_teachers = run.recipe.quantise.distil_from == "teachers"
-            online = teacher_runs.online(run, teachers) if from_teachers else None
+        if run.recipe.quantise:
             with self.phase(run, "quantisation"):
-                quantisation.quantise(
-                    trained,
-                    self.quantisation_source(run, source),
-                    self.quantisation_data(run, data),
-                    online,
-                    on_step=self.on_quantisation_step,
-                )
-                comparison.write_report(trained, data, thorough=False)
+                source, of_general = self.quantisation_source(run, source), self.quantisation_data(run, data)
+                self._quantise(trained, source, of_general, data, teachers, self.on_quantisation_step)
+                for device, own in devices.items():
+                    print(f"device {device}:", flush=True)
+                    part = data.of_device(device, or_all=("test",))
+                    self._quantise(TrainedRun(own), sources[device], part, part, teachers)
+        if devices:
+            device_table.write(trained, devices)
         with self.phase(run, "evaluation"):
             evaluate.evaluate(trained, data)
+
+    def _quantise(self, trained, source, calibration_data, data, teachers, on_step=lambda: None):
+        """Makes the int8 file of a network and its comparison, where they are not made yet."""
+        run = trained.folder
+        if self._is_quantised(run):
+            return
+        from_teachers = run.recipe.quantise.distil_from == "teachers"
+        online = teacher_runs.online(run, teachers) if from_teachers else None
+        quantisation.quantise(trained, source, calibration_data, online, on_step=on_step)
+        comparison.write_report(trained, data, thorough=False)

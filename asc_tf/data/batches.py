@@ -7,6 +7,7 @@ epoch and the next. Batches are read in chunks of at most 64 clips, the size at 
 fastest.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -53,6 +54,20 @@ class Source:
 
     def __len__(self):
         return len(self.rows)
+
+    def part(self, positions: np.ndarray) -> "Source":
+        """Some of the segments, in the order given; one may come several times.
+
+        Args:
+            positions: Their positions in this source.
+        """
+        return dataclasses.replace(
+            self,
+            rows=self.rows[positions],
+            labels=self.labels[positions],
+            devices=self.devices[positions],
+            columns={name: values[positions] for name, values in self.columns.items()},
+        )
 
 
 def training(

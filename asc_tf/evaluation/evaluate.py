@@ -12,13 +12,13 @@ from asc_tf.cost import challenge
 from asc_tf.data.lock import remove_unfinished
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
-from asc_tf.evaluation import confusion, tables
+from asc_tf.evaluation import confusion, per_device, tables
 from asc_tf.evaluation import report as report_page
 from asc_tf.inference.forms import Form
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import TrainedSystem, check_members
 from asc_tf.metrics import bootstrap, calibration
-from asc_tf.runs import digests, layout
+from asc_tf.runs import digests, layout, products
 from asc_tf.runs.folder import RunFolder
 
 NETWORKS = {"float": "float", "int8": "tflite"}  # name in the report -> form of the run
@@ -50,9 +50,11 @@ def evaluate(
     if data is None:
         data = dataset.load_checked(run.folder, accept_data_change=accept_data_change)
         remove_unfinished(run.path)
-    found = predictions(run, data)
+    found = per_device.with_devices(run, data, predictions(run, data), NETWORKS, _cost)
     made_of = digests.network(run.folder)
     tested = {name: {digests.KEY: made_of} for name in found}
+    for name in filter(lambda name: name.endswith(layout.OF_DEVICES), found):
+        tested[name][products.DEVICES_KEY] = digests.sha256(run.folder.read_bytes(layout.DEVICES))
     if "int8" in tested:
         tested["int8"]["sha256"] = run.folder.read(layout.METADATA)["sha256"]
     return write_report(run.folder, data, found, tested)
@@ -96,7 +98,10 @@ def fuse(
     for run, run_data in zip(runs, data, strict=True):
         check_same_test(runs[0], data[0], run, run_data)
     labels, fused, members = data[0].labels(data[0].test), {}, {}
-    every = [predictions(run, run_data) for run, run_data in zip(runs, data, strict=True)]
+    every = [
+        per_device.with_devices(run, run_data, predictions(run, run_data), NETWORKS, _cost)
+        for run, run_data in zip(runs, data, strict=True)
+    ]
     for name in [name for name in every[0] if all(name in one for one in every)]:
         costs, probabilities = zip(*(one[name] for one in every), strict=True)
         cost = {key: sum(cost[key] for cost in costs) for key in costs[0]}

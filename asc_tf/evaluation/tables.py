@@ -9,6 +9,7 @@ import numpy as np
 from asc_tf import metrics
 from asc_tf.cost.limits import MAX_BYTES, MAX_MACS
 from asc_tf.data.datasets.listing import Listing
+from asc_tf.runs import layout
 
 
 def evaluation(report: Mapping[str, Mapping[str, Any]], classes: Sequence[str]) -> str:
@@ -50,6 +51,8 @@ def _counting_lines(report):
         "int8": "one byte a parameter, four in layers that stay in float",
     }
     kinds = [f"{name}: {text}" for name, text in counts.items() if name in report]
+    if any(name.endswith(layout.OF_DEVICES) for name in report):
+        kinds.append("per device: a network for each device, the general one for others; costs of the largest of them")
     lines = ["costs as the DCASE challenge counts, MACs before batch norms are folded (rule T)", *kinds]
     members = next(iter(report.values())).get("members", {})
     return [*lines, f"costs and limits are those of all {len(members)} members together"] if members else lines

@@ -17,6 +17,7 @@ from asc_tf.inference import forms as run_forms
 from asc_tf.inference import sounds
 from asc_tf.inference.scorer import Scorer, Scores
 from asc_tf.recipe.schema import Recipe
+from asc_tf.runs import device_runs
 from asc_tf.runs.folder import RunFolder
 
 
@@ -59,6 +60,30 @@ class TrainedRun:
     def front_end(self) -> Callable[[tf.Tensor], tf.Tensor]:
         """Function from waves (batch, samples) to inputs of the network, normalised as in training."""
         return build.network_input(self.folder)
+
+    @cached_property
+    def devices(self) -> dict[str, "TrainedRun"]:
+        """The runs of the networks of single recording devices, by device; none of a recipe without [per_device].
+
+        Raises:
+            UserError: They are not trained to their end, or damaged.
+        """
+        return {device: TrainedRun(own) for device, own in device_runs.load(self.folder).items()}
+
+    def for_device(self, device: str) -> "TrainedRun":
+        """The run whose network is for sounds of a recording device: this one where the device has none.
+
+        Args:
+            device: Name of the device.
+
+        Raises:
+            UserError: The run has no networks of devices.
+        """
+        if not self.devices:
+            raise UserError(
+                f"{self.path}: has no networks of devices (its recipe has no [per_device]); name no device."
+            )
+        return self.devices.get(device, self)
 
     @property
     def forms(self) -> list[str]:

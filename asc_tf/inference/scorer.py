@@ -1,12 +1,14 @@
 """Scorers: functions from windows of sound to probabilities and embeddings, which all kinds of trained runs have."""
 
 import importlib
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from asc_tf.errors import UserError, printable
 from asc_tf.inference import windows
 
 BATCH_S = 16.0
@@ -57,18 +59,26 @@ class Scorer:
         return windows.sizes(self.rates_hz[0], self.segment_s, hop_s)[1] / self.rates_hz[0]
 
 
-def load(path: str, *, tflite: bool = False, embeddings: bool = False) -> Scorer:
+def load(path: str, *, tflite: bool = False, embeddings: bool = False, device: str | None = None) -> Scorer:
     """The scorer of a run folder, a system's folder, or a wave_to_scene.tflite, for which TensorFlow is not imported.
 
     Args:
         path: The folder or file.
         tflite: Whether to take the int8 file of a run instead of its float network.
         embeddings: Whether to compute embeddings too.
+        device: Recording device of the sounds, whose network is taken where the run has one; None for the general one.
 
     Raises:
-        UserError: There is no run, or it has no such form or no embeddings.
+        UserError: There is no run, or it has no such form, no embeddings or no networks of devices.
     """
     if path.endswith(".tflite"):
+        if device is not None:
+            raise UserError(f"{path}: a .tflite file is one network; name that of the device, or the run folder.")
         return importlib.import_module("asc_tf.inference.wave_file").WaveFile(path).scorer(embeddings=embeddings)
     run = importlib.import_module("asc_tf.inference.system").load_run(path)
+    if device is not None:
+        if device not in run.devices:
+            known = ", ".join(run.devices)
+            print(f"device '{printable(device)}' has no network of its own ({known}): the general one", file=sys.stderr)
+        run = run.for_device(device)
     return run.scorer("tflite" if tflite else "float", embeddings=embeddings)

@@ -60,6 +60,26 @@ class TrainedSystem:
             )
         return [TrainedRun(run_folder.load(path)) for path in paths]
 
+    def for_device(self, device: str) -> "TrainedSystem":
+        """The system with those networks of its members that are for sounds of a recording device.
+
+        Args:
+            device: As of TrainedRun.for_device.
+
+        Raises:
+            UserError: No member has networks of devices.
+        """
+        system = TrainedSystem(self.folder)
+        system.members = [member.for_device(device) if member.devices else member for member in self.members]
+        if not any(member.devices for member in self.members):
+            raise UserError(f"{self.path}: its members have no networks of devices; name no device.")
+        return system
+
+    @property
+    def devices(self) -> list[str]:
+        """Devices for which a member has a network of its own."""
+        return sorted({device for member in self.members for device in member.devices})
+
     @property
     def forms(self) -> list[str]:
         """Names of the forms that all members have."""

@@ -106,6 +106,8 @@ def _checked(tree, file, changes):
         _check_distill(values["distill"], values["teacher"], values.get("data", Data()))
     if "hierarchy" in values and (values["hierarchy"].branches == "two") != (values["hierarchy"].layer is not None):
         raise UserError('hierarchy: branches = "two" needs the layer that its head reads, and "one" has none.')
+    if "per_device" in values:
+        _check_per_device(values["per_device"], values.get("augmentation", ()))
     _check_members(values.get("member", ()))
     return Recipe(file=file, changes=changes, **values)
 
@@ -144,6 +146,14 @@ def _check_init(section):
         raise UserError("init: give either the recipe whose run training starts from, or the run; one of the two.")
     if section.run and (section.same_data or section.seed is not None):
         raise UserError("init: same_data and seed are for a recipe that is trained; a run has its own: leave them out.")
+
+
+def _check_per_device(section, augmentations):
+    names = [part.name for part in augmentations]
+    if wrong := [name for name in section.without if name not in names]:
+        raise UserError(f"per_device: without = '{wrong[0]}' is no augmentation here. {nearest(wrong[0], names)}")
+    if "" in section.devices or len(set(section.devices)) < len(section.devices):
+        raise UserError("per_device: devices must be names of devices, each once.")
 
 
 def _check_members(members):

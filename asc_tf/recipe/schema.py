@@ -239,6 +239,29 @@ class Quantise:
 
 
 @dataclass(frozen=True)
+class PerDevice:
+    """Section [per_device]: copies of the trained network, each fine-tuned on the clips of one recording device.
+
+    Losses, teachers and [quantise] are those of the recipe; ramps have their last value.
+
+    Args:
+        epochs: Passes over the training clips of a device.
+        learning_rate: Peak learning rate; cosine decay, no warm-up.
+        batch_size: Clips a step; that of [train] where it is left out.
+        train: Layers that are trained: "all", or the "head", those whose weights depend on the number of classes.
+        devices: Names of the devices; all of the training clips where it is left out.
+        without: Names of augmentations that are left out, such as those that imitate other devices.
+    """
+
+    epochs: int = limits(least=1)
+    learning_rate: float = limits(least=1e-9)
+    batch_size: int | None = limits(None, least=2)
+    train: Literal["all", "head"] = "all"
+    devices: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Member:
     """Section [[member]]: a recipe or a run that is a part of a system of several networks.
 
@@ -322,7 +345,7 @@ class Recipe:
         labels: Classes of public weights in the order of the network's outputs, for import-weights: names, or a list of
             recipes/labels. Training takes the classes of its dataset.
         dataset, feature, model, augmentation: Parts and their settings.
-        data, train, normalise, init, hierarchy, teacher, distill, quantise, tracking: Fixed sections.
+        data, train, normalise, init, hierarchy, teacher, distill, quantise, per_device, tracking: Fixed sections.
         member, fuse: Fixed sections of a system of several networks, which has no feature, model and train.
         changes: What was set for it and for all that it depends on; not compared and not written.
     """
@@ -343,6 +366,7 @@ class Recipe:
     teacher: tuple[Teacher, ...] = ()
     distill: Distill | None = None
     quantise: Quantise | None = None
+    per_device: PerDevice | None = None
     tracking: Tracking | None = None
     member: tuple[Member, ...] = ()
     fuse: Fuse | None = None
@@ -365,6 +389,7 @@ FIXED = {
     "hierarchy": Hierarchy,
     "distill": Distill,
     "quantise": Quantise,
+    "per_device": PerDevice,
     "tracking": Tracking,
     "fuse": Fuse,
 }

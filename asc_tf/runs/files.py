@@ -235,6 +235,9 @@ KINDS = {
     layout.MEMBERS: FileKind(tree_like([str]), _TRAIN),
     layout.QAT_STATE: FileKind(_qat_state, "Remove it, and quantise the run again."),
     layout.METADATA: FileKind(tree_like(_CARD), _EXPORT),
+    layout.DEVICES: FileKind(
+        tree_like({"network_sha256": str, "general": _COST, "devices": {"*": {"network_sha256": str} | _COST}}), _EXPORT
+    ),
     layout.FLOAT16_METADATA: FileKind(tree_like({"sha256": str, "network_sha256": str}), f"{_EXPORT[:-1]} --float16."),
     layout.INT8: FileKind(bytes, _EXPORT),
     layout.FLOAT16: FileKind(bytes, f"{_EXPORT[:-1]} --float16."),

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -180,6 +181,7 @@ def create(path: str | Path, recipe: Recipe, *, resume: bool) -> RunFolder:
             run.opened = True
             return run
         run.remove(layout.OF_WEIGHTS)
+        shutil.rmtree(run.path / layout.PER_DEVICE, ignore_errors=True)
     elif run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
         raise UserError(f"{path}: is not empty and not a run folder; choose another --out.")
     run.write(layout.RECIPE, resolve.to_toml(recipe))

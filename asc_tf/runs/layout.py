@@ -15,6 +15,7 @@ teacher_outputs/       outputs of this run for its students, stored clip by clip
 ensemble.json          fitted weights of its own teachers, where the recipe has them fitted
 export/                model.tflite and model.json that describes its use, calibration.csv, parity.json and .txt,
                        model_float16.tflite and model_float16.json, wave_to_scene.tflite
+per_device/            runs of the networks of single devices, and export/devices.json, the table of them
 unfinished/, new/      files that are being made to replace others, and such that are about to (see replace.py)
 mlflow.json            the MLflow run that this run is written to, where the recipe has one
 times.json             seconds and memory of the phases of the run
@@ -53,6 +54,7 @@ INT8 = "export/model.tflite"
 FLOAT16, FLOAT16_METADATA = "export/model_float16.tflite", "export/model_float16.json"
 WAVE, LITERT_SCRIPT = "export/wave_to_scene.tflite", "export/predict_litert.py"
 METADATA = "export/model.json"
+PER_DEVICE, DEVICES = "per_device", "export/devices.json"
 SYSTEM = "export/system.json"  # of a system: its members' files and how their outputs are fused
 PARITY, PARITY_TABLE, PARITY_PLOT = "export/parity.json", "export/parity.txt", "export/parity.png"
 
@@ -70,8 +72,11 @@ OF_INT8 = (
 # Files that are made from the weights of a run, or are these weights, and are removed when it is trained anew.
 OF_WEIGHTS = (
     LOG, BEST_WEIGHTS, LAST_WEIGHTS, NORMALISATION, ENSEMBLE, MLFLOW, TIMES, MEMBERS, SYSTEM, UNTRAINED, DIGESTS,
-    FLOAT16, FLOAT16_METADATA, PREDICTIONS, VALIDATION, REPORT, MODEL_CARD, *OF_INT8,
+    FLOAT16, FLOAT16_METADATA, DEVICES, PREDICTIONS, VALIDATION, REPORT, MODEL_CARD, *OF_INT8,
 )  # fmt: skip
+
+
+OF_DEVICES = "_per_device"  # end of the name of a network in metrics.json that is another for each device
 
 
 def confusion(name: str) -> str:

@@ -9,6 +9,8 @@ from asc_tf.errors import UserError
 from asc_tf.runs import digests, files, layout
 from asc_tf.runs.folder import RunFolder
 
+DEVICES_KEY = "devices_sha256"  # in metrics.json: of the table of the networks of devices that were evaluated
+
 # product -> (file that describes it, key of the product's SHA-256 there)
 DESCRIPTIONS = {
     layout.INT8: (layout.METADATA, "sha256"),
@@ -74,4 +76,10 @@ def scores(run: RunFolder) -> dict[str, dict[str, Any]]:
                 f"{run.path}: {layout.METRICS} is of an int8 file that was replaced since; "
                 f"run `asc-tf evaluate {run.path}` again."
             )
+    stored = {one[DEVICES_KEY] for one in found.values() if DEVICES_KEY in one}
+    if stored and (not run.has(layout.DEVICES) or stored != {digests.sha256(run.read_bytes(layout.DEVICES))}):
+        raise UserError(
+            f"{run.path}: {layout.METRICS} is of networks of devices that were replaced since; "
+            f"run `asc-tf evaluate {run.path}` again."
+        )
     return found

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from asc_tf.data.datasets.csv_table import read_table
 from asc_tf.errors import UserError
-from asc_tf.submission import meta, output
+from asc_tf.submission import inference_module, meta, output
 from asc_tf.submission.rules import MOST_ENTRIES, YEARS
 
 TABLE = "evaluation_setup/fold1_test.csv"
@@ -28,8 +28,23 @@ def evaluation_names(folder: str | Path | None, year: int) -> list[str]:
     return list(names)
 
 
+def evaluation_devices(folder: str | Path) -> list[str]:
+    """Device of every file of the evaluation set, "unknown" among them.
+
+    Args:
+        folder: Folder of the evaluation set.
+
+    Raises:
+        UserError: The table is absent or has no column device_id.
+    """
+    _, devices = read_table(Path(folder) / TABLE, ("device_id",))
+    return list(devices)
+
+
 def defects(folder: str | Path, year: int, names: Sequence[str]) -> list[str]:
     """All defects of a package: a folder that holds task1/LABEL/LABEL.*, or such a folder LABEL.
+
+    The inference modules of 2025 are imported and run, each in a process of its own.
 
     Args:
         folder: The folder.
@@ -60,4 +75,6 @@ def defects(folder: str | Path, year: int, names: Sequence[str]) -> list[str]:
         for name in sorted(expected & present):
             file = entry / name
             found += meta.defects(file, rules) if name.endswith(".yaml") else output.defects(file, names)
+        if rules.by_device:
+            found += inference_module.defects(folder, label, meta.inference_code(entry / f"{label}.meta.yaml"))
     return found

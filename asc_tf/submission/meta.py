@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from asc_tf.submission.rules import DESCRIPTION, DEVICES, MOST_ABBREVIATION, MOST_ENTRIES, SCENES, Year
+from asc_tf.submission.rules import DEVICES, MOST_ABBREVIATION, MOST_ENTRIES, SCENES, Year
 
 LABEL = re.compile(r"[A-Za-z0-9-]+_[A-Za-z0-9-]+_task1_([0-9]+)")
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -100,6 +100,18 @@ def defects(file: Path, year: Year) -> list[str]:
     return found
 
 
+def inference_code(file: Path) -> Any:
+    """system.inference_code of a meta file; None where it has none or cannot be read.
+
+    Args:
+        file: The file.
+    """
+    try:
+        return Meta(file).get("system", "inference_code")
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        return None
+
+
 def _missing(meta: Meta, path: tuple, names: tuple[str, ...]) -> Iterator[str]:
     block = meta.get(*path)
     if not isinstance(block, Mapping):
@@ -142,7 +154,7 @@ def _submission(meta: Meta) -> Iterator[str]:
 def _system(meta: Meta, year: Year) -> Iterator[str]:
     yield from _missing(meta, ("system",), year.system)
     if meta.get("system", "description") is not None:
-        yield from _missing(meta, ("system", "description"), DESCRIPTION)
+        yield from _missing(meta, ("system", "description"), year.description)
     if meta.get("system", "complexity") is not None:
         yield from _complexity(meta, year)
     external = meta.get("system", "external_datasets")
@@ -170,11 +182,14 @@ def _complexity(meta: Meta, year: Year) -> Iterator[str]:
 def _results(meta: Meta, year: Year) -> Iterator[str]:
     root = ("results", "development_dataset")
     yield from _missing(meta, ("results",), ("development_dataset",))
-    for split in year.splits:
-        path = (*root, split) if split else root
-        if meta.get(*path) is None:
-            if split:
-                yield f"{meta.at(*path)}: is missing; give the results of every split: {', '.join(year.splits)}."
+    known = [block for block in year.blocks if meta.get(*root, block) is not None]
+    if year.by_device and not known:
+        yield f"{meta.at(*root)}: holds none of {' and '.join(year.blocks)}; give the results of the networks."
+    for block in year.blocks:
+        path = (*root, block)
+        if block not in known:
+            if not year.by_device:
+                yield f"{meta.at(*path)}: is missing; give the results of every split: {', '.join(year.blocks)}."
             continue
         yield from _missing(meta, path, ("overall", "class_wise", "device_wise"))
         yield from _scores(meta, (*path, "overall"))

@@ -1,29 +1,29 @@
 """Writes an entry of a package for the DCASE challenge from evaluated runs."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import yaml
 
-from asc_tf import metrics
 from asc_tf.data.progress import progress_bar
 from asc_tf.data.sound_files import SoundFiles
 from asc_tf.errors import UserError
 from asc_tf.inference import sounds
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import TrainedSystem
-from asc_tf.runs import atomic, layout, products
+from asc_tf.runs import atomic
 from asc_tf.submission import check, output
+from asc_tf.submission.description import description
 from asc_tf.submission.meta import LABEL
-from asc_tf.submission.rules import DEVICES, SCENES, YEARS, Year
+from asc_tf.submission.rules import SCENES, YEARS
 
 TEAM = """# Who submits, and what cannot be read from the runs. Fill in every TODO.
 name = "TODO"                   # of the system, as the results page shows it
 abbreviation = "TODO"           # 10 characters at most
 source_code = "TODO"            # address
+inference_code = "TODO"         # address where the folder inference is published, asked for in 2025
 external_data_usage = "TODO"    # "none", "dataset", "embeddings" or "pre-trained model"
 energy_consumption = { training = "TODO", inference = "TODO", baseline_inference = "TODO" }    # kWh, asked for in 2024
 
@@ -49,6 +49,7 @@ def write(
     team: str | Path,
     evaluation_set: str | Path,
     out: str | Path,
+    inference: Callable[[TrainedRun], None] | None = None,
 ) -> list[str]:
     """Writes task1/LABEL with the outputs and the meta information, and checks them.
 
@@ -57,8 +58,10 @@ def write(
         year: Of the challenge.
         label: LASTNAME_INSTITUTE_task1_NUMBER.
         team: TOML file of authors and texts, as TEAM; written with TODOs where it is absent.
-        evaluation_set: Folder with audio and evaluation_setup/fold1_test.csv.
+        evaluation_set: Folder with audio and evaluation_setup/fold1_test.csv. For a run with networks of devices the
+            table has the column device_id.
         out: Folder of the package. Outputs that are there already are kept.
+        inference: Function that writes the inference module of a run, called where the year asks for it.
 
     Returns:
         The defects that `asc_tf.submission.check` finds.
@@ -70,29 +73,45 @@ def write(
         raise UserError(f"--label {label}: is not LASTNAME_INSTITUTE_task1_NUMBER.")
     rules, names = YEARS[year], check.evaluation_names(evaluation_set, year)
     of_splits = _by_split(runs, rules)
-    about = _team(Path(team))
+    tree = description(of_splits, rules, label, _team(Path(team)))
+    by_device = rules.by_device and any(run.devices for run in of_splits.values())
+    devices = check.evaluation_devices(evaluation_set) if by_device else None
     entry = Path(out) / "task1" / label
     entry.mkdir(parents=True, exist_ok=True)
     for split, run in of_splits.items():
         file = entry / rules.output(label, split)
         if not file.is_file():
-            atomic.write(file, output.text(names, probabilities(run, Path(evaluation_set), names)))
-    tree = description(of_splits, rules, label, about)
+            atomic.write(file, output.text(names, probabilities(run, Path(evaluation_set), names, devices)))
+        if rules.by_device and inference and isinstance(run, TrainedRun):
+            inference(run)
     atomic.write(entry / f"{label}.meta.yaml", yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
     return check.defects(out, year, names)
 
 
-def probabilities(run: TrainedRun | TrainedSystem, folder: Path, names: Sequence[str]) -> np.ndarray:
+def probabilities(
+    run: TrainedRun | TrainedSystem, folder: Path, names: Sequence[str], devices: Sequence[str] | None = None
+) -> np.ndarray:
     """Probabilities of the files of the evaluation set, by the int8 file where the run has one, (files, ten).
 
     Args:
         run: The run.
         folder: Folder of the evaluation set.
         names: Its files below the folder.
+        devices: Device of each, by which its network is chosen; None for the general network.
 
     Raises:
         UserError: A file cannot be read.
     """
+    if devices is None:
+        return _probabilities(run, folder, names)
+    found, devices = np.zeros((len(names), len(SCENES))), np.array(devices)
+    for device in np.unique(devices).tolist():
+        inside = np.flatnonzero(devices == device)
+        found[inside] = _probabilities(run.for_device(device), folder, [names[index] for index in inside])
+    return found
+
+
+def _probabilities(run, folder, names):
     scorer = run.scorer("tflite" if "tflite" in run.forms else "float")
     order = [scorer.labels.index(scene) for scene in SCENES]
     files = SoundFiles(tuple(str(folder / name) for name in names))
@@ -104,39 +123,6 @@ def probabilities(run: TrainedRun | TrainedSystem, folder: Path, names: Sequence
             found.append(prediction.probabilities.mean(0)[order])
             bar.update(1)
     return np.array(found)
-
-
-def description(
-    of_splits: Mapping[str, TrainedRun | TrainedSystem], rules: Year, label: str, team: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The tree of the meta file.
-
-    Args:
-        of_splits: The runs by split.
-        rules: Of the year.
-        label: Of the entry.
-        team: Content of the team's file.
-
-    Raises:
-        UserError: A run is not evaluated.
-    """
-    results = {split: _results(run) for split, run in of_splits.items()}
-    run = next(iter(of_splits.values()))
-    cost = _scores(run)["cost"]
-    counts = {"total_model_size": cost["bytes"], "macs": cost["macs"], "memory_use": cost["bytes"]}
-    parameters = dict.fromkeys(("total_parameters", "total_parameters_non_zero"), cost["parameters"])
-    system = {
-        "description": _description(run, team),
-        "complexity": {name: (counts | parameters)[name] for name in rules.complexity},
-        "energy_consumption": team.get("energy_consumption", {}),
-        "external_datasets": team.get("external_datasets", []),
-        "source_code": team["source_code"],
-    }
-    return {
-        "submission": {"label": label, **{key: team[key] for key in ("name", "abbreviation", "authors")}},
-        "system": {name: system[name] for name in rules.system},
-        "results": {"development_dataset": results if rules.splits != ("",) else results[""]},
-    }
 
 
 def _by_split(runs, rules):
@@ -171,59 +157,3 @@ def _team(file):
         if key not in tree:
             raise UserError(f"{file}: {key} is missing; remove the file and run again to get a template.")
     return tree
-
-
-def _scores(run):
-    """Scores of the form whose probabilities are submitted."""
-    if not run.folder.has(layout.METRICS):
-        raise UserError(f"{run.path}: is not evaluated; run `asc-tf evaluate {run.path}` first.")
-    scores = products.scores(run.folder)
-    return scores["int8" if "int8" in scores and "tflite" in run.forms else "float"]
-
-
-def _results(run):
-    """Accuracy in per cent and log loss on the development-test set: overall, of every scene and device."""
-    scores = _scores(run)
-    tested = run.folder.read(layout.PREDICTIONS)
-    form = "int8" if "int8" in tested and "tflite" in run.forms else "float"
-    labels, found = tested["labels"], tested[form].astype(np.float64)
-    classes = {scene: labels == run.labels.index(scene) for scene in SCENES}
-    return {
-        "overall": _pair(scores["macro_accuracy"], scores["log_loss"]),
-        "class_wise": {
-            scene: _pair(scores["by_class"][scene], metrics.log_loss(labels[rows], found[rows]))
-            for scene, rows in classes.items()
-            if rows.any()
-        },
-        "device_wise": {
-            device: _pair(one["macro_accuracy"], one["log_loss"])
-            for device, one in scores.get("by_device", {}).items()
-            if device in DEVICES
-        },
-    }
-
-
-def _pair(accuracy, log_loss):
-    return {"accuracy": round(100 * accuracy, 2), "logloss": round(float(log_loss), 4)}
-
-
-def _description(run, team):
-    """system.description, as far as the recipe has it."""
-    recipes = [member.recipe for member in run.members] if isinstance(run, TrainedSystem) else [run.recipe]
-    first = recipes[0]
-    management = {"knowledge distillation": bool(first.teacher), "weight quantization": bool(first.quantise)}
-    steps = {"pre-training": bool(first.init), "training": True} | management
-    fused = f"{run.recipe.fuse.method} of the probabilities" if isinstance(run, TrainedSystem) else None
-    return {
-        "input_sampling_rate": f"{first.feature.settings['sample_rate_hz'] / 1000:g}kHz",
-        "acoustic_features": ", ".join(dict.fromkeys(recipe.feature.name for recipe in recipes)),
-        "embeddings": None,
-        "data_augmentation": ", ".join(one.name for one in first.augmentation) or None,
-        "machine_learning_method": ", ".join(dict.fromkeys(recipe.model.name for recipe in recipes)),
-        "ensemble_method_subsystem_count": len(recipes) if len(recipes) > 1 else None,
-        "decision_making": fused,
-        "external_data_usage": team.get("external_data_usage"),
-        "complexity_management": ", ".join(name for name, is_used in management.items() if is_used) or None,
-        "pipeline": ", ".join(name for name, is_used in steps.items() if is_used),
-        "framework": "keras/tensorflow",
-    }

@@ -23,7 +23,8 @@ class TrainingFailed(UserError):
 class EpochCheckpoint(keras.callbacks.Callback):
     """Validates, logs and saves after every epoch; prints one line an epoch.
 
-    A layer of the network with a method `begin_epoch(epoch)`, counted from 0, has it called before every epoch.
+    A layer of the network with a method `begin_epoch(epoch)`, counted from 0 over all of its training, has it called
+    before every epoch.
 
     The state is written last and holds all that the next epoch depends on, so a run killed at any moment
     resumes from its last whole epoch as if it had never stopped.
@@ -37,6 +38,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         is_chief: Whether this process validates, writes and prints; of several that train together, one does.
         on_validation: Called with the number of the epoch, from 1, and the probabilities (segments, classes) of the
             validation segments.
+        epochs_before: Epochs that the network was trained for before, of a network that is fine-tuned.
     """
 
     def __init__(
@@ -49,10 +51,12 @@ class EpochCheckpoint(keras.callbacks.Callback):
         title: str,
         is_chief: bool = True,
         on_validation: Callable[[int, np.ndarray], None] | None = None,
+        epochs_before: int = 0,
     ):
         super().__init__()
         self.run, self.network, self.validation, self.labels = run, network, validation, labels
         self.title, self.is_chief, self.on_validation = title, is_chief, on_validation
+        self.epochs_before = epochs_before
         self.rows, self.best, self.monitor = [], -np.inf, None
 
     @cached_property
@@ -84,12 +88,19 @@ class EpochCheckpoint(keras.callbacks.Callback):
         self.best = float(state["best"])
         return len(self.rows)
 
+    def keep_initial(self) -> None:
+        """Saves the weights that training starts from as the best so far, where there are validation clips."""
+        scores = self._validate() if self.is_chief else {}
+        if scores:
+            self.best = scores[f"val_{self.monitor}"]
+            build.save_weights(self.run, layout.BEST_WEIGHTS, self.network)
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the epoch's clock and progress bar. Called by Keras."""
         self.start_s, self.epoch = time.monotonic(), epoch
         for layer in self.network.layers:
             if hasattr(layer, "begin_epoch"):
-                layer.begin_epoch(epoch)
+                layer.begin_epoch(self.epochs_before + epoch)
         self.bar = tqdm(
             total=self.params["steps"],
             desc=self.title,

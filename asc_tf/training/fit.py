@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -20,6 +21,21 @@ from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
 from asc_tf.training.teacher_runs import TeacherRun
 
 
+@dataclass(frozen=True)
+class FineTuning:
+    """How the training of a network that is trained already goes on with other clips.
+
+    Its weights before the first epoch count as those of an epoch where the best ones are chosen by validation.
+
+    Args:
+        epochs_before: Epochs that it was trained for, for layers whose settings change with the epoch.
+        head_only: Whether only the layers are trained whose weights depend on the number of classes.
+    """
+
+    epochs_before: int
+    head_only: bool
+
+
 def fit(
     run: RunFolder,
     source: batches.Source,
@@ -28,6 +44,7 @@ def fit(
     title: str,
     distribution: Distribution = SINGLE_PROCESS,
     initial: TrainedRun | None = None,
+    fine_tuning: FineTuning | None = None,
     teachers: Sequence[TeacherRun] = (),
     embedding_sizes: Sequence[int] = (),
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -42,6 +59,7 @@ def fit(
         title: Start of every printed line.
         distribution: The processes and devices that train together.
         initial: Run whose weights are copied first.
+        fine_tuning: Set where the network of `initial` is fine-tuned.
         teachers: Its teachers, which are computed in every step where the recipe has them online.
         embedding_sizes: Size of the embedding of every teacher that has one.
         callbacks: Further callbacks, called after those of every training.
@@ -56,12 +74,20 @@ def fit(
             steps=recipe.train.epochs * steps,
             embedding_sizes=embedding_sizes,
             online=teacher_runs.online(run, teachers),
+            head_only=fine_tuning is not None and fine_tuning.head_only,
         )
         distribution.adapt(student)
     validation = build.evaluation_batches(run, build.source(recipe, data, data.validation))
     labels, chief = data.labels(data.validation), distribution.is_chief
     checkpoint = EpochCheckpoint(
-        run, student.network, validation, labels, title=title, is_chief=chief, on_validation=on_validation
+        run,
+        student.network,
+        validation,
+        labels,
+        title=title,
+        is_chief=chief,
+        epochs_before=fine_tuning.epochs_before if fine_tuning else 0,
+        on_validation=on_validation,
     )
     done = checkpoint.resume(student)
     if done >= recipe.train.epochs:
@@ -70,6 +96,8 @@ def fit(
         print(f"{title}  goes on after epoch {done}")
     elif initial:
         initial_weights.copy_weights(student.network, recipe, initial)
+        if fine_tuning:
+            checkpoint.keep_initial()
     first_step, last_step = done * steps, recipe.train.epochs * steps
     step_batches = functools.partial(build.training_batches, run, source, first_step=first_step, last_step=last_step)
     board = keras.callbacks.TensorBoard(run.path / layout.TENSORBOARD, write_graph=False)
@@ -91,6 +119,7 @@ def compiled_student(
     steps: int,
     embedding_sizes: Sequence[int] = (),
     online: Callable | None = None,
+    head_only: bool = False,
 ) -> Student:
     """The recipe's network, in the precision of its training, in a Student with its optimizer.
 
@@ -100,6 +129,7 @@ def compiled_student(
         steps: Steps of the whole training.
         embedding_sizes: As for Student.
         online: As for Student.
+        head_only: As of FineTuning.
     """
     rate = warmup_cosine(learning_rate=recipe.train.learning_rate, warmup_steps=recipe.train.warmup_steps, steps=steps)
     student = build.student(
@@ -109,6 +139,10 @@ def compiled_student(
         steps_per_epoch=steps // recipe.train.epochs,
         online=online,
     )
+    if head_only:
+        head = build.head_layers(recipe, student.network)
+        for layer in student.network.layers:
+            layer.trainable = layer.name in head
     optimizer = optimizers.adamw(recipe.train, rate, student.network, student.trainable_variables)
     student.compile(optimizer=optimizer, jit_compile=False)  # XLA is 3-5 times slower on these networks' CPU training
     return student

@@ -63,7 +63,9 @@ def quantise(
     print("\n".join([*metadata.format_lines(tree), *warnings]), flush=True)
 
 
-def quantise_anew(run: TrainedRun, recipe: Recipe, folder: Path) -> tuple[TrainedRun, LoadedDataset]:
+def quantise_anew(
+    run: TrainedRun, recipe: Recipe, folder: Path, device: str | None = None
+) -> tuple[TrainedRun, LoadedDataset]:
     """Makes int8 file and metadata anew with the clips, augmentation, batch size and [quantise] of another recipe.
 
     The recipe's classes may be others: where only the float network is the teacher, clips without labels are enough.
@@ -72,6 +74,7 @@ def quantise_anew(run: TrainedRun, recipe: Recipe, folder: Path) -> tuple[Traine
         run: A trained or imported run.
         recipe: The recipe that quantises it.
         folder: Folder with the files of the run's network, which gets the new ones.
+        device: Recording device to whose clips those of the recipe are limited; None for all.
 
     Returns:
         The run as `quantised_run` returns it, and the dataset of the recipe.
@@ -92,6 +95,7 @@ def quantise_anew(run: TrainedRun, recipe: Recipe, folder: Path) -> tuple[Traine
     _ = tuned.network  # a damaged run is found before its clips are loaded
     qat.check(build.network(tuned.recipe, len(run.labels), foldable=True), recipe.quantise.float_layers)
     data = dataset.load(tuned.recipe)
+    data = data if device is None else _of_device(data, device)
     source = build.training_source(tuned.recipe, data)
     if data.classes != run.labels:
         source = _without_labels(recipe, source, len(run.labels))
@@ -179,6 +183,13 @@ def _restore(run, saved, quantised, adam):
         )
     qat.restore(quantised, adam, saved)
     return losses
+
+
+def _of_device(data, device):
+    """The segments of a device; where the training split has none of it all of that, with a line that states it."""
+    if device not in data.column("device", data.train):
+        print(f"no training clips of device {device}: those of all devices instead", flush=True)
+    return data.of_device(device, or_all=("train", "test"))
 
 
 def _without_labels(recipe, source, classes):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from asc_tf.submission import check, output
-from asc_tf.submission.rules import DESCRIPTION, DEVICES, SCENES, YEARS
+from asc_tf.submission.rules import DEVICES, SCENES, YEARS
 from asc_tf.submit import main
 
 LABEL, SPLIT = "Last_Inst_task1_1", "split_25"
@@ -26,7 +26,12 @@ def right_meta(year=2024):
     rules = YEARS[year]
     of_splits = {split: copy.deepcopy(results) for split in rules.splits}
     complexity = dict.fromkeys(rules.complexity, 61_148) | {"macs": 29_419_156}
-    filled = {"description": dict.fromkeys(DESCRIPTION, "text"), "complexity": complexity, "external_datasets": []}
+    published = {"inference_code": "https://example.org/code"} if year == 2025 else {}
+    filled = published | {
+        "description": dict.fromkeys(rules.description, "text"),
+        "complexity": complexity,
+        "external_datasets": [],
+    }
     author = {"lastname": "Last", "firstname": "First", "email": "a@b.org", "affiliation": {"abbreviation": "Inst"}}
     return {
         "submission": {
@@ -36,7 +41,7 @@ def right_meta(year=2024):
             "authors": [author | {"corresponding": True}, author | {"email": "c@d.org"}],
         },
         "system": dict.fromkeys(rules.system, "text") | filled,
-        "results": {"development_dataset": of_splits if year == 2024 else results},
+        "results": {"development_dataset": of_splits if year == 2024 else {"general": results}},
     }
 
 

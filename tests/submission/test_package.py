@@ -1,5 +1,6 @@
 """An entry is written from evaluated runs and has no defect."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,13 +8,14 @@ import pytest
 import soundfile
 import yaml
 
-from asc_tf import metrics
+from asc_tf import build, metrics
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.scorer import Scorer, Scores
 from asc_tf.recipe import resolve
+from asc_tf.recipe.schema import PerDevice
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
-from asc_tf.submission import package
+from asc_tf.submission import description, package
 from asc_tf.submission.package import TEAM
 from asc_tf.submission.rules import DEVICES, SCENES
 from asc_tf.submit import main
@@ -48,6 +50,14 @@ class Run(TrainedRun):
         return Scorer(score, self.labels, (1000,), 1.0)
 
 
+class Reversed(Run):
+    """One that prefers the class that is as far from the last one."""
+
+    def scorer(self, form="float", **settings):
+        scorer = super().scorer(form, **settings)
+        return dataclasses.replace(scorer, score=lambda waves: Scores(scorer.score(waves).probabilities[:, ::-1]))
+
+
 def run(folder, split):
     recipe = resolve.load("cpjku2023_cp_mobile", [f"dataset.split={split}"])
     out = RunFolder(folder / split, recipe)
@@ -70,7 +80,8 @@ def run(folder, split):
 
 def filled(folder):
     """A team's file without placeholders."""
-    text = TEAM.replace('email = "TODO"', 'email = "a@b.org"').replace("TODO.", "field.").replace('"TODO"', '"filled"')
+    text = TEAM.replace('email = "TODO"', 'email = "a@b.org"').replace("TODO.", "field.")
+    text = text.replace('inference_code = "TODO"', 'inference_code = "https://b.org"').replace('"TODO"', '"filled"')
     (folder / "team.toml").write_text(text)
     return folder / "team.toml"
 
@@ -99,13 +110,46 @@ def test_an_entry_of_2024_has_every_split_and_no_defect(tmp_path, evaluation_set
 
 
 def test_the_mean_of_the_classes_log_losses_is_that_of_all(tmp_path):
-    found = package.description({"": run(tmp_path, "split25")}, package.YEARS[2025], LABEL, {**PLAIN})
-    results = found["results"]["development_dataset"]
+    found = description.description({"": run(tmp_path, "split25")}, package.YEARS[2025], LABEL, {**PLAIN})
+    results = found["results"]["development_dataset"]["general"]
     mean = np.mean([one["logloss"] for one in results["class_wise"].values()])
     assert mean == pytest.approx(results["overall"]["logloss"], abs=1e-3)  # as many segments of each
 
 
 PLAIN = {"name": "a", "abbreviation": "a", "source_code": "a", "authors": []}
+
+
+def test_a_run_with_networks_of_devices_has_both_kinds_of_results_and_outputs_by_device(tmp_path, evaluation_set):
+    general, own = run(tmp_path, "split25"), run(tmp_path, "split50")
+    section = PerDevice(epochs=1, learning_rate=1e-3, train="head")
+    general.folder.recipe = dataclasses.replace(general.recipe, per_device=section)
+    general.devices = {"s1": own}
+    with pytest.raises(package.UserError, match="its networks of devices are not evaluated in the form 'float'"):
+        write([general], tmp_path, evaluation_set, 2025)
+    scores, tested = general.folder.read(layout.METRICS), general.folder.read(layout.PREDICTIONS)
+    better = scores["float"] | {"macro_accuracy": 0.9, "cost": scores["float"]["cost"] | {"macs": 29_000_000}}
+    general.folder.write_json(layout.METRICS, scores | {"float_per_device": better})
+    general.folder.write_arrays(layout.PREDICTIONS, tested | {"float_per_device": tested["float"]})
+    with pytest.raises(package.UserError, match="no column 'device_id'"):
+        write([general], tmp_path, evaluation_set, 2025)
+
+    table = evaluation_set / "evaluation_setup/fold1_test.csv"
+    names = table.read_text().split()[1:]
+    rows = [f"{name}\t{'s1' if index % 2 else 'unknown'}" for index, name in enumerate(names)]
+    table.write_text("\n".join(["filename\tdevice_id", *rows, ""]))
+    own.__class__ = Reversed
+    assert write([general], tmp_path, evaluation_set, 2025) == []
+    entry = tmp_path / "out/task1" / LABEL
+    found = [line.split("\t")[1] for line in (entry / f"{LABEL}.output.csv").read_text().splitlines()[1:8]]
+    # A level of 0.1 (1 + index) is class 1 + index of the run's order, of the device's network counted from the end.
+    assert found == [ORDER[-2 - index] if index % 2 else ORDER[1 + index] for index in range(7)]
+    meta = yaml.safe_load((entry / f"{LABEL}.meta.yaml").read_text())
+    assert meta["system"]["complexity"]["macs"] == 29_000_000  # of the largest network
+    described = meta["system"]["description"]
+    assert (described["num_models_at_inference"], described["model_weight_sharing"]) == (2, "partially shared")
+    results = meta["results"]["development_dataset"]
+    assert list(results) == ["general", "device_specific"]
+    assert results["device_specific"]["overall"]["accuracy"] == 90.0 != results["general"]["overall"]["accuracy"]
 
 
 def test_outputs_that_are_there_are_kept(tmp_path, evaluation_set, monkeypatch):
@@ -129,7 +173,13 @@ def test_wrong_runs_are_refused(splits, year, message, tmp_path, evaluation_set)
 
 
 def test_a_template_of_the_team_is_written_and_placeholders_are_found(tmp_path, evaluation_set, capsys, monkeypatch):
-    monkeypatch.setattr("asc_tf.inference.system.load_run", lambda path: run(tmp_path, "split25"))
+    def load(path):
+        loaded = run(tmp_path, "split25")
+        if not loaded.folder.has(layout.BEST_WEIGHTS):
+            loaded.folder.write(layout.BEST_WEIGHTS, build.network(loaded.recipe, 10).save_weights)
+        return loaded
+
+    monkeypatch.setattr("asc_tf.inference.system.load_run", load)
     arguments = ["run", "--label", LABEL, "--eval-set", str(evaluation_set), "--out", str(tmp_path / "out")]
     arguments += ["--team", str(tmp_path / "team.toml")]
     assert main(arguments) == 2 and "team.toml: was absent and is written now" in capsys.readouterr().err
