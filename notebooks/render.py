@@ -2,7 +2,7 @@
 
 Run:     python notebooks/render.py [01_quickstart ...]
 Needs:   pip install nbconvert ipykernel
-Output:  docs/notebooks/NAME.md and its pictures, of 128 colours, in docs/notebooks/NAME_files. A line stands in for
+Output:  docs/notebooks/NAME.md and its pictures, of 64 colours, in docs/notebooks/NAME_files. A line stands in for
          every sound; what is printed on stderr, folders of this machine and times are left out.
 """
 
@@ -88,7 +88,7 @@ def _shown(output, folder):
 
 def _smaller(png):
     picture, content = Image.open(io.BytesIO(png)).convert("RGB"), io.BytesIO()
-    picture.quantize(128, dither=Image.Dither.NONE).save(content, "png", optimize=True)
+    picture.quantize(64, dither=Image.Dither.NONE).save(content, "png", optimize=True)
     return content.getvalue()
 
 
