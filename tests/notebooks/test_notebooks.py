@@ -11,7 +11,6 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 PAGES = FOLDER.parent / "docs/notebooks"
-QUICK = "03_features"  # trains nothing
 LONGEST_S = 600  # of a cell; no figure of speed
 
 
@@ -61,11 +60,8 @@ def test_gains_of_distillation_are_those_of_the_benchmark():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "file",
-    [file if file.stem == QUICK else pytest.param(file, marks=pytest.mark.long) for file in NOTEBOOKS],
-    ids=lambda file: file.stem,
-)
+@pytest.mark.long
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 def test_it_runs_from_top_to_bottom(file, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(FOLDER.parent))
     notebook = nbformat.read(file, 4)
