@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 PAGES = FOLDER.parent / "docs/notebooks"
-LONGEST_S = 600  # of a cell; no figure of speed
+LONGEST_S = 1800  # of a cell; no figure of speed
 
 
 def cells(file, kind):
