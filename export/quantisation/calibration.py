@@ -49,7 +49,12 @@ def calibration_batches(run: RunFolder, data: LoadedDataset) -> list[tf.Tensor]:
         to_input = build.network_input(run)
         return list(clips.map(lambda _, batch: to_input(batch["wave"])))
     normalise = build.normaliser(run)
-    return list(clips.map(lambda step, batch: normalise(build.augmented(recipe, dict(batch), step)["mel"])))
+
+    @tf.autograph.experimental.do_not_convert  # it would warn of the imports within
+    def augmented(step, batch):
+        return normalise(build.augmented(recipe, dict(batch), step)["mel"])
+
+    return list(clips.map(augmented))
 
 
 def select_clips(labels: np.ndarray, devices: np.ndarray, *, count: int, seed: int) -> np.ndarray:

@@ -1,5 +1,6 @@
-"""The notebooks run from top to bottom in their small settings, each in an empty folder."""
+"""The notebooks run from top to bottom in their small settings, each in an empty folder; their pages are theirs."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-LONGEST_S = 600  # of a cell; no figure of speed
+PAGES = FOLDER.parent / "docs/notebooks"
+LONGEST_S = 1800  # of a cell; no figure of speed
 
 
 def cells(file, kind):
@@ -37,6 +39,24 @@ def test_only_public_modules_are_used(file):
     code = "\n".join(cells(file, "code"))
     modules = re.findall(r"^\s*(?:from|import) (asc_tf[\w.]*)", code, re.MULTILINE)
     assert modules and not [one for one in modules if "._" in one]
+
+
+@pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
+def test_its_page_has_its_cells_and_pictures_and_no_folder_of_a_machine(file):
+    page = (PAGES / f"{file.stem}.md").read_text()
+    assert re.findall(r"^```python\n(.*?)\n```$", page, re.MULTILINE | re.DOTALL) == cells(file, "code"), "render it"
+    assert [text for text in cells(file, "markdown") if text not in page] == [], "render it"
+    pictures = re.findall(r"\(\./(\S+\.png)\)", page)
+    assert sorted(pictures) == sorted(f"{path.parent.name}/{path.name}" for path in PAGES.glob(f"{file.stem}_files/*"))
+    assert pictures and not re.findall(r"(?<![\w.])/(?:tmp|home|root|work|usr|opt)/\S*", page)
+
+
+def test_gains_of_distillation_are_those_of_the_benchmark():
+    (code,) = [code for code in cells(FOLDER / "04_distillation.ipynb", "code") if "measured = {" in code]
+    rows = (FOLDER.parent / "benchmarks/distillation.md").read_text().splitlines()
+    for name, (gain, deviation) in ast.literal_eval(re.search(r"measured = (\{.*?\n\})", code, re.DOTALL)[1]).items():
+        (row,) = [row for row in rows if row.startswith(f"| {name}")]
+        assert f"| {gain:+} ± {deviation} (" in row
 
 
 @pytest.mark.slow

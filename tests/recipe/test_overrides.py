@@ -19,10 +19,10 @@ def epochs(file, *texts, **options):
 @pytest.mark.parametrize(
     ("texts", "expected"),
     [
-        (["tiny_*:train.epochs=3"], [30, 3]),
-        (["tiny:train.epochs=3"], [3, 30]),
+        (["tiny_*:train.epochs=3"], [16, 3]),
+        (["tiny:train.epochs=3"], [3, 16]),
         (["*:train.epochs=3"], [3, 3]),
-        (["train.epochs=3"], [3, 30]),
+        (["train.epochs=3"], [3, 16]),
         (["train.epochs=4", "*:train.epochs=3"], [4, 3]),  # what is set for one recipe goes last
         (["*:train.epochs=3", "tiny_teacher:train.epochs=5"], [3, 5]),
     ],
@@ -65,10 +65,10 @@ SMALL = """["tiny_*"]
 def test_small_settings_are_those_beside_the_recipe(tiny):
     (tiny.parent / "small.toml").write_text(SMALL)
     student, teacher = chain(tiny, small=True)
-    assert (student.train.epochs, student.model.name) == (30, "cp_mobile")
+    assert (student.train.epochs, student.model.name) == (16, "cp_mobile")
     assert (teacher.train.epochs, teacher.model.name) == (2, "ait_student") and "growth" not in teacher.model.settings
-    assert epochs(tiny) == [30, 30]
-    assert epochs(tiny, "tiny_*:train.epochs=4", small=True) == [30, 4]  # --set is stronger
+    assert epochs(tiny) == [16, 16]
+    assert epochs(tiny, "tiny_*:train.epochs=4", small=True) == [16, 4]  # --set is stronger
 
 
 def test_small_settings_are_no_keys_of_the_recipe(tiny):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from asc_tf import dataset
 from asc_tf.errors import UserError
 from asc_tf.export.quantisation import calibration as ptq
 
@@ -29,3 +30,11 @@ def test_the_choice_depends_on_the_seed_and_is_all_clips_where_there_are_no_more
 def test_an_empty_training_split_is_refused():
     with pytest.raises(UserError, match="no training clips to calibrate"):
         ptq.select_clips(LABELS[:0], DEVICES[:0], count=10, seed=1)
+
+
+def test_clips_are_augmented_as_in_training_without_a_warning_of_autograph(run_of, caplog):
+    run = run_of()
+    assert run.recipe.quantise.method == "qat"
+    batches = ptq.calibration_batches(run, dataset.load(run.recipe, quiet=True))
+    assert [batch.shape for batch in batches] == [(32, 12, 9, 1)]
+    assert "AutoGraph" not in caplog.text
