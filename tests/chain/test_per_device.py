@@ -255,10 +255,10 @@ def test_what_does_not_fit_the_data_is_found_before_training(here, recordings, c
 
 @pytest.mark.long
 def test_the_whole_way_is_rehearsed(here, capsys):
-    assert train([*trained("tiny_teacher.toml", "runs/rehearsed"), "--rehearse"]) == 0
+    assert train([*trained("tiny_teacher.toml", "runs/tried"), "--rehearse"]) == 0
     plan, _, estimate = capsys.readouterr().out.partition("rehearsed")
     assert "then a copy for each device" in plan and "devices" in estimate.partition("s/step")[2]
-    assert not (here / "runs/rehearsed").exists()
+    assert not (here / "runs/tried").exists()
 
 
 @pytest.mark.long
