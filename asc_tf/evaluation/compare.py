@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asc_tf import metrics
 from asc_tf.errors import UserError
 from asc_tf.evaluation import templates
+from asc_tf.inference import evaluated
 from asc_tf.metrics import bootstrap
 from asc_tf.recipe import resolve
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import folder, layout, products
+from asc_tf.runs import folder
 from asc_tf.runs.folder import RunFolder
 
 FORMS = ("int8", "float")  # the first that all runs have is compared
@@ -180,19 +180,9 @@ def page(compared: Sequence[Kind], found: Sequence[dict[str, Any]]) -> str:
 
 
 def _load(run: RunFolder) -> Evaluated:
-    for name in (layout.METRICS, layout.PREDICTIONS):
-        if not run.has(name):
-            raise UserError(f"{run.path / name}: is missing; run `asc-tf evaluate {run.path}` first.")
-    scores, tested = products.scores(run), run.read(layout.PREDICTIONS)
+    scores, tested = evaluated.read(run)
     if tested["labels"].ndim != 1:
         raise UserError(f"{run.path}: its clips have several classes; runs of one class a clip are compared.")
-    for form, of_form in scores.items():
-        loss = metrics.log_loss(tested["labels"], tested[form]) if form in tested else np.nan
-        if not np.isclose(loss, of_form["log_loss"], rtol=1e-3, atol=1e-4):
-            raise UserError(
-                f"{run.path}: {layout.PREDICTIONS} and {layout.METRICS} are of different evaluations; "
-                f"run `asc-tf evaluate {run.path}` again."
-            )
     return Evaluated(run.path, run.recipe, scores, tested)
 
 

@@ -7,9 +7,10 @@ import numpy as np
 
 from asc_tf import metrics
 from asc_tf.errors import UserError
+from asc_tf.inference import evaluated
 from asc_tf.inference.run import TrainedRun
 from asc_tf.inference.system import TrainedSystem
-from asc_tf.runs import layout, products
+from asc_tf.runs import layout
 from asc_tf.submission.rules import DEVICES, GENERAL, OF_DEVICES, SCENES, Year
 
 
@@ -54,9 +55,7 @@ def description(
 
 def _scores(run):
     """Content of metrics.json."""
-    if not run.folder.has(layout.METRICS):
-        raise UserError(f"{run.path}: is not evaluated; run `asc-tf evaluate {run.path}` first.")
-    return products.scores(run.folder)
+    return evaluated.read(run.folder)[0]
 
 
 def _form(run):
@@ -83,8 +82,8 @@ def _blocks(run):
 
 def _results(run, form):
     """Accuracy in per cent and log loss on the development-test set: overall, of every scene and device."""
-    scores, tested = _scores(run)[form], run.folder.read(layout.PREDICTIONS)
-    labels, found = tested["labels"], tested[form].astype(np.float64)
+    scores, tested = evaluated.read(run.folder)
+    scores, labels, found = scores[form], tested["labels"], tested[form].astype(np.float64)
     classes = {scene: labels == run.labels.index(scene) for scene in SCENES}
     return {
         "overall": _pair(scores["macro_accuracy"], scores["log_loss"]),
