@@ -4,6 +4,7 @@ A file that is damaged, of another kind or of another run is found here, with wh
 """
 
 import csv
+import functools
 import io
 import json
 import math
@@ -63,25 +64,34 @@ def labels(content: bytes) -> tuple[str, ...]:
     return names
 
 
-def tree(content: bytes) -> Any:
-    """Content of a JSON file in UTF-8, whose numbers are finite."""
+def tree(content: bytes, *, undefined: bool = False) -> Any:
+    """Content of a JSON file in UTF-8, whose numbers are finite.
 
-    def refuse(text):
+    Args:
+        content: Bytes of the file.
+        undefined: Whether it may have NaN too: figures that are not defined, such as the accuracy of a class of which
+            no clip was tested.
+    """
+
+    def constant(text):
+        if undefined and text == "NaN":
+            return math.nan
         raise ValueError(f"{text} is no number")
 
-    return json.loads(content.decode(), parse_constant=refuse, parse_float=_finite)
+    return json.loads(content.decode(), parse_constant=constant, parse_float=_finite)
 
 
-def tree_like(like: Any) -> Callable[[bytes], Any]:
+def tree_like(like: Any, *, undefined: bool = False) -> Callable[[bytes], Any]:
     """A function from the bytes of a JSON file to its content, which has a given form.
 
     Args:
         like: A type, or several; a list with the form of its items; a dict with the forms of its keys, the key "*"
             standing for all others. Further keys are allowed.
+        undefined: As of `tree`.
     """
 
     def parse(content):
-        value = tree(content)
+        value = tree(content, undefined=undefined)
         _check(value, like, "its content")
         return value
 
@@ -128,7 +138,7 @@ def rows(content: bytes) -> list[dict[str, str]]:
 
 
 def _parity(content):
-    value = tree_like({"network_sha256": str, "*": object})(content)
+    value = tree_like({"network_sha256": str, "*": object}, undefined=True)(content)
     layer = {"layer": str, "operation": str, "error": NUMBER, "own_error": NUMBER}
     _check(value.get("layers", []), [layer], "'layers'")
     return value
@@ -226,7 +236,11 @@ KINDS = {
     layout.QAT_LOG: FileKind(rows, _AGAIN),
     layout.PREDICTIONS: FileKind(_predictions, "Run asc-tf evaluate RUN again."),
     layout.METRICS: FileKind(
-        tree_like({"*": {"log_loss": NUMBER, "cost": _COST}}), "Remove it: train --resume evaluates the run again."
+        tree_like({"*": {"log_loss": NUMBER, "cost": _COST}}, undefined=True),
+        "Remove it: train --resume evaluates the run again.",
+    ),
+    layout.VALIDATION: FileKind(
+        functools.partial(tree, undefined=True), "Remove it: the search computes it again from the run."
     ),
     layout.PARITY: FileKind(_parity, "Remove it: it is made again."),
     layout.TIMES: FileKind(tree_like({"*": {"seconds": NUMBER, "peak_memory_bytes": int}}), _AGAIN),

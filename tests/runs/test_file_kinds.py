@@ -21,6 +21,9 @@ WHOLE = {
     layout.DIGESTS: b'{"labels.txt": "00"}',
     layout.TIMES: b'{"data": {"seconds": 1.5, "peak_memory_bytes": 0}}',
     layout.LOG: b"epoch,loss\n1,0.5\n",
+    layout.METRICS: b'{"int8": {"log_loss": NaN, "cost": {"parameters": 1, "bytes": 1, "macs": 1}}}',
+    layout.PARITY: b'{"network_sha256": "00", "int8": {"by_class": {"a class of which no clip was tested": NaN}}}',
+    layout.VALIDATION: b'{"float": {"by_class": {"a class of which no clip was held out": NaN}}}',
     layout.NORMALISATION: files.packed({"mean": np.zeros((4, 1, 1)), "std": np.ones((4, 1, 1))}),
     layout.STATE: files.packed(
         {"rows": np.ones((2, 1)), "columns": np.array(["loss"]), "best": np.array(1.0), "made_from": np.array("0")}
@@ -42,7 +45,8 @@ WRONG = [
     (layout.ENSEMBLE, b'{"members": [], "alpha": [NaN], "beta": []}'),
     (layout.ENSEMBLE, b'{"members": [], "alpha": [1e999], "beta": []}'),
     (layout.TIMES, b'{"data": {"seconds": true, "peak_memory_bytes": 0}}'), (layout.TIMES, b"[" * 100_000),
-    (layout.DIGESTS, b'{"labels.txt": 1}'),
+    (layout.DIGESTS, b'{"labels.txt": 1}'), (layout.PARITY, b'{"network_sha256": "00", "int8": Infinity}'),
+    (layout.METRICS, b'{"int8": {"log_loss": -Infinity, "cost": {"parameters": 1, "bytes": 1, "macs": 1}}}'),
     (layout.LOG, b""), (layout.LOG, b"epoch,loss\n1\n"),
     (layout.NORMALISATION, files.packed({"mean": np.zeros(3), "std": np.zeros(3)})),
     (layout.NORMALISATION, files.packed({"mean": np.zeros(3), "std": np.ones(4)})),
