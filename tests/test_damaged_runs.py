@@ -287,7 +287,7 @@ def test_an_export_that_is_interrupted_leaves_the_files_of_the_one_before(place,
     modules = {"quantise": tflite_files.quantisation, "write_report": tflite_files.comparison}
     monkeypatch.setattr(modules.get(place, tflite_files.wave), place, stop)
     if place != "quantise":
-        quick = lambda run, recipe, folder: (_copied(run, folder), None)  # noqa: E731
+        quick = lambda run, recipe, folder, *_: (_copied(run, folder), None)  # noqa: E731
         monkeypatch.setattr(tflite_files.quantisation, "quantise_anew", quick)
     if place == "convert":
         monkeypatch.setattr(tflite_files.comparison, "write_report", lambda *_, **__: None)

@@ -31,9 +31,9 @@ def test_what_is_to_do_has_epochs_and_steps(student):
     last = student()
     sizes = {stage: Sizes(100, 10, 10) for stage in in_order(last)}
     assert rows(last, sizes) == [
-        ("init", "to do", ["30", "180"]),  # 30 epochs of 100 // 16 steps
-        ("teacher", "to do", ["30", "180"]),
-        ("student", "to do", ["30+2", "180+12"]),
+        ("init", "to do", ["16", "96"]),  # 16 epochs of 100 // 16 steps
+        ("teacher", "to do", ["16", "96"]),
+        ("student", "to do", ["16+2", "96+12"]),
     ]
     text = plan.table(last, sizes)
     assert text.splitlines()[0].split() == ["stage", "run", "what", "epochs", "steps"]
@@ -50,18 +50,18 @@ def test_what_is_there_is_reused_and_what_was_begun_goes_on(student):
     assert rows(last, {last: Sizes(1600, 10, 10)}) == [
         ("init", "imported weights, reused", []),
         ("teacher", "finished, reused", []),
-        ("student", "to do, from epoch 3 on", ["30+2", "3,000+200"]),
+        ("student", "to do, from epoch 3 on", ["16+2", "1,600+200"]),
     ]
 
 
 def test_post_training_quantisation_has_no_steps_and_a_system_none_at_all(student, tiny):
     last = student("quantise={method='ptq'}")
-    assert rows(last, {stage: Sizes(100, 1, 1) for stage in in_order(last)})[-1][2] == ["30", "180"]
+    assert rows(last, {stage: Sizes(100, 1, 1) for stage in in_order(last)})[-1][2] == ["16", "96"]
     text = '[[member]]\nrecipe = "tiny_teacher"\nruns = 2\n[fuse]\nmethod = "mean"\n'
     (tiny.parent / "system.toml").write_text(f'seed = 1\n[dataset]\nname = "folder"\nroot = "sounds"\n{text}')
     system = stages(resolve.load(tiny.parent / "system.toml"), tiny.parent / "runs/system")
     found = rows(system, {stage: Sizes(100, 1, 1) for stage in system.members})
-    assert [(title, work) for title, _, work in found] == [("member", ["30", "180"])] * 2 + [("system", [])]
+    assert [(title, work) for title, _, work in found] == [("member", ["16", "96"])] * 2 + [("system", [])]
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def test_the_whole_way_for_a_few_steps(tiny, recordings, tmp_path, capsys):
     assert (files_below(tmp_path), files_below(recordings.parent)) == before
     plan, measured = shown.split("rehearsed", 1)
     assert [line.split()[0] for line in plan.splitlines()] == ["stage", "teacher", "student"]
-    assert "30+2" in plan and "tiny_teacher-1-" in plan
+    assert "16+2" in plan and "tiny_teacher-1-" in plan
     for phase in ("data", "teachers", "training", "quantisation", "evaluation"):
         assert phase in measured
     assert "in all: " in measured and "GB of disk" in measured
@@ -87,12 +87,12 @@ def test_an_estimate_is_what_was_measured_plus_what_is_missing(tiny, tmp_path):
         bytes=1000,
     )
     result = estimate(stage, Sizes(960, 132, 148), DONE, measured, [0.1])
-    assert result.steps == 30 * (960 // 16) and result.step_s == 0.5 and result.memory_bytes == 5
+    assert result.steps == 16 * (960 // 16) and result.step_s == 0.5 and result.memory_bytes == 5
     # [normalise] by bands passes all training clips through the front end, the teacher and the network compute theirs
     assert result.phases["data"] == pytest.approx(1 + 864 * 0.01)
     assert result.phases["teachers"] == pytest.approx(2 + 864 * 0.1)
     fixed = 30 - 4 * 0.5 - 2 * 0.5 - 2.0
-    assert result.phases["training"] == pytest.approx(fixed + 1800 * 0.5 + 29 * 2 + 30 * 100 * 0.02)
+    assert result.phases["training"] == pytest.approx(fixed + 960 * 0.5 + 15 * 2 + 16 * 100 * 0.02)
     assert result.phases["quantisation"] == pytest.approx(40 + 100 * 0.07 + (2 * 60 - 4) * 0.7)
     assert result.phases["evaluation"] == pytest.approx(3 + 100 * 0.05)
 
