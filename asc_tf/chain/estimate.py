@@ -21,7 +21,6 @@ from asc_tf.errors import UserError
 from asc_tf.export.device import tflm
 from asc_tf.export.quantisation import metadata
 from asc_tf.inference.run import TrainedRun
-from asc_tf.recipe.device_recipe import device_recipe
 from asc_tf.runs import layout, times
 from asc_tf.runs.folder import RunFolder
 
@@ -106,8 +105,9 @@ def estimate(
         phases["teachers"] = seconds["teachers"] + clips * sum(teachers_clip_s)
     phases["training"] = _training_s(seconds["training"], recipe.train.epochs, steps, step_s, more, measured)
     if "devices" in seconds:  # the small dataset has as good as all devices
-        clips = recipe.per_device.epochs * more.validation * measured.clip_s["float"]
-        phases["devices"] = seconds["devices"] + device_steps(recipe, sizes) * step_s + clips
+        epochs = recipe.per_device.epochs
+        validation_s = epochs * more.validation * measured.clip_s["float"]
+        phases["devices"] = seconds["devices"] + device_steps(recipe, sizes, epochs) * step_s + validation_s
     if "quantisation" in seconds:
         phases["quantisation"] = _quantisation_s(seconds["quantisation"], recipe, sizes, more, measured)
     networks = 2 if recipe.per_device else 1  # that compute a clip: the general one, and that of its device
@@ -240,7 +240,7 @@ def _quantisation_s(seconds, recipe, sizes, more, measured):
         return seconds
     steps = recipe.quantise.epochs * dataset.whole_steps(recipe, sizes.train)
     if recipe.per_device:
-        steps += recipe.quantise.epochs * (sizes.train // device_recipe(recipe).train.batch_size)
+        steps += device_steps(recipe, sizes, recipe.quantise.epochs)
     return seconds + (steps - len(measured.quantisation_steps_s) - 1) * float(np.median(measured.quantisation_steps_s))
 
 

@@ -36,8 +36,9 @@ def table(last: Stage, sizes: Mapping[Stage, Sizes]) -> str:
     for stage in in_order(last):
         lines.append(_line(stage.title, stage.path.name, _state(stage), *_work(stage, sizes)))
         if stage.recipe.per_device and not stage.done and stage in sizes:
-            steps = f"<= {device_steps(stage.recipe, sizes[stage]):,}"
-            lines.append(_line("", "", "then a copy for each device", str(stage.recipe.per_device.epochs), steps))
+            epochs = stage.recipe.per_device.epochs
+            steps = f"<= {device_steps(stage.recipe, sizes[stage], epochs):,}"
+            lines.append(_line("", "", "then a copy for each device", str(epochs), steps))
     return "\n".join(lines)
 
 
@@ -65,15 +66,15 @@ def load_sizes(last: Stage, load: Callable[..., dataset.LoadedDataset]) -> dict[
     return sizes
 
 
-def device_steps(recipe: Recipe, sizes: Sizes) -> int:
-    """Steps of the training of all devices' networks, at most.
+def device_steps(recipe: Recipe, sizes: Sizes, epochs: int) -> int:
+    """Steps of some epochs of all devices' networks, at most.
 
     Args:
         recipe: A recipe with [per_device].
         sizes: Segments of its dataset.
+        epochs: Number of epochs of each network.
     """
-    train = device_recipe(recipe).train
-    return train.epochs * (sizes.train // train.batch_size)
+    return epochs * (sizes.train // device_recipe(recipe).train.batch_size)
 
 
 def _line(title, name, state, epochs, steps):

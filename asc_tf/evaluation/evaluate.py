@@ -50,7 +50,7 @@ def evaluate(
     if data is None:
         data = dataset.load_checked(run.folder, accept_data_change=accept_data_change)
         remove_unfinished(run.path)
-    found = per_device.with_devices(run, data, predictions(run, data), NETWORKS, _cost)
+    found = _with_devices(run, data)
     made_of = digests.network(run.folder)
     tested = {name: {digests.KEY: made_of} for name in found}
     for name in filter(lambda name: name.endswith(layout.OF_DEVICES), found):
@@ -98,10 +98,7 @@ def fuse(
     for run, run_data in zip(runs, data, strict=True):
         check_same_test(runs[0], data[0], run, run_data)
     labels, fused, members = data[0].labels(data[0].test), {}, {}
-    every = [
-        per_device.with_devices(run, run_data, predictions(run, run_data), NETWORKS, _cost)
-        for run, run_data in zip(runs, data, strict=True)
-    ]
+    every = [_with_devices(run, run_data) for run, run_data in zip(runs, data, strict=True)]
     for name in [name for name in every[0] if all(name in one for one in every)]:
         costs, probabilities = zip(*(one[name] for one in every), strict=True)
         cost = {key: sum(cost[key] for cost in costs) for key in costs[0]}
@@ -281,6 +278,11 @@ def _by_group(labels, probabilities, recordings, groups):
     """Scores of the clips of every group, by its name."""
     inside = {str(group): groups == group for group in np.unique(groups)}
     return {name: _summary(labels[rows], probabilities[rows], recordings[rows])[0] for name, rows in inside.items()}
+
+
+def _with_devices(run, data):
+    """`predictions` of a run and, where it has networks of single devices, of these."""
+    return per_device.with_devices(run, data, predictions(run, data), NETWORKS, _cost)
 
 
 def _cost(run, name):

@@ -77,8 +77,8 @@ def load(path: str, *, tflite: bool = False, embeddings: bool = False, device: s
         return importlib.import_module("asc_tf.inference.wave_file").WaveFile(path).scorer(embeddings=embeddings)
     run = importlib.import_module("asc_tf.inference.system").load_run(path)
     if device is not None:
-        if device not in run.devices:
-            known = ", ".join(run.devices)
-            print(f"device '{printable(device)}' has no network of its own ({known}): the general one", file=sys.stderr)
-        run = run.for_device(device)
+        known, run = run.devices, run.for_device(device)
+        if device not in known:
+            own = ", ".join(known)
+            print(f"device '{printable(device)}' has no network of its own ({own}): the general one", file=sys.stderr)
     return run.scorer("tflite" if tflite else "float", embeddings=embeddings)

@@ -29,13 +29,18 @@ def description(
         UserError: A run is not evaluated.
     """
     run = next(iter(of_splits.values()))
+    evaluations = {split: evaluated.read(one.folder) for split, one in of_splits.items()}
+    scores, tested = next(iter(evaluations.values()))
     if rules.by_device:
-        forms = _blocks(run)
-        results = {block: _results(run, form) for block, form in forms.items()}
-        cost = _scores(run)[forms.get(OF_DEVICES, forms[GENERAL])]["cost"]
+        forms = _blocks(run, scores)
+        results = {block: _results(run, scores, tested, form) for block, form in forms.items()}
+        cost = scores[forms.get(OF_DEVICES, forms[GENERAL])]["cost"]
     else:
-        results = {split: _results(one, _form(one)) for split, one in of_splits.items()}
-        cost = _scores(run)[_form(run)]["cost"]
+        results = {
+            split: _results(one, *evaluations[split], _form(one, evaluations[split][0]))
+            for split, one in of_splits.items()
+        }
+        cost = scores[_form(run, scores)]["cost"]
     counts = {"total_model_size": cost["bytes"], "macs": cost["macs"], "memory_use": cost["bytes"]}
     parameters = dict.fromkeys(("total_parameters", "total_parameters_non_zero"), cost["parameters"])
     system = {
@@ -53,26 +58,21 @@ def description(
     }
 
 
-def _scores(run):
-    """Content of metrics.json."""
-    return evaluated.read(run.folder)[0]
-
-
-def _form(run):
+def _form(run, scores):
     """Name in metrics.json of the general network whose probabilities are submitted."""
-    return "int8" if "int8" in _scores(run) and "tflite" in run.forms else "float"
+    return "int8" if "int8" in scores and "tflite" in run.forms else "float"
 
 
-def _blocks(run):
+def _blocks(run, scores):
     """Names in metrics.json of what is submitted by the blocks of the results of 2025.
 
     Raises:
         UserError: The networks of devices are not evaluated.
     """
-    form = _form(run)
+    form = _form(run, scores)
     if not run.devices:
         return {GENERAL: form}
-    if form + layout.OF_DEVICES not in _scores(run):
+    if form + layout.OF_DEVICES not in scores:
         raise UserError(
             f"{run.path}: its networks of devices are not evaluated in the form '{form}'; run `asc-tf export tflite "
             f"{run.path}` and `asc-tf evaluate {run.path}`."
@@ -80,9 +80,8 @@ def _blocks(run):
     return {GENERAL: form, OF_DEVICES: form + layout.OF_DEVICES}
 
 
-def _results(run, form):
+def _results(run, scores, tested, form):
     """Accuracy in per cent and log loss on the development-test set: overall, of every scene and device."""
-    scores, tested = evaluated.read(run.folder)
     scores, labels, found = scores[form], tested["labels"], tested[form].astype(np.float64)
     classes = {scene: labels == run.labels.index(scene) for scene in SCENES}
     return {

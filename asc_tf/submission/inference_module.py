@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import soundfile
@@ -54,7 +53,7 @@ def write(run: TrainedRun, label: str, out: Path, *, wave_file: Callable[[RunFol
         UserError: A network has no form from the waveform.
     """
     package = out / FOLDER / package_name(label)
-    networks = {"general": run, **{f"device_{quote(device, safe='')}": own for device, own in run.devices.items()}}
+    networks = {"general": run, **{own.path.name: own for own in run.devices.values()}}
     contents = {name: wave_file(own.folder) for name, own in networks.items()}
     entries = {name: _entry(name, networks[name], content) for name, content in contents.items()}
     general, *own = entries.values()

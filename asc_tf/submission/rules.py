@@ -32,8 +32,8 @@ class Year(NamedTuple):
 
     Args:
         splits: Splits whose outputs are asked for; ("",) where the training set is fixed.
-        blocks: Blocks of the results, by name, by name: of every split, or of the general
-            network and of those of devices, of which a system may have one kind.
+        blocks: Names of the blocks of the results: every split, or the general network and those of devices, of which
+            a system may have one kind.
         files: Number of files of the evaluation set.
         complexity: Fields of system.complexity.
         system: Fields of system.
