@@ -16,7 +16,7 @@ import asc_tf  # noqa: F401  before TensorFlow, as in the programs: it chooses T
 
 ROOT = Path(__file__).parent.parent
 
-# A shell starts background jobs deaf to Ctrl-C, and what they start is deaf too: some programs here must hear it.
+# A shell starts background jobs so that they ignore SIGINT, and what they start inherits that; some tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

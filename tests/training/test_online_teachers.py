@@ -16,7 +16,7 @@ MINE, THEIRS = ('normalise={by="constants", mean=-3, std=2}', 'normalise={by="ba
 
 @pytest.fixture
 def runs(tiny):
-    """The student's run and a teacher's whose network hears other numbers of the same spectrogram."""
+    """The student's run and a teacher's whose network takes other numbers for the same spectrogram."""
     file = tiny.parent / "tiny_teacher.toml"
     teacher = run_folder.RunFolder(tiny.parent / "teacher", recipe.load(file, [THEIRS, "model.width=12"]))
     rng = np.random.default_rng(0)
