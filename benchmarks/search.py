@@ -1,6 +1,6 @@
 """Trials of a search an hour by one process and by two, each with one thread.
 
-Run:     python benchmarks/search.py [--trials 8] [--folder runs/search_benchmark]
+Run:     python benchmarks/search.py [--trials 12] [--folder runs/search_benchmark]
 Output:  seconds from the start of the first trial to the end of the last one, of both searches, and their ratio.
 Needs:   two processors that do nothing else.
 """
@@ -48,7 +48,7 @@ def seconds(folder: Path, processes: int, trials: int) -> float:
 def main() -> None:
     """Runs the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=8)
+    parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--folder", type=Path, default=Path("runs/search_benchmark"))
     options = parser.parse_args()
     folder = options.folder.resolve()

@@ -60,7 +60,8 @@ name = "cp_mobile"
 width = 8
 growth = 1.5
 expansion = 2.0
-strides = [[1, 1], [1, 1], [1, 2], [2, 1], [1, 1], [1, 1]]
+blocks = [1, 2]
+strides = [[1, 2], [2, 1], [1, 1]]
 grn = false
 {teacher}
 [train]
@@ -122,6 +123,7 @@ def tiny(tiny_in, tmp_path):
 
 
 def pytest_collection_modifyitems(items):
-    """Files of slow tests first: what takes longest must not begin last in one of two processes."""
+    """Files with slow tests first: what takes longest must not begin last in one of two processes."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
     order = {"test_train.py": 0, "test_distribution.py": 1}
-    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+    items.sort(key=lambda item: order.get(item.path.name, len(order) + (item.path not in slow)))

@@ -193,7 +193,7 @@ def test_a_run_becomes_int8_anew_on_other_sounds_without_training(never_stopped,
     # What would be made of guesses is not made.
     for extra, message in (
         (["--set", "quantise.label_weight=0.5"], "its classes are not the run's"),
-        (["--set", 'quantise.float_layers=["b2_ad"]'], "Did you mean 'b2_add'"),
+        (["--set", 'quantise.float_layers=["b3_ad"]'], "Did you mean 'b3_add'"),
         (["--set", "quantise.distil_from=teachers"], "teachers are computed by asc_tf.train only"),
         (["--out", str(never_stopped)], "exists already; choose another --out"),
     ):
@@ -267,7 +267,7 @@ def test_mixed_clips_are_learnt_with_their_teachers_and_groups(never_stopped, ti
     before, after = tiny.read_text().split("[quantise]")
     tiny.write_text(before + after[after.index("[train]") :])
     mixed = 'augmentation=[{name="mixup",alpha=0.3},{name="fmix",alpha=1,decay=3,p=0.3}]'
-    groups = 'hierarchy={groups={a=["high","low"],b=["middle"]},branches="two",layer="b6_relu"}'
+    groups = 'hierarchy={groups={a=["high","low"],b=["middle"]},branches="two",layer="b3_relu"}'
     moving = "distill.label_weight={start=1,end=0.5,last_epoch=5}"
     out = never_stopped.parent / "mixed"
     assert train([str(tiny), "--out", str(out), "--set", mixed, "--set", groups, "--set", moving]) == 0

@@ -1,0 +1,304 @@
+"""Networks on real sounds, ESC-10: each official fold held out once, several seeds, clean and unseen microphones.
+
+Run:     python benchmarks/real_sound.py [--rows NAME ...] [--folds 1 2 3 4] [--seeds 1 2 3] [--runs runs/real_sound]
+                                         [--data ../shared/data] [--weights FILE] [--inner] [--set KEY=VALUE ...]
+Output:  benchmarks/real_sound.json, a record for each row, fold and seed, and the tables in benchmarks/real_sound.md,
+         made from it: accuracy of seconds and of clips, float and int8, clean and by microphones that training does not
+         use, parameters, bytes and MACs. The protocol at the head of the page stays as it is.
+Needs:   --data FOLDER with `esc10` and `micirp`; --weights, the public AudioSet weights of MN04 (mn04_as_mAP_432.pt;
+         `asc-tf import-weights mn04-audioset --download` has them too).
+
+Finished runs are reused and an unfinished one is resumed, so the same command continues after an interruption; rows,
+folds and seeds of former commands stay in the tables. --inner holds out fold 3 with fold 4 left out altogether, prints
+and writes nothing: the settings were chosen that way.
+"""
+
+import argparse
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from distillation import SHARED
+
+HERE = Path(__file__).parent / "real_sound"
+PAGE = Path(__file__).with_suffix(".md")
+RECORD = Path(__file__).with_suffix(".json")
+WEIGHTS = SHARED.parent / "checkpoints/mn04_audioset_efficientat.pt"
+BELOW = "<!-- Below: written by benchmarks/real_sound.py -->"
+
+# Microphones of these makers are for the test alone: 16 of the 50 of MicIRP. No maker is on both sides.
+TEST_MAKERS = ("IR_Oktava", "Oktava", "IR_STC", "Toshiba", "B&O", "Beomic", "Sony", "Telefunken", "EV_")
+RESPONSES_A_CLIP = 4  # of the 16, in turn
+MADE_UP = ("s4", "s5", "s6")  # the devices that the quickstart's training does not have
+INNER = ["dataset.test_fold=3", "dataset.left_out_folds=[4]"]
+
+
+class Row(NamedTuple):
+    """A row of the tables.
+
+    Args:
+        recipe: File in benchmarks/real_sound, without its ending.
+        overrides: KEY=VALUE texts.
+    """
+
+    recipe: str
+    overrides: Sequence[str] = ()
+
+
+NO_MICROPHONES = ["augmentation.device_impulse.p=0", "augmentation.freq_mixstyle.p=0"]
+ROWS = {
+    "MN04": Row("mn04"),
+    "alone": Row("student"),
+    "alone, without DIR and Freq-MixStyle": Row("student", NO_MICROPHONES),
+}
+
+
+def responses(micirp: Path, folder: Path) -> tuple[Path, Path]:
+    """Copies the impulse responses to two folders, for training and for the test.
+
+    Args:
+        micirp: Folder of all.
+        folder: Folder that gets the two.
+
+    Returns:
+        The folders of training and test.
+    """
+    parts = folder / "micirp_training", folder / "micirp_test"
+    for part in parts:
+        part.mkdir(parents=True, exist_ok=True)
+    for file in sorted(micirp.iterdir()):
+        target = parts[file.name.startswith(TEST_MAKERS)] / file.name
+        if not target.is_file():
+            shutil.copyfile(file, target)
+    return parts
+
+
+def imported(weights: Path, folder: Path) -> None:
+    """Imports the AudioSet weights of MN04 to a folder beside the runs, where it is not there."""
+    from asc_tf.importing.weights import import_weights
+    from asc_tf.recipe import resolve
+
+    if not folder.is_dir():
+        import_weights(weights, resolve.load("mn_audioset"), folder)
+
+
+def accuracies(probabilities: np.ndarray, labels: np.ndarray, files: Sequence[str]) -> dict[str, float]:
+    """Macro accuracy in percent of the seconds and, by the mean of their probabilities, of the clips.
+
+    Args:
+        probabilities: (seconds, classes).
+        labels: (seconds,).
+        files: (seconds,) names of the clips.
+
+    Returns:
+        {"seconds", "clips"}.
+    """
+    from asc_tf import metrics
+
+    first, of_clips = metrics.mean_by_file(files, probabilities)
+    return {
+        "seconds": 100 * metrics.macro_accuracy(labels, probabilities),
+        "clips": 100 * metrics.macro_accuracy(labels[first], of_clips),
+    }
+
+
+def evaluate(run: Any, clips: Sequence[tuple[Path, int]], unseen: Path) -> dict[str, Any]:
+    """Accuracies of all forms of a run on the test clips, clean and by unseen microphones, and its costs.
+
+    Args:
+        run: The trained run.
+        clips: (file, class) of every test clip.
+        unseen: Folder of the impulse responses of the test.
+
+    Returns:
+        {"cost", "float", "int8"}; of the forms {"clean", "microphones", "made_up"}, see `accuracies`.
+    """
+    from asc_tf.evaluation import evaluate as evaluation
+
+    found = {"cost": json.loads((run.path / "metrics.json").read_text())}
+    found["cost"] = {name: scores["cost"] for name, scores in found["cost"].items()}
+    for name, form in evaluation.load_forms(run).items():
+        takes = "tflite" if name == "int8" else name
+        assert form is run.form(takes)
+        found[name] = {
+            kind: accuracies(*_predicted(run, takes, clips, sounds))
+            for kind, sounds in (("clean", _clean), ("microphones", _microphones(unseen)), ("made_up", _made_up))
+        }
+    return found
+
+
+def _predicted(run, form, clips, sounds):
+    """Probabilities, labels and clip names of the seconds of every sound of every clip."""
+    rows, labels, names = [], [], []
+    for number, (file, label) in enumerate(clips):
+        for version, (sound, rate_hz) in enumerate(sounds(file, number)):
+            probabilities = run.predict(sound, rate_hz, form=form)
+            rows.append(probabilities)
+            labels += [label] * len(probabilities)
+            names += [f"{file.name} {version}"] * len(probabilities)
+    return np.concatenate(rows), np.array(labels), names
+
+
+def _clean(file, number):
+    from asc_tf.data import audio
+
+    return [audio.read(file)]
+
+
+def _microphones(folder):
+    """Function from a clip and its number to the clip by RESPONSES_A_CLIP of the responses in a folder, in turn."""
+    import scipy.signal
+    import soundfile
+    import soxr
+
+    from asc_tf.data import audio
+
+    read = [soundfile.read(file, dtype="float32", always_2d=True) for file in sorted(folder.iterdir())]
+
+    def sounds(file, number):
+        samples, rate_hz = audio.read(file)
+        sound = samples.reshape(len(samples), -1).mean(axis=1)
+        for index in range(number, number + RESPONSES_A_CLIP):
+            response, response_hz = read[index % len(read)]
+            taps = soxr.resample(response.mean(axis=1), response_hz, rate_hz, "HQ")
+            yield scipy.signal.fftconvolve(sound, taps)[: len(sound)].astype(np.float32), rate_hz
+
+    return sounds
+
+
+def _made_up(file, number):
+    """A clip as by each device of MADE_UP, every second a take of its own."""
+    from asc_tf.data import audio
+    from asc_tf.data.synthetic import devices
+    from asc_tf.data.synthetic.synthesis import RATE_HZ
+
+    samples, rate_hz = audio.read(file)
+    seconds = audio.cut(audio.resample(samples, rate_hz, RATE_HZ), RATE_HZ, 1.0)
+    for index, device in enumerate(MADE_UP):
+        rng = np.random.default_rng([number, index])
+        yield np.concatenate([devices.record(second, device, rng) for second in seconds]), RATE_HZ
+
+
+def measure(name: str, fold: int, seed: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Trains a row on all folds but one, where its run is not finished, and evaluates it on that one.
+
+    Args:
+        name: The row.
+        fold: The fold that is held out.
+        seed: Seed of the run.
+        options: Of the command line.
+    """
+    from asc_tf import dataset
+    from asc_tf.chain.train import train
+    from asc_tf.recipe import resolve
+
+    runs = options.runs.resolve()
+    data = runs / "data"
+    row, held_out = ROWS[name], INNER if options.inner else [f"dataset.test_fold={fold}"]
+    changes = [f"*:data.prepared_folder={runs / 'prepared'}", *row.overrides, *held_out, *options.overrides]
+    recipe = resolve.load(HERE / f"{row.recipe}.toml", [*changes, f"seed={seed}"], data=data)
+    folder = runs / ("inner" if options.inner else "held_out")
+    imported(options.weights, folder / "mn04")
+    run = train(recipe, folder / f"{_slug(name)}-{fold}-{seed}", resume=True)
+    tested = dataset.load(recipe, quiet=True)
+    names, labels = tested.column("file", tested.test), tested.labels(tested.test)
+    clips = {data / "esc10/audio" / Path(file).name: int(label) for file, label in zip(names, labels, strict=True)}
+    return evaluate(run, list(clips.items()), data / "micirp_test")
+
+
+def _slug(name):
+    return "".join(character if character.isalnum() else "_" for character in name)
+
+
+def spread(values: Sequence[float], sign: str = "") -> str:
+    """Mean and, of several values, their standard deviation (n - 1)."""
+    std = f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else ""
+    return f"{np.mean(values):{sign}.1f}{std}"
+
+
+def of_seeds(record: Mapping[str, Mapping[str, Any]], *path: str) -> list[float]:
+    """A figure of every seed, the mean over its folds.
+
+    Args:
+        record: {"fold seed": record} of a row.
+        path: Keys of the figure in a record.
+    """
+    values = {}
+    for key, entry in record.items():
+        for part in path:
+            entry = entry.get(part, {})
+        if entry != {}:
+            values.setdefault(key.split()[1], []).append(entry)
+    return [float(np.mean(of_seed)) for of_seed in values.values()]
+
+
+def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
+    """The tables in Markdown.
+
+    Args:
+        records: {row: {"fold seed": record}}.
+    """
+    head = ["network", "parameters", "bytes", "MACs", "seconds", "int8", "clips", "int8", "folds", "seeds"]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for name, record in records.items():
+        cost = next(iter(record.values()))["cost"]
+        cost = cost.get("int8", cost["float"])
+        scores = [
+            _cell(of_seeds(record, form, "clean", kind)) for kind in ("seconds", "clips") for form in ("float", "int8")
+        ]
+        counts = [len({key.split()[part] for key in record}) for part in (0, 1)]
+        lines.append(_line([name, *(f"{cost[key]:,}" for key in ("parameters", "bytes", "macs")), *scores, *counts]))
+    head = ["network", "form", "clean", "unseen microphones", "lost", "made-up devices", "lost"]
+    lines += ["", "Seconds, clean and by microphones that no training used:", "", _line(head), _line(["---"] * len(head))]
+    for name, record in records.items():
+        form = "int8" if "int8" in next(iter(record.values())) else "float"
+        clean, *others = (of_seeds(record, form, kind, "seconds") for kind in ("clean", "microphones", "made_up"))
+        cells = [part for other in others for part in (spread(other), spread(np.subtract(clean, other)))]
+        lines.append(_line([name, form, spread(clean), *cells]))
+    return "\n".join(lines)
+
+
+def _cell(values):
+    return spread(values) if values else "-"
+
+
+def _line(cells):
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def main() -> None:
+    """Runs the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
+    parser.add_argument("--folds", type=int, nargs="+", default=[1, 2, 3, 4])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--runs", type=Path, default=Path("runs/real_sound"))
+    parser.add_argument("--data", type=Path, default=SHARED)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--inner", action="store_true")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
+    options = parser.parse_args()
+    data = options.runs.resolve() / "data"
+    responses(options.data / "micirp", data)
+    if not (data / "esc10").exists():
+        os.symlink((options.data / "esc10").resolve(), data / "esc10")
+    records = json.loads(RECORD.read_text()) if RECORD.is_file() and not options.inner else {}
+    for seed in options.seeds:
+        for fold in [3] if options.inner else options.folds:
+            for name in options.rows:
+                if f"{fold} {seed}" in records.get(name, {}):
+                    continue
+                records.setdefault(name, {})[f"{fold} {seed}"] = measure(name, fold, seed, options)
+                print(f"\n{tables(records)}\n", flush=True)
+                if not options.inner:
+                    RECORD.write_text(json.dumps(records, indent=1) + "\n")
+                    protocol = PAGE.read_text(encoding="utf-8").split(BELOW)[0]
+                    PAGE.write_text(f"{protocol}{BELOW}\n\n{tables(records)}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
