@@ -107,7 +107,7 @@ def accuracies(probabilities: np.ndarray, labels: np.ndarray, files: Sequence[st
 
 
 def evaluate(run: Any, clips: Sequence[tuple[Path, int]], unseen: Path) -> dict[str, Any]:
-    """Accuracies of all forms of a run on the test clips, clean and by unseen microphones, and its costs.
+    """Accuracies of a run's float network and int8 file on the test clips, and its costs.
 
     Args:
         run: The trained run.
@@ -117,15 +117,13 @@ def evaluate(run: Any, clips: Sequence[tuple[Path, int]], unseen: Path) -> dict[
     Returns:
         {"cost", "float", "int8"}; of the forms {"clean", "microphones", "made_up"}, see `accuracies`.
     """
-    from asc_tf.evaluation import evaluate as evaluation
+    from asc_tf.evaluation.evaluate import NETWORKS
 
-    found = {"cost": json.loads((run.path / "metrics.json").read_text())}
-    found["cost"] = {name: scores["cost"] for name, scores in found["cost"].items()}
-    for name, form in evaluation.load_forms(run).items():
-        takes = "tflite" if name == "int8" else name
-        assert form is run.form(takes)
+    scores = json.loads((run.path / "metrics.json").read_text())
+    found = {"cost": {name: of_form["cost"] for name, of_form in scores.items()}}
+    for name in scores:
         found[name] = {
-            kind: accuracies(*_predicted(run, takes, clips, sounds))
+            kind: accuracies(*_predicted(run, NETWORKS[name], clips, sounds))
             for kind, sounds in (("clean", _clean), ("microphones", _microphones(unseen)), ("made_up", _made_up))
         }
     return found
@@ -242,24 +240,38 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     Args:
         records: {row: {"fold seed": record}}.
     """
-    head = ["network", "parameters", "bytes", "MACs", "seconds", "int8", "clips", "int8", "folds", "seeds"]
+    head = ["network", "parameters", "bytes", "MACs", "seconds", "int8", "clips", "int8", "fold 4: seconds", "clips"]
+    head += ["folds", "seeds"]
     lines = [_line(head), _line(["---"] * len(head))]
     for name, record in records.items():
-        cost = next(iter(record.values()))["cost"]
-        cost = cost.get("int8", cost["float"])
+        last = _last_form(record)
+        cost = next(iter(record.values()))["cost"][last]
         scores = [
             _cell(of_seeds(record, form, "clean", kind)) for kind in ("seconds", "clips") for form in ("float", "int8")
         ]
+        fold_4 = {key: entry for key, entry in record.items() if key.split()[0] == "4"}
+        scores += [_cell(of_seeds(fold_4, last, "clean", kind)) for kind in ("seconds", "clips")]
         counts = [len({key.split()[part] for key in record}) for part in (0, 1)]
         lines.append(_line([name, *(f"{cost[key]:,}" for key in ("parameters", "bytes", "macs")), *scores, *counts]))
     head = ["network", "form", "clean", "unseen microphones", "lost", "made-up devices", "lost"]
-    lines += ["", "Seconds, clean and by microphones that no training used:", "", _line(head), _line(["---"] * len(head))]
+    lines += [
+        "",
+        "Seconds, clean and by microphones that no training used:",
+        "",
+        _line(head),
+        _line(["---"] * len(head)),
+    ]
     for name, record in records.items():
-        form = "int8" if "int8" in next(iter(record.values())) else "float"
+        form = _last_form(record)
         clean, *others = (of_seeds(record, form, kind, "seconds") for kind in ("clean", "microphones", "made_up"))
         cells = [part for other in others for part in (spread(other), spread(np.subtract(clean, other)))]
         lines.append(_line([name, form, spread(clean), *cells]))
     return "\n".join(lines)
+
+
+def _last_form(record):
+    """The int8 file where the row has one."""
+    return "int8" if all("int8" in entry for entry in record.values()) else "float"
 
 
 def _cell(values):

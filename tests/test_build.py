@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,7 @@ def test_training_batches_are_a_function_of_recipe_and_step(loaded, run):
 
 
 @pytest.mark.slow
-def test_workers_hear_the_waves_that_one_would(loaded, run, monkeypatch):
+def test_workers_get_the_waves_that_one_would(loaded, run, monkeypatch):
     data = dataset.load(loaded, quiet=True)
     source = build.source(loaded, data, data.train)
     monkeypatch.setattr(batches.chunk_size, "__defaults__", (4,))
@@ -111,6 +113,16 @@ def test_training_evaluation_and_prediction_normalise_alike(loaded, run):
         lambda run: [(build.network_input(run)(data.prepared.read(data.train[:2]) / np.float32(32768)), {})],
     ):
         np.testing.assert_allclose(first(inputs(run(constants)))[0], (first(inputs(run()))[0] + 4.5) / 5, atol=1e-5)
+
+
+def test_training_segments_reach_into_their_neighbours_and_others_do_not(loaded):
+    data = dataset.load(loaded, quiet=True)
+    shifted = dataclasses.replace(loaded, train=dataclasses.replace(loaded.train, max_shift=0.25))
+    source = build.training_source(shifted, data)
+    row = np.flatnonzero(np.diff(data.prepared.clip) == 0)[0]  # the next row is of the same file
+    whole = np.concatenate(list(data.prepared.read([row, row + 1])))
+    np.testing.assert_array_equal(source.read_shifted(np.array([row]), np.array([300]))[0], whole[300:8300])
+    assert source.max_shift == 2000 and build.source(shifted, data, data.test).max_shift == 0
 
 
 def test_a_run_that_goes_on_keeps_what_it_measured(loaded, run):

@@ -1,6 +1,7 @@
 """Inputs of networks: front end, normalisation, and batches of training and evaluation."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -124,8 +125,13 @@ def training_source(
         UserError: A class weight is missing or of no class, or a class has no training clips.
     """
     every = source(recipe, data, data.train, columns)
-    weights = class_weights(recipe, data.classes, every.labels)
-    return dataclasses.replace(every, class_weights=weights, balance=recipe.train.balance)
+    return dataclasses.replace(
+        every,
+        class_weights=class_weights(recipe, data.classes, every.labels),
+        balance=recipe.train.balance,
+        max_shift=round(recipe.train.max_shift * every.samples),
+        read_shifted=functools.partial(crops.windows, data.prepared),
+    )
 
 
 def class_weights(recipe: Recipe, classes: Sequence[str], labels: np.ndarray) -> np.ndarray | None:

@@ -19,6 +19,7 @@ from asc_tf.data import audio
 from asc_tf.errors import UserError
 
 CHUNK = 64
+SHIFTS = 1  # beside the seed: the shifts are no part of the permutations' random numbers
 PARALLEL = tf.data.AUTOTUNE
 
 
@@ -38,6 +39,8 @@ class Source:
         class_weights: (classes,) factors of the cross entropy, which travel with every batch; None for equal ones.
         balance: Whether `training` draws all classes equally often.
         full_scale: Full scale of what `read` returns: int16, or float32 where it is 1.
+        max_shift: Samples by which `training` shifts a segment at most, either way.
+        read_shifted: Function like `read` from (rows,) and (rows,) shifts in samples, see data/crops.py.
     """
 
     read: Callable[[np.ndarray], np.ndarray]
@@ -51,6 +54,8 @@ class Source:
     class_weights: np.ndarray | None = None
     balance: bool = False
     full_scale: float = float(audio.FULL_SCALE)
+    max_shift: int = 0
+    read_shifted: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
     def __len__(self):
         return len(self.rows)
@@ -110,10 +115,16 @@ def training(
         epoch, index = divmod(int(number), chunks_per_epoch)
         return order(epoch)[index * chunk : (index + 1) * chunk]
 
+    def read(rows, number):
+        if not source.max_shift:
+            return source.read(rows)
+        rng = np.random.default_rng([seed, SHIFTS, int(number)])
+        return source.read_shifted(rows, rng.integers(-source.max_shift, source.max_shift + 1, len(rows)))
+
     def fetch(index):
         step, index_in_step = index // chunks_per_worker, index % chunks_per_worker
         number = step * chunks_per_step + worker * chunks_per_worker + index_in_step
-        return _fetch(source, positions, number, chunk), number
+        return _fetch(source, positions, number, chunk, read), number
 
     indices = tf.data.Dataset.range(first_step * chunks_per_worker, last_step * chunks_per_worker)
     return indices.map(fetch, num_parallel_calls=PARALLEL)
@@ -153,7 +164,10 @@ def evaluation(source: Source, chunk: int) -> tf.data.Dataset:
     def positions(number):
         return every[int(number) * chunk : (int(number) + 1) * chunk]
 
-    return numbers.map(lambda number: _fetch(source, positions, number, None), num_parallel_calls=PARALLEL)
+    def read(rows, number):
+        return source.read(rows)
+
+    return numbers.map(lambda number: _fetch(source, positions, number, None, read), num_parallel_calls=PARALLEL)
 
 
 def steps_per_epoch(source: Source, batch_size: int) -> int:
@@ -183,8 +197,11 @@ def _balanced(source, rng):
     return order
 
 
-def _fetch(source, positions, number, chunk):
-    """The segments at `positions(number)` as a dict of tensors; chunk: their number, None if unknown."""
+def _fetch(source, positions, number, chunk, read_waves):
+    """The segments at `positions(number)`, their waves by `read_waves(rows, number)`, as a dict of tensors.
+
+    chunk: How many they are, None if unknown.
+    """
     names = ["wave", "label", "device", *source.columns]
     wave_type = tf.float32 if source.full_scale == 1 else tf.int16
     types = [wave_type, tf.float32, tf.string, *[tf.float32] * len(source.columns)]
@@ -195,7 +212,7 @@ def _fetch(source, positions, number, chunk):
     def read(number):
         at = positions(number)
         labels = label_sets[source.labels[at]].astype(np.float32)
-        columns = [source.read(source.rows[at]), labels, source.devices[at].astype(object)]
+        columns = [read_waves(source.rows[at], number), labels, source.devices[at].astype(object)]
         return columns + [column[at].astype(np.float32) for column in source.columns.values()]
 
     columns = tf.numpy_function(read, [number], types, stateful=False)

@@ -30,19 +30,30 @@ def shifted(prepared: PreparedClips | DirectClips, shift: int) -> Callable[[np.n
         prepared: The clips.
         shift: Samples by which the windows are later, at most half a segment either way.
     """
-    if not shift:
-        return prepared.read
+    return (lambda rows: windows(prepared, rows, np.full(len(rows), shift))) if shift else prepared.read
 
-    def read(rows):
-        rows = np.asarray(rows, np.int64)
-        before, after = (_neighbours(prepared, rows, step) for step in (-1, 1))
-        neighbours, alone = (after if shift > 0 else before), (before == rows) & (after == rows)
-        here, there = prepared.read(rows), prepared.read(neighbours)  # (rows, samples)
-        early, late = (here, there) if shift > 0 else (there, here)
-        windows = np.concatenate([early[:, shift:], late[:, :shift]], axis=1)
-        return np.where(((neighbours != rows) | alone)[:, None], windows, here)
 
-    return read
+def windows(prepared: PreparedClips | DirectClips, rows: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Windows of segments, each shifted by a number of samples of its own.
+
+    Args:
+        prepared: The clips.
+        rows: (windows,) rows of the segments.
+        shifts: (windows,) samples by which a window is later, at most a segment either way.
+
+    Returns:
+        (windows, samples), of the type that `prepared` reads.
+    """
+    rows, later = np.asarray(rows, np.int64), shifts > 0
+    before, after = (_neighbours(prepared, rows, step) for step in (-1, 1))
+    neighbours, alone = np.where(later, after, before), (before == rows) & (after == rows)
+    here, there = prepared.read(rows), prepared.read(neighbours)  # (windows, samples)
+    early, late = np.where(later[:, None], here, there), np.where(later[:, None], there, here)
+    samples = here.shape[1]
+    starts = np.where(later, shifts, samples + shifts)
+    both = np.concatenate([early, late], axis=1)
+    moved = np.take_along_axis(both, starts[:, None] + np.arange(samples), axis=1)
+    return np.where(((neighbours != rows) | alone)[:, None], moved, here)
 
 
 def _neighbours(prepared, rows, step):

@@ -71,6 +71,8 @@ class Train:
         class_weights: Factors of the cross entropy with the labels by class, scaled to a mean of 1 over the training
             clips: "balanced" for the inverse of each class's number of clips, or {class: weight} for every class.
         balance: Whether batches draw all classes equally often; clips of rare classes then come several times.
+        max_shift: Parts of a segment by which a training segment starts earlier or later in its file, at most; drawn
+            anew in every epoch.
     """
 
     epochs: int = limits(least=1)
@@ -82,6 +84,7 @@ class Train:
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     class_weights: Literal["balanced"] | dict | None = None
     balance: bool = False
+    max_shift: float = limits(0.0, least=0.0, most=0.5)
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,30 @@ def test_a_source_without_columns_gives_none():
     assert "teacher" not in next(iter(chunks))[0]
 
 
+def test_shifts_are_drawn_anew_for_every_clip_and_epoch_and_depend_on_seed_and_step_alone():
+    def drawn(first_step, last_step, seed=1):
+        """The shifts of the clips at 0 ... 99 of every epoch."""
+        shifted = dataclasses.replace(
+            source(), max_shift=3, read_shifted=lambda rows, shifts: np.tile(100 * shifts[:, None], 8).astype(np.int16)
+        )
+        steps = {"first_step": first_step, "last_step": last_step}
+        chunks = list(batches.training(shifted, batch_size=20, seed=seed, **steps))
+        order = np.concatenate([batch["teacher"][:, 0] for batch, _ in chunks]).reshape(-1, 20) // 3
+        shifts = np.concatenate([np.rint(batch["wave"][:, 0] * 32768 / 100) for batch, _ in chunks]).reshape(-1, 20)
+        return order.astype(int), shifts
+
+    order, shifts = drawn(0, 10)
+    np.testing.assert_array_equal(order, draw(0, 10))
+    assert set(shifts.ravel()) == set(range(-3, 4))
+    first, second = np.zeros(100), np.zeros(100)
+    first[order[:5].ravel()], second[order[5:].ravel()] = shifts[:5].ravel(), shifts[5:].ravel()
+    assert (first != second).mean() > 0.5
+    np.testing.assert_array_equal(drawn(7, 9)[1], shifts[7:9])
+    assert (drawn(0, 1, seed=2)[1] != shifts[:1]).any()
+    evaluated = batches.evaluation(dataclasses.replace(source(), max_shift=3), 100)
+    np.testing.assert_array_equal(np.rint(next(iter(evaluated))["wave"][:, 0] * 32768 / 128), np.arange(100))
+
+
 @pytest.mark.parametrize("chunk", [1, 7, 100, 300])
 def test_evaluation_gives_every_segment_once_in_order(chunk):
     waves = np.concatenate([batch["wave"][:, 0] for batch in batches.evaluation(source(), chunk)])

@@ -39,3 +39,9 @@ def test_shifted_windows_equal_a_hand_calculation(shift, expected):
     np.testing.assert_array_equal(read(np.arange(6)), expected)
     np.testing.assert_array_equal(read(np.array([3, 0])), np.array(expected)[[3, 0]])
     assert read(np.arange(6)).dtype == np.int16
+
+
+def test_every_window_has_its_own_shift():
+    rows, shifts = np.array([0, 2, 2, 3, 5, 4]), np.array([1, -2, 1, -1, 0, -4])
+    expected = [[1, 2, 3, 4], [6, 7, 8, 9], [8, 9, 10, 11], [15, 12, 13, 14], [20, 21, 22, 23], [16, 17, 18, 19]]
+    np.testing.assert_array_equal(crops.windows(FakePreparedClips(), rows, shifts), expected)
