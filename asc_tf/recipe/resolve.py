@@ -118,13 +118,9 @@ def initial(recipe: Recipe) -> Recipe | None:
 def teachers(recipe: Recipe) -> list[list[Recipe]]:
     """The recipes of every [[teacher]], one for each of its runs, on the recipe's data; none where it names a run."""
     return [
-        [
-            dataclasses.replace(on_data_of(recipe, referenced(recipe, entry.recipe)), seed=seed)
-            for seed in range(1, entry.runs + 1)
-        ]
-        if entry.recipe
-        else []
+        [dataclasses.replace(one, seed=seed) for seed in range(1, entry.runs + 1) if one]
         for entry in recipe.teacher
+        for one in [entry.recipe and on_data_of(recipe, referenced(recipe, entry.recipe))]
     ]
 
 

@@ -52,7 +52,8 @@ def check_run(recipe: Recipe, entry: Teacher, run: RunFolder, classes: Sequence[
         classes: Names of the student's classes.
 
     Raises:
-        UserError: Its classes are others, or its head is not trained, and the recipe uses its logits.
+        UserError: Its classes are others, or its head is not trained, and the recipe uses logits, merges them, or names
+            no layer.
     """
     where = f"{recipe.file}: teacher.run = '{entry.run}'"
     different = initial_weights.difference(classes, run.labels)
