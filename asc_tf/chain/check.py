@@ -7,7 +7,8 @@ from asc_tf.chain import tracking
 from asc_tf.chain.stages import Stage, in_order
 from asc_tf.export.quantisation import qat
 from asc_tf.recipe.device_recipe import device_recipe
-from asc_tf.training import dry_run, initial_weights
+from asc_tf.runs import folder as run_folder
+from asc_tf.training import dry_run, initial_weights, teacher_runs
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
 from asc_tf.training.network_cache import NetworkCache
 
@@ -44,6 +45,9 @@ def _check(stage, distribution, networks):
     if recipe.per_device:
         distribution.check(device_recipe(recipe))
     teachers = [runs[0].recipe for runs in stage.teachers]
+    for entry, teacher in stage.named_teachers:
+        own = run_folder.load(teacher.path).recipe
+        teacher_runs.check_length(recipe, entry, own, teacher.recipe, networks)
     embedding_sizes = dry_run.check(recipe, teachers, networks)
     if recipe.quantise:
         classes = len(dry_run.classes_without_data(recipe))

@@ -63,8 +63,8 @@ class Estimate:
         step_s: Seconds of one of them.
         phases: Seconds by the name of the phase, as in the times.json of the real run.
         memory_bytes: Peak memory.
-        preparation: What the preparation of its dataset takes, once for all stages that share it.
-        bytes: Size of the run folder, with the stored outputs of a teacher.
+        preparations: What the preparation of its dataset takes, at each rate, once for all stages that share it.
+        bytes: Size of the run folder, with the stored outputs of a teacher, and of runs that it names as teachers.
     """
 
     stage: Stage
@@ -72,7 +72,7 @@ class Estimate:
     step_s: float
     phases: Mapping[str, float]
     memory_bytes: int
-    preparation: Preparation
+    preparations: Sequence[Preparation]
     bytes: int
 
     @property
@@ -82,14 +82,19 @@ class Estimate:
 
 
 def estimate(
-    stage: Stage, sizes: Sizes, preparation: Preparation, measured: Measured, teachers_clip_s: Sequence[float]
+    stage: Stage,
+    sizes: Sizes,
+    preparations: Sequence[Preparation],
+    measured: Measured,
+    teachers_clip_s: Sequence[float],
 ) -> Estimate:
     """The estimate of a stage.
 
     Args:
         stage: The stage of the real chain.
         sizes: Segments of its dataset.
-        preparation: What the preparation of its dataset takes.
+        preparations: What the preparation of its dataset takes, at its rate and at those of runs that it names as
+            teachers.
         measured: What the rehearsal measured.
         teachers_clip_s: Seconds a clip of every teacher run.
     """
@@ -112,15 +117,17 @@ def estimate(
         phases["quantisation"] = _quantisation_s(seconds["quantisation"], recipe, sizes, more, measured)
     networks = 2 if recipe.per_device else 1  # that compute a clip: the general one, and that of its device
     phases["evaluation"] = seconds["evaluation"] + networks * more.test * _forms_s(measured, ("float", "tflite"))
-    outputs = 2 * sizes.train * len(dataset.known_classes(recipe) or range(10)) if stage.title == "teacher" else 0
+    outputs = len(dataset.known_classes(recipe) or range(10)) if stage.title == "teacher" else 0
+    if recipe.distill and not recipe.distill.online:
+        outputs += sum(len(teacher.recipe.labels) for _, teacher in stage.named_teachers)
     return Estimate(
         stage,
         steps,
         step_s,
         phases,
         int(max(phase["peak_memory_bytes"] for phase in measured.phases.values())),
-        preparation,
-        measured.bytes + outputs,
+        preparations,
+        measured.bytes + 2 * sizes.train * outputs,
     )
 
 
@@ -210,7 +217,7 @@ def warnings(estimates: Sequence[Estimate], networks: Mapping[str, RunFolder]) -
 
 def _preparations(estimates):
     """Each preparation once, those that are done left out."""
-    return [one for one in {one.preparation.name: one.preparation for one in estimates}.values() if one.files]
+    return [one for one in {one.name: one for each in estimates for one in each.preparations}.values() if one.files]
 
 
 def _device_warnings(name, run):

@@ -43,7 +43,9 @@ def table(last: Stage, sizes: Mapping[Stage, Sizes]) -> str:
 
 
 def load_sizes(last: Stage, load: Callable[..., dataset.LoadedDataset]) -> dict[Stage, Sizes]:
-    """Loads the datasets of all stages that are still to be trained, which prepares them, and counts their segments.
+    """Loads the datasets of all stages that are still to be trained, and of the runs that they name as teachers.
+
+    This prepares the clips. The segments of the stages to be trained are counted.
 
     Args:
         last: The last stage.
@@ -57,11 +59,12 @@ def load_sizes(last: Stage, load: Callable[..., dataset.LoadedDataset]) -> dict[
         recipe = stage.recipe
         if recipe.member:
             continue
-        key = dataset.prepared_key(recipe)
-        if key not in known:
-            data = load(recipe)
-            known[key] = Sizes(len(data.train), len(data.validation), len(data.test))
-        sizes[stage] = known[key]
+        for one in (recipe, *(teacher.recipe for _, teacher in stage.named_teachers)):  # these may have another rate
+            key = dataset.prepared_key(one)
+            if key not in known:
+                data = load(one)
+                known[key] = Sizes(len(data.train), len(data.validation), len(data.test))
+        sizes[stage] = known[dataset.prepared_key(recipe)]
         dataset.whole_steps(recipe, sizes[stage].train)
     return sizes
 

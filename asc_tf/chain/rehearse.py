@@ -146,9 +146,11 @@ class Rehearsal(Chain):
             stage: The stage.
             sizes: Sizes of its dataset.
         """
-        short = self._short[stage.path]
-        teachers = [self._seconds_a_clip(self._short[one.path], "float") for runs in stage.teachers for one in runs]
-        return estimate.estimate(stage, sizes, self.data.preparation(stage.recipe), self.measured[short.path], teachers)
+        short = self._short[stage]
+        teachers = [self._seconds_a_clip(self._short[one], "float") for runs in stage.teachers for one in runs]
+        recipes = [stage.recipe, *(teacher.recipe for _, teacher in stage.named_teachers)]
+        preparations = [self.data.preparation(recipe) for recipe in recipes]
+        return estimate.estimate(stage, sizes, preparations, self.measured[short.path], teachers)
 
     def warnings(self, estimates: Sequence[Estimate]) -> list[str]:
         """What the user should know before the real run, a line each.
@@ -219,21 +221,21 @@ class Rehearsal(Chain):
 
     def _shortened(self, stage: Stage) -> Stage:
         """The stage in the scratch folder, once for all seeds of one recipe."""
-        if stage.path in self._short:
-            return self._short[stage.path]
+        if stage in self._short:
+            return self._short[stage]
         before = [self._shortened(one) for one in stage.before]
         kind = repr((dataclasses.replace(stage.recipe, seed=0), stage.done, [one.path for one in before]))
         if kind not in self._by_kind:
             self._by_kind[kind] = self._in_scratch(stage)
-        self._short[stage.path] = self._by_kind[kind]
-        return self._short[stage.path]
+        self._short[stage] = self._by_kind[kind]
+        return self._short[stage]
 
     def _in_scratch(self, stage):
         path = self.data.scratch / "runs" / stage.path.name
         if stage.done:
-            copy = run_folder.copy(stage.run, path)
+            copy = run_folder.copy(stage.run, path.with_name(f"{len(self._by_kind)}-{path.name}"))
             copy.write(layout.METRICS, "{}")
-            return Stage(stage.recipe, path, stage.title)
+            return Stage(stage.recipe, copy.path, stage.title)
         return Stage(
             self._shortened_recipe(stage.recipe),
             path,

@@ -1,5 +1,6 @@
 """The stages of a recipe: its own run and all runs that come before it, with their folders."""
 
+import dataclasses
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -7,11 +8,10 @@ from pathlib import Path
 
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve
-from asc_tf.recipe.schema import Recipe
+from asc_tf.recipe.schema import Recipe, Teacher
+from asc_tf.runs import digests, layout
 from asc_tf.runs import folder as run_folder
-from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
-from asc_tf.training import initial_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,12 @@ class Stage:
     def done(self) -> bool:
         """Whether its run is finished or imported."""
         return self.run.finished or self.run.imported
+
+    @property
+    def named_teachers(self) -> list[tuple[Teacher, "Stage"]]:
+        """The [[teacher]] entries that name a run, each with that run, which is taken as it is."""
+        entries = zip(self.recipe.teacher, self.teachers, strict=False)
+        return [(entry, runs[0]) for entry, runs in entries if entry.run]
 
     @property
     def before(self) -> list["Stage"]:
@@ -93,23 +99,26 @@ def _stage(recipe, path, title, initial):
         path,
         title,
         initial,
-        tuple(tuple(_beside(one, folder, "teacher") for one in runs) for runs in resolve.teachers(recipe)),
+        tuple(_teachers(recipe, folder)),
         tuple(_members(recipe, folder)),
     )
 
 
 def _beside(recipe, folder, title):
-    texts = [resolve.to_toml(part) for part in (recipe, *resolve.dependencies(recipe))]
+    parts = [recipe, *resolve.dependencies(recipe)]
+    texts = [resolve.to_toml(part) for part in parts]
     initial = _initial(recipe, folder)
     if initial and initial.run.imported:
         texts.append(initial.run.read(layout.IMPORT_REPORT))
+    named = [_named(part, "teacher.run", entry.run) for part in parts for entry in part.teacher if entry.run]
+    texts += map(digests.network, named)
     digest = hashlib.sha256("".join(texts).encode()).hexdigest()[:8]
     return _stage(recipe, folder / f"{recipe.name}-{recipe.seed}-{digest}", title, initial)
 
 
 def _initial(recipe, folder):
     if recipe.init and recipe.init.run:
-        run = initial_weights.named_run(recipe)
+        run = _named(recipe, "init.run", recipe.init.run)
         return Stage(run.recipe, run.path, "init")
     before = resolve.initial(recipe)
     if before is None:
@@ -132,11 +141,27 @@ def _imported_instead(recipe, before, folder):
     return fitting[0] if fitting else None
 
 
+def _teachers(recipe, folder):
+    for entry, recipes in zip(recipe.teacher, resolve.teachers(recipe), strict=True):
+        if entry.run:
+            run = _named(recipe, "teacher.run", entry.run)
+            on_data = dataclasses.replace(resolve.on_data_of(recipe, run.recipe), labels=run.labels)
+            yield (Stage(on_data, run.path, "teacher"),)
+        else:
+            yield tuple(_beside(one, folder, "teacher") for one in recipes)
+
+
 def _members(recipe, folder):
     for entry, recipes in zip(recipe.member, resolve.members(recipe), strict=True):
         if entry.run:
-            run = run_folder.load(Path(entry.run).expanduser())
-            if not (run.finished or run.imported):
-                raise UserError(f"{recipe.file}: member.run = '{entry.run}' is not finished; train it to its end.")
+            run = _named(recipe, "member.run", entry.run)
             yield Stage(run.recipe, run.path, "member")
         yield from (_beside(one, folder, "member") for one in recipes)
+
+
+def _named(recipe, key, path):
+    """The run that a recipe names, which training or an import has completed."""
+    run = run_folder.load(Path(path).expanduser())
+    if not (run.finished or run.imported):
+        raise UserError(f"{recipe.file}: {key} = '{path}' is not finished; train it to its end first.")
+    return run

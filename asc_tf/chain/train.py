@@ -35,7 +35,7 @@ from asc_tf.training.teacher_runs import TeacherRun
 # Files that training reads of runs that it resumes or reuses.
 ALL_READ = (
     layout.METRICS, layout.LABELS, layout.NORMALISATION, layout.STATE, layout.BEST_WEIGHTS, layout.ENSEMBLE,
-    layout.TIMES, layout.QAT_STATE, layout.PARITY, layout.LOG, layout.QAT_LOG,
+    layout.TIMES, layout.QAT_STATE, layout.PARITY, layout.LOG, layout.QAT_LOG, layout.TEACHERS,
 )  # fmt: skip
 
 
@@ -107,12 +107,14 @@ class Chain:
             print(times.table([stage.run for stage in trained]), flush=True)
 
     def check_heads(self) -> None:
-        """Checks that the heads which stages copy from earlier ones are of the same classes.
+        """Checks that heads which stages copy from earlier runs, or whose logits they learn, are of the same classes.
 
         Raises:
             UserError: They are not, or a head is not trained.
         """
         for stage in in_order(self.last, to_do=True):
+            for entry, teacher in stage.named_teachers:
+                teacher_runs.check_run(stage.recipe, entry, teacher.run, self.classes(stage.recipe))
             before = stage.initial
             if not before or not stage.recipe.init.keep_head:
                 continue
@@ -207,10 +209,10 @@ class Chain:
         self._check_files()
         for run in self._with_records():
             self.check_data(run)
+        self.check_heads()
         sizes = plan.load_sizes(self.last, self.load)
         for stage in filter(lambda stage: stage.recipe.per_device, in_order(self.last, to_do=True)):
             per_device.check(stage.recipe, self.load(stage.recipe, quiet=True))
-        self.check_heads()
         print(plan.table(self.last, sizes), flush=True)
 
     def _check_files(self):
@@ -219,14 +221,32 @@ class Chain:
         for stage in {one.path: one for one in stages_read}.values():
             if stage.done:
                 digests.check(stage.run)
+            elif stage.run.started:
+                self._check_teachers(stage)
             stores = stage.path.glob(f"{layout.TEACHER_OUTPUTS}/*/*.npz")
             stage.run.check([*ALL_READ, *(str(file.relative_to(stage.path)) for file in stores)])
 
+    def _check_teachers(self, stage):
+        """Checks that the runs that a started run names as teachers are those that it was started with."""
+        if not stage.run.has(layout.TEACHERS):
+            return
+        before = stage.run.read(layout.TEACHERS)
+        for name, digest in _teachers(stage).items():
+            if before.get(name) != digest:
+                raise UserError(
+                    f"{stage.path}: teacher.run = '{name}' is not the run that this training was started with: its "
+                    "recipe, classes or weights are others. Restore it, or train in another --out."
+                )
+
     def _with_records(self):
-        """Runs that are resumed, and those reused whose clips the others share: teachers and members."""
+        """Runs that are resumed, and those reused whose clips the others share: teachers and members.
+
+        Runs that are named as teachers were made from clips of their own.
+        """
         to_do = in_order(self.last, to_do=True)
         shared = [one for stage in to_do for one in (*stage.members, *itertools.chain(*stage.teachers))]
-        runs = {stage.path: stage.run for stage in (*to_do, *shared)}
+        named = [one for stage in to_do for _, one in stage.named_teachers]
+        runs = {stage.path: stage.run for stage in (*to_do, *shared) if stage not in named}
         return [run for run in runs.values() if run.has(layout.CLIPS) and (run.started or run.finished)]
 
     def _train(self, stage: Stage, *, resume: bool) -> RunFolder:
@@ -296,17 +316,20 @@ class Chain:
         """The run folder and the dataset, with all files written that training needs."""
         recipe, path = stage.recipe, stage.path
         return self.distribution.on_chief(
-            lambda: self._create(recipe, path, resume=resume),
+            lambda: self._create(stage, resume=resume),
             then=lambda: (run_folder.open_shared(path, recipe), self.load(recipe, quiet=True)),
         )
 
-    def _create(self, recipe, path, *, resume):
-        run = run_folder.create(path, recipe, resume=resume)
+    def _create(self, stage, *, resume):
+        recipe = stage.recipe
+        run = run_folder.create(stage.path, recipe, resume=resume)
         with self.phase(run, "data"):
             data = self.load(recipe, quiet=True)
             if not run.started:
                 run.write(layout.LABELS, "\n".join(data.classes) + "\n")
                 self.write_record(run, data)
+                if stage.named_teachers:
+                    run.write_json(layout.TEACHERS, _teachers(stage))
             counts = ", ".join(f"{len(getattr(data, split)):,} {split}" for split in ("train", "validation", "test"))
             of = f"{recipe.data.segment_s:g} s, {len(data.classes)} classes"
             print(f"{recipe.name}: {counts} clips of {of}", flush=True)
@@ -361,3 +384,8 @@ class Chain:
         online = teacher_runs.online(run, teachers) if from_teachers else None
         quantisation.quantise(trained, source, calibration_data, online, on_step=on_step)
         comparison.write_report(trained, data, thorough=False)
+
+
+def _teachers(stage):
+    """Digests of the runs that a stage names as teachers, by name."""
+    return {entry.run: digests.network(teacher.run) for entry, teacher in stage.named_teachers}

@@ -142,9 +142,12 @@ def groups(recipe: Recipe) -> tuple[tuple[str, int], ...]:
 
 
 def names(recipe: Recipe) -> list[str]:
-    """Names of the recipe's members: a teacher's recipe and, of runs left apart, their seed."""
-    entries = [(t.recipe, range(1, t.runs + 1) if t.ensemble == "apart" else [None]) for t in recipe.teacher]
-    return [f"{recipe} {seed}" if seed else recipe for recipe, seeds in entries for seed in seeds]
+    """Names of the recipe's members: a teacher's run, or its recipe and, of runs left apart, their seed."""
+    entries = [
+        (t.recipe or t.run, range(1, t.runs + 1) if t.recipe and t.ensemble == "apart" else [None])
+        for t in recipe.teacher
+    ]
+    return [f"{name} {seed}" if seed else name for name, seeds in entries for seed in seeds]
 
 
 def combiner(run: RunFolder) -> Callable[[keras.KerasTensor], keras.KerasTensor]:

@@ -119,8 +119,11 @@ class Student(keras.Model):
 
     def _term_names(self):
         present = {
-            "label": True, "group": self.hierarchy, "teacher": self.distill, "embedding": self.embedding_sizes
-        }  # fmt: skip
+            "label": True,
+            "group": self.hierarchy,
+            "teacher": self.distill and self.distill.teacher_weight != 0,
+            "embedding": self.embedding_sizes,
+        }
         return [name for name, value in present.items() if value]
 
 

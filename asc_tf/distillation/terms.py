@@ -30,7 +30,7 @@ def weight(epoch: float | keras.KerasTensor, setting: float | Ramp) -> float | k
 def weights(
     epoch: float | keras.KerasTensor, distill: Distill | None = None, hierarchy: Hierarchy | None = None
 ) -> dict[str, Any]:
-    """Weights of all terms at an epoch, by the term's name.
+    """Weights of all terms at an epoch, by the term's name; none of the teachers' logits where teacher_weight is 0.
 
     Args:
         epoch: Counted from 0; may be a fraction and a tensor.
@@ -43,7 +43,8 @@ def weights(
     if distill:
         label, teacher = weight(epoch, distill.label_weight), distill.teacher_weight
         values["label"] = label
-        values["teacher"] = 1.0 - label if teacher is None else weight(epoch, teacher)
+        if teacher != 0:
+            values["teacher"] = 1.0 - label if teacher is None else weight(epoch, teacher)
         values["embedding"] = weight(epoch, distill.embedding_weight)
     return values
 

@@ -108,6 +108,7 @@ def _checked(tree, file, changes):
         raise UserError('hierarchy: branches = "two" needs the layer that its head reads, and "one" has none.')
     if "per_device" in values:
         _check_per_device(values["per_device"], values.get("augmentation", ()))
+    _check_runs("teacher", values.get("teacher", ()))
     _check_members(values.get("member", ()))
     return Recipe(file=file, changes=changes, **values)
 
@@ -156,12 +157,18 @@ def _check_per_device(section, augmentations):
         raise UserError("per_device: devices must be names of devices, each once.")
 
 
+def _check_runs(key, entries):
+    for entry in entries:
+        if bool(entry.recipe) == bool(entry.run):
+            raise UserError(f"{key}: give either a recipe or the folder of a run; one of the two.")
+        if entry.run and entry.runs != 1:
+            raise UserError(f"{key}: runs is for a recipe; a folder is one run.")
+        if entry.run and getattr(entry, "ensemble", "apart") != "apart":
+            raise UserError(f"{key}: ensemble merges the runs of a recipe; a folder is one run: leave it out.")
+
+
 def _check_members(members):
-    for member in members:
-        if (member.recipe is None) == (member.run is None):
-            raise UserError("member: give either a recipe or the folder of a run; one of the two.")
-        if member.run and member.runs != 1:
-            raise UserError("member: runs is for a recipe; a folder is one run.")
+    _check_runs("member", members)
     if members and sum(member.runs for member in members) < 2:
         raise UserError("member: a system has at least two members; add another [[member]].")
 

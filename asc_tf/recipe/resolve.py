@@ -112,15 +112,15 @@ def initial(recipe: Recipe) -> Recipe | None:
         return None
     seed = recipe.seed if recipe.init.seed is None else recipe.init.seed
     before = dataclasses.replace(referenced(recipe, recipe.init.recipe), seed=seed)
-    return _on_data_of(recipe, before) if recipe.init.same_data else before
+    return on_data_of(recipe, before) if recipe.init.same_data else before
 
 
 def teachers(recipe: Recipe) -> list[list[Recipe]]:
-    """The recipes of every [[teacher]], one for each of its runs, on the recipe's data."""
+    """The recipes of every [[teacher]], one for each of its runs, on the recipe's data; none where it names a run."""
     return [
-        [dataclasses.replace(one, seed=seed) for seed in range(1, entry.runs + 1)]
+        [dataclasses.replace(one, seed=seed) for seed in range(1, entry.runs + 1) if one]
         for entry in recipe.teacher
-        for one in [_on_data_of(recipe, referenced(recipe, entry.recipe))]
+        for one in [entry.recipe and on_data_of(recipe, referenced(recipe, entry.recipe))]
     ]
 
 
@@ -128,13 +128,23 @@ def members(recipe: Recipe) -> list[list[Recipe]]:
     """The recipes of every [[member]], one for each of its runs, on the recipe's data; none where it names a run."""
     return [
         [
-            dataclasses.replace(_on_data_of(recipe, referenced(recipe, entry.recipe)), seed=recipe.seed + number)
+            dataclasses.replace(on_data_of(recipe, referenced(recipe, entry.recipe)), seed=recipe.seed + number)
             for number in range(entry.runs)
         ]
         if entry.recipe
         else []
         for entry in recipe.member
     ]
+
+
+def on_data_of(recipe: Recipe, other: Recipe) -> Recipe:
+    """Another recipe with [dataset] and [data] of a recipe.
+
+    Args:
+        recipe: The recipe whose data are taken.
+        other: The recipe that gets them.
+    """
+    return dataclasses.replace(other, dataset=recipe.dataset, data=recipe.data)
 
 
 def dependencies(recipe: Recipe) -> list[Recipe]:
@@ -249,10 +259,6 @@ def _root_in(folder, dataset):
         return folder / root if (folder / root).is_dir() else root
     whole = not (folder / root).is_dir() and any((folder / table).is_file() for table in tables)
     return folder if whole else folder / root
-
-
-def _on_data_of(recipe, other):
-    return dataclasses.replace(other, dataset=recipe.dataset, data=recipe.data)
 
 
 def _check_matched(recipe, changes):

@@ -145,17 +145,20 @@ class Ramp:
 
 @dataclass(frozen=True)
 class Teacher:
-    """Section [[teacher]]: a recipe whose runs are teachers.
+    """Section [[teacher]]: a recipe whose runs are teachers, or a run that is one.
 
     Args:
-        recipe: Recipe of the teacher.
-        runs: Number of its runs, with seeds 1 to `runs`.
+        recipe: Recipe of the teacher. It is trained on [dataset] and [data] of the student.
+        run: Instead of a recipe, the folder of a finished or imported run, which is taken as it is. One of other
+            classes teaches its embedding alone.
+        runs: Number of runs of the recipe, with seeds 1 to `runs`.
         ensemble: How its runs are merged to one teacher; with "apart" each is a member of distill.ensemble.
         layer: Layer of the teacher whose output is the target of the student's embedding; without one the teacher
             gives logits only.
     """
 
-    recipe: str
+    recipe: str | None = None
+    run: str | None = None
     runs: int = limits(1, least=1)
     ensemble: Literal["apart", "mean", "bayesian", "von_mises"] = "apart"
     layer: str | None = None
@@ -171,7 +174,8 @@ class Distill:
     Args:
         temperature: Temperature of student and teacher.
         label_weight: Weight of the label loss.
-        teacher_weight: Weight of the distance from the teachers' logits; 1 - label_weight where it is left out.
+        teacher_weight: Weight of the distance from the teachers' logits; 1 - label_weight where it is left out. With 0
+            the logits are not used.
         form: Form of the distance from logits, see distillation/soft_targets.py.
         ensemble: How all members are merged to one teacher, see distillation/ensembles.py.
         embedding_weight: Weight of the error of the embeddings.
@@ -378,6 +382,12 @@ class Recipe:
     def name(self) -> str:
         """Name of the recipe: that of its file without ending."""
         return Path(self.file).stem
+
+    @property
+    def uses_logits(self) -> bool:
+        """Whether the teachers' logits are distilled, in training or in quantisation-aware training."""
+        from_teachers = self.quantise is not None and self.quantise.distil_from == "teachers"
+        return from_teachers or self.distill is not None and self.distill.teacher_weight != 0
 
 
 REQUIRED = ("seed", "dataset", "feature", "model", "train")

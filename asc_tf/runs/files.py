@@ -232,6 +232,7 @@ KINDS = {
     layout.STATE: FileKind(_state, _TRAIN),
     layout.BEST_WEIGHTS: FileKind(_weights, _TRAIN),
     layout.DIGESTS: FileKind(tree_like({"*": str}), _TRAIN),
+    layout.TEACHERS: FileKind(tree_like({"*": str}), _TRAIN),
     layout.LOG: FileKind(rows, _AGAIN),
     layout.QAT_LOG: FileKind(rows, _AGAIN),
     layout.PREDICTIONS: FileKind(_predictions, "Run asc-tf evaluate RUN again."),

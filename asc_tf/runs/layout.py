@@ -11,7 +11,9 @@ digests.json           SHA-256 of the files that make up the trained network, wr
 import.txt             where the keys of a checkpoint went, in a run that was imported instead of trained
 untrained.txt          weights of the head of an imported run that are initial ones
 quantise/              the same for quantisation-aware training; recipe.toml where another recipe quantised the run
-teacher_outputs/       outputs of this run for its students, stored clip by clip
+teacher_outputs/       outputs of this run for its students, stored clip by clip; those of a run that a recipe names as
+                       a teacher are in a folder NAME-outputs-DIGEST beside the student's run
+teachers.json          digests of the runs that its recipe names as teachers
 ensemble.json          fitted weights of its own teachers, where the recipe has them fitted
 export/                model.tflite and model.json that describes its use, calibration.csv, parity.json and .txt,
                        model_float16.tflite and model_float16.json, wave_to_scene.tflite
@@ -37,6 +39,7 @@ DIGESTS = "digests.json"
 IMPORT_REPORT = "import.txt"
 UNTRAINED = "untrained.txt"
 TEACHER_OUTPUTS = "teacher_outputs"
+TEACHERS = "teachers.json"
 ENSEMBLE = "ensemble.json"
 MLFLOW = "mlflow.json"
 TIMES = "times.json"

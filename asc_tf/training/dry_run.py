@@ -19,7 +19,8 @@ def check(recipe: Recipe, teachers: Sequence[Recipe] = (), networks: NetworkCach
 
     Args:
         recipe: The recipe.
-        teachers: Recipes of recipe.teacher, on the recipe's data; each has been checked before.
+        teachers: Recipes of recipe.teacher, on the recipe's data; each has been checked before. Those of runs that it
+            names have the runs' classes as labels.
         networks: The networks built so far.
 
     Returns:
@@ -71,7 +72,7 @@ def _trace(recipe, classes, embedding_sizes, network):
 
 def _teacher_spec(recipe, embedding_sizes, classes):
     """Spec of the teachers' outputs for a batch."""
-    spec = {"teacher": tf.TensorSpec((BATCH, classes), tf.float32)} if recipe.teacher else {}
+    spec = {"teacher": tf.TensorSpec((BATCH, classes), tf.float32)} if recipe.uses_logits else {}
     return spec | ({"embedding": tf.TensorSpec((BATCH, sum(embedding_sizes)), tf.float32)} if embedding_sizes else {})
 
 
@@ -79,13 +80,14 @@ def _embedding_sizes(recipe, teachers, classes, networks):
     """Size of every teacher run's embedding.  Raises UserError where a teacher does not fit the student."""
     sizes = []
     for teacher, entry in zip(teachers, recipe.teacher, strict=False):
+        name = entry.recipe or entry.run
         if recipe.distill.online and teacher.feature != recipe.feature:
             raise UserError(
-                f"distill.online: {entry.recipe} has another [feature]; give it the student's, or set online = false."
+                f"distill.online: {name} has another [feature]; give it the student's, or set online = false."
             )
         if entry.layer:
-            where = f"teacher.{entry.recipe}.layer"
-            output = embedding.output(networks.network(teacher, classes), entry.layer, where)
+            outputs = len(teacher.labels) if entry.run else classes
+            output = embedding.output(networks.network(teacher, outputs), entry.layer, f"teacher.{name}.layer")
             sizes += entry.runs * [output.shape[-1]]
     return sizes
 

@@ -78,7 +78,8 @@ def fit(
         )
         distribution.adapt(student)
     validation = build.evaluation_batches(run, build.source(recipe, data, data.validation))
-    labels, chief = data.labels(data.validation), distribution.is_chief
+    scored = data.validation if _trains_head(recipe) else data.validation[:0]
+    labels, chief = data.labels(scored), distribution.is_chief
     checkpoint = EpochCheckpoint(
         run,
         student.network,
@@ -170,3 +171,9 @@ def warmup_cosine(
         warmup_target=learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
+
+
+def _trains_head(recipe):
+    """Whether labels or logits are learned, so that the scores of validation clips say which weights are best."""
+    distill = recipe.distill
+    return distill is None or distill.label_weight != 0 or distill.teacher_weight != 0

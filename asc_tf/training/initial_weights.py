@@ -5,7 +5,6 @@ convolution with its batch norm, or a dense layer.  All other layers must be the
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import keras
 
@@ -13,7 +12,6 @@ from asc_tf import build
 from asc_tf.errors import UserError
 from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe.schema import Recipe
-from asc_tf.runs import folder as run_folder
 from asc_tf.runs import layout
 from asc_tf.runs.folder import RunFolder
 from asc_tf.training.network_cache import NetworkCache
@@ -47,18 +45,6 @@ def check(recipe: Recipe, before: Recipe, networks: NetworkCache) -> None:
         )
 
 
-def named_run(recipe: Recipe) -> RunFolder:
-    """The run of init.run, which training or an import has completed.
-
-    Raises:
-        UserError: There is none, it is not finished, or its head is to be copied and is not trained.
-    """
-    run = run_folder.load(Path(recipe.init.run).expanduser())
-    if not (run.finished or run.imported):
-        raise UserError(f"{recipe.file}: init.run = '{recipe.init.run}' is not finished; train it to its end first.")
-    return run
-
-
 def check_head(recipe: Recipe, classes: Sequence[str], before: Sequence[str], run: RunFolder | None = None) -> None:
     """Checks that the head can be copied.
 
@@ -73,11 +59,18 @@ def check_head(recipe: Recipe, classes: Sequence[str], before: Sequence[str], ru
     """
     if run and run.has(layout.UNTRAINED):
         raise UserError(f"{recipe.file}: init.keep_head = true, but the head of {run.path} is not trained.")
-    if tuple(classes) == tuple(before):
-        return
-    different = sorted(set(classes) ^ set(before))
-    reason = f"only one side has {', '.join(different[:SHOWN])}" if different else "they are in another order"
-    raise UserError(f"{recipe.file}: init.keep_head = true, but the classes differ: {reason}. Write keep_head = false.")
+    if reason := difference(classes, before):
+        raise UserError(
+            f"{recipe.file}: init.keep_head = true, but the classes differ: {reason}. Write keep_head = false."
+        )
+
+
+def difference(classes: Sequence[str], others: Sequence[str]) -> str:
+    """How two lists of classes differ, in words; "" where they do not."""
+    if tuple(classes) == tuple(others):
+        return ""
+    different = sorted(set(classes) ^ set(others))
+    return f"only one side has {', '.join(different[:SHOWN])}" if different else "they are in another order"
 
 
 def copy_weights(network: keras.Model, recipe: Recipe, initial: TrainedRun) -> None:

@@ -18,7 +18,7 @@ from asc_tf.runs.folder import RunFolder
 def online_teachers(
     run: RunFolder,
     members: Sequence[tuple[TrainedRun, str | None]],
-    combine: Callable[[keras.KerasTensor], keras.KerasTensor] = lambda logits: ops.mean(logits, axis=1),
+    combine: Callable[[keras.KerasTensor], keras.KerasTensor] | None = lambda logits: ops.mean(logits, axis=1),
 ) -> Callable[[keras.KerasTensor], dict[str, keras.KerasTensor]]:
     """A function from inputs of the student's network to the outputs of its teachers.
 
@@ -26,20 +26,23 @@ def online_teachers(
         run: The student's run.
         members: Every teacher run with the layer of its embedding, or None. Their recipes have the [feature] of the
             student, which dry_run.check makes sure of. Their weights are not trained.
-        combine: Function from (batch, members, classes) logits to (batch, classes); by default the mean.
+        combine: Function from (batch, members, classes) logits to (batch, classes), by default the mean; None for
+            embeddings alone.
 
     Returns:
-        Function from (batch, bands, frames, channels) to {"teacher": (batch, classes) logits, and "embedding":
-        (batch, sum of sizes) where members have layers}.
+        Function from (batch, bands, frames, channels) to {"teacher": (batch, classes) logits where they are combined,
+        and "embedding": (batch, sum of sizes) where members have layers}.
     """
     teachers = [_teacher(run, *member) for member in members]
 
     def outputs(spectrograms):
         of_members = [teacher(spectrograms) for teacher in teachers]
-        logits = ops.stack([member["logits"] for member in of_members], axis=1)  # (batch, members, classes)
         embeddings = [member["embedding"] for member in of_members if "embedding" in member]
-        targets = {"teacher": combine(logits)}
-        return targets | ({"embedding": ops.concatenate(embeddings, axis=-1)} if embeddings else {})
+        targets = {"embedding": ops.concatenate(embeddings, axis=-1)} if embeddings else {}
+        if combine:
+            logits = ops.stack([member["logits"] for member in of_members], axis=1)  # (batch, members, classes)
+            targets["teacher"] = combine(logits)
+        return targets
 
     return outputs
 

@@ -1,4 +1,5 @@
-"""Outputs of teachers, computed once for every clip and stored in the teacher's run.
+"""Outputs of teachers, computed once for every clip and stored in the teacher's run or, of a run that a recipe names,
+beside the student's.
 
     teacher_outputs/STORE/0000000.npz    outputs for the clips from index 0 on, as float16
 A store holds the outputs for one split of the data, number of crops and embedding layer. Each of its files is complete
@@ -33,6 +34,7 @@ def outputs(
     clips: Sequence[str],
     compute: Callable[[slice], Iterator[dict[str, np.ndarray]]],
     *,
+    folder: RunFolder | None = None,
     distribution: Distribution = SINGLE_PROCESS,
 ) -> dict[str, np.ndarray]:
     """Outputs of a teacher run for clips, read from its store; those that are missing are computed first.
@@ -45,6 +47,7 @@ def outputs(
         store: Name of the store, see `store_name`.
         clips: Names of the segments.
         compute: Function of a slice of the clips that yields dicts of float arrays, a row a segment, in order.
+        folder: The folder that has its stores, where that is not the run itself.
         distribution: The processes that train together.
 
     Returns:
@@ -54,17 +57,17 @@ def outputs(
         UserError: The store is of another clip list, recipe or weights (it stays as it is), or outputs are not
             finite or larger than float16 can hold.
     """
-    key = _key(run, clips)
+    key, folder = _key(run, clips), folder or run
     files = {
         f"{layout.TEACHER_OUTPUTS}/{store}/{first:07d}.npz": slice(first, first + CLIPS_A_FILE)
         for first in range(0, len(clips), CLIPS_A_FILE)
     }
-    for file in filter(run.has, files):
-        _read(run, file, key, len(clips[files[file]]))
+    for file in filter(folder.has, files):
+        _read(folder, file, key, len(clips[files[file]]))
     share = list(files.items())[distribution.worker :: distribution.workers]
-    missing = {file: rows for file, rows in share if not run.has(file)}
-    distribution.barrier(lambda: _compute(run, missing, clips, compute, key))
-    parts = [_read(run, file, key, len(clips[rows])) for file, rows in files.items()]
+    missing = {file: rows for file, rows in share if not folder.has(file)}
+    distribution.barrier(lambda: _compute(run, folder, missing, clips, compute, key))
+    parts = [_read(folder, file, key, len(clips[rows])) for file, rows in files.items()]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -102,7 +105,7 @@ def _digest(text):
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
-def _compute(run, files, clips, compute, key):
+def _compute(run, folder, files, clips, compute, key):
     if not files:
         return
     total = sum(len(clips[rows]) for rows in files.values())
@@ -113,7 +116,7 @@ def _compute(run, files, clips, compute, key):
                 batches.append({name: _float16(run, name, values) for name, values in batch.items()})
                 bar.update(len(batches[-1]["logits"]))
             arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
-            run.write_arrays(file, arrays | {name: np.array(text) for name, text in key.items()})
+            folder.write_arrays(file, arrays | {name: np.array(text) for name, text in key.items()})
     print(f"teacher {run.path.name}: outputs of {total:,} clips stored", flush=True)
 
 
@@ -126,12 +129,12 @@ def _float16(run, name, values):
     return values.astype(np.float16)
 
 
-def _read(run, file, key, rows):
+def _read(folder, file, key, rows):
     """The arrays of a file, without its key.  Raises UserError unless it is readable and has that key and length."""
-    path = run.path / file
-    if not run.has(file):
+    path = folder.path / file
+    if not folder.has(file):
         raise UserError(f"{path}: is missing; workers that share this work need one disk that all of them see.")
-    arrays = run.read(file)
+    arrays = folder.read(file)
     if not {"logits", *key} <= arrays.keys() or any(len(arrays[name]) != rows for name in arrays.keys() - key.keys()):
         raise UserError(f"{path}: does not hold the outputs of its clips. Remove it, and it is computed again.")
     stored = {name: str(arrays.pop(name)) for name in key}

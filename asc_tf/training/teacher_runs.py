@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,15 @@ from asc_tf import build, dataset
 from asc_tf.data.crops import shifts
 from asc_tf.dataset import LoadedDataset
 from asc_tf.distillation import embedding, ensembles
+from asc_tf.errors import UserError
 from asc_tf.inference.run import TrainedRun
-from asc_tf.runs import layout
+from asc_tf.recipe import resolve
+from asc_tf.recipe.schema import Recipe, Teacher
+from asc_tf.runs import digests, layout
 from asc_tf.runs.folder import RunFolder
-from asc_tf.training import teacher_outputs
+from asc_tf.training import initial_weights, teacher_outputs
 from asc_tf.training.distribution import SINGLE_PROCESS, Distribution
+from asc_tf.training.network_cache import NetworkCache
 from asc_tf.training.online_teachers import online_teachers
 
 
@@ -27,11 +32,77 @@ class TeacherRun:
         run: The run.
         layer: Layer of its embedding, or None.
         data: The student's dataset, prepared at the teacher's sample rate.
+        outputs: The folder that has its stored outputs; None for the run's own.
     """
 
     run: TrainedRun
     layer: str | None
     data: LoadedDataset
+    outputs: RunFolder | None = None
+
+
+def check_run(recipe: Recipe, entry: Teacher, run: RunFolder, classes: Sequence[str]) -> None:
+    """Checks that a run that [[teacher]] names can teach what it is to teach: logits of the same classes, or else its
+    embedding.
+
+    Args:
+        recipe: The student's recipe.
+        entry: The [[teacher]].
+        run: The run.
+        classes: Names of the student's classes.
+
+    Raises:
+        UserError: Its classes are others, or its head is not trained, and the recipe uses logits, merges them, or names
+            no layer.
+    """
+    where = f"{recipe.file}: teacher.run = '{entry.run}'"
+    different = initial_weights.difference(classes, run.labels)
+    if run.has(layout.UNTRAINED):
+        reason = "its head is not trained"
+    elif different:
+        reason = f"its classes are not those of the student: {different}"
+    else:
+        return
+    if recipe.uses_logits or not entry.layer:
+        quantise = recipe.quantise and recipe.quantise.distil_from == "teachers"
+        float_form = ' and quantise.distil_from = "float"' if quantise else ""
+        raise UserError(
+            f"{where}: {reason}, so that it teaches its embedding alone: give this [[teacher]] a layer, and write "
+            f"distill.teacher_weight = 0{float_form}."
+        )
+    if recipe.distill.ensemble == "weighted" or ensembles.depends_on_batch(recipe):
+        raise UserError(
+            f"{where}: {reason}, so that it teaches its embedding alone; ensemble merges logits, which "
+            "distill.teacher_weight = 0 leaves out: leave ensemble out too."
+        )
+
+
+def check_length(recipe: Recipe, entry: Teacher, trained: Recipe, used: Recipe, networks: NetworkCache) -> None:
+    """Checks, before any training, that the network of a run that [[teacher]] names takes the student's segments.
+
+    Args:
+        recipe: The student's recipe.
+        entry: The [[teacher]].
+        trained: The run's own recipe.
+        used: The run's recipe on the student's data, with the run's classes as labels.
+        networks: The networks built so far.
+
+    Raises:
+        UserError: It cannot be built for their length, or has other weights then.
+    """
+    if trained.data.segment_s == used.data.segment_s:
+        return
+    try:
+        own, ours = (build.weight_shapes(networks.network(one, len(used.labels))) for one in (trained, used))
+        reason = "its weights have other shapes then" if own != ours else ""
+    except (UserError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+    if reason:
+        raise UserError(
+            f"{recipe.file}: teacher.run = '{entry.run}': its network was trained on segments of "
+            f"{trained.data.segment_s:g} s and cannot take those of {used.data.segment_s:g} s ({reason}). Name another "
+            f"run, or set data.segment_s = {trained.data.segment_s:g}."
+        )
 
 
 def of_run(
@@ -52,7 +123,8 @@ def of_run(
     for entry, runs in zip(run.recipe.teacher, folders, strict=True):
         same_rate = dataset.sample_rate_hz(runs[0].recipe) == dataset.sample_rate_hz(run.recipe)
         teacher_data = data if same_rate else load(runs[0].recipe, quiet=True)
-        teachers += [TeacherRun(TrainedRun(folder), entry.layer, teacher_data) for folder in runs]
+        outputs = _outputs_folder(run, runs[0]) if entry.run else None
+        teachers += [TeacherRun(TrainedRun(folder), entry.layer, teacher_data, outputs) for folder in runs]
     return teachers
 
 
@@ -71,13 +143,13 @@ def stored_targets(
 
     Returns:
         {"teacher": (segments, classes) merged logits or, where merging depends on the batch,
-        (segments, runs, classes); "embedding": (segments, sum of sizes) where teachers have layers}.
-        Empty without teachers, and with online ones.
+        (segments, runs, classes), where the recipe uses logits; "embedding": (segments, sum of sizes) where teachers
+        have layers}. Empty without teachers, and with online ones.
     """
     if not teachers:
         return {}
-    distill = run.recipe.distill
-    if distill.ensemble == "weighted":
+    distill, uses_logits = run.recipe.distill, run.recipe.uses_logits
+    if distill.ensemble == "weighted" and uses_logits:
         fit_ensemble(run, teachers, data, distribution)
     if distill.online:
         return {}
@@ -85,11 +157,13 @@ def stored_targets(
         teacher_outputs_for(teacher, data, "train", crops=distill.crops, distribution=distribution)
         for teacher in teachers
     ]
-    logits = np.stack([output["logits"] for output in outputs], axis=1)  # (segments, runs, classes)
-    if not ensembles.depends_on_batch(run.recipe):
-        logits = np.asarray(ensembles.combiner(run)(logits.astype(np.float32)))
     embeddings = [output["embedding"] for output in outputs if "embedding" in output]
-    return {"teacher": logits} | ({"embedding": np.concatenate(embeddings, axis=-1)} if embeddings else {})
+    columns = {"embedding": np.concatenate(embeddings, axis=-1)} if embeddings else {}
+    if uses_logits:
+        logits = np.stack([output["logits"] for output in outputs], axis=1)  # (segments, runs, classes)
+        merged = not ensembles.depends_on_batch(run.recipe)
+        columns["teacher"] = np.asarray(ensembles.combiner(run)(logits.astype(np.float32))) if merged else logits
+    return columns
 
 
 def fit_ensemble(
@@ -132,7 +206,7 @@ def online(run: RunFolder, teachers: Sequence[TeacherRun]) -> Callable | None:
     if not (teachers and run.recipe.distill.online):
         return None
     members = [(teacher.run, teacher.layer) for teacher in teachers]
-    return online_teachers(run, members, ensembles.combiner(run))
+    return online_teachers(run, members, ensembles.combiner(run) if run.recipe.uses_logits else None)
 
 
 def teacher_outputs_for(
@@ -154,11 +228,23 @@ def teacher_outputs_for(
     clips = teacher.data.names(rows)
     store = teacher_outputs.store_name(split, crops=crops, layer=teacher.layer)
     compute = _computation(teacher, rows, crops)
-    outputs = teacher_outputs.outputs(teacher.run.folder, store, clips, compute, distribution=distribution)
+    outputs = teacher_outputs.outputs(
+        teacher.run.folder, store, clips, compute, folder=teacher.outputs, distribution=distribution
+    )
     if teacher.data is data:
         return outputs
     positions = teacher_outputs.positions(teacher.run.folder, clips, data.names(getattr(data, split)))
     return {name: values[positions] for name, values in outputs.items()}
+
+
+def _outputs_folder(run, teacher):
+    """The folder, beside a student's run, for outputs of a run that its recipe names, which itself stays as it is.
+
+    Its name holds a digest of all that they depend on, so that students of the same clips share it.
+    """
+    depends_on = [digests.network(teacher), resolve.to_toml(teacher.recipe), *digests.of(run, [layout.CLIPS]).values()]
+    digest = hashlib.sha256("".join(depends_on).encode()).hexdigest()[:8]
+    return RunFolder(run.path.parent / f"{teacher.path.name}-outputs-{digest}", None)
 
 
 def _computation(teacher, rows, crops):

@@ -10,6 +10,7 @@ from asc_tf.chain.plan import Sizes
 from asc_tf.chain.stages import in_order, stages
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve
+from asc_tf.runs.folder import RunFolder
 from asc_tf.train import main as train
 
 
@@ -90,6 +91,16 @@ def test_clips_of_another_rate_are_another_dataset(student, load):
     assert load.recipes == ["before"]
     plan.load_sizes(student("tiny_teacher:feature.sample_rate_hz=16000"), load)
     assert load.recipes[1:] == ["before", "tiny_teacher"]
+
+
+def test_a_run_named_as_teacher_is_reused_and_the_students_clips_are_loaded_at_its_rate(student, load, tmp_path):
+    named = RunFolder(tmp_path / "network", resolve.load("mn_audioset"))
+    for file, text in (("recipe.toml", resolve.to_toml(named.recipe)), ("labels.txt", "a\n"), ("import.txt", "")):
+        named.write(file, text)
+    last = student(f"teacher=[{{run='{named.path}'}}]", f"init={{run='{named.path}'}}")
+    sizes = plan.load_sizes(last, load)
+    assert load.recipes == ["tiny", "recipe"] and list(sizes) == [last]
+    assert rows(last, sizes)[0] == ("teacher", "imported weights, reused", [])
 
 
 def test_a_batch_larger_than_the_split_is_an_error(student, load):

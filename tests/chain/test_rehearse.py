@@ -86,7 +86,7 @@ def test_an_estimate_is_what_was_measured_plus_what_is_missing(tiny, tmp_path):
         quantisation_steps_s=[0.7, 0.7, 0.7],
         bytes=1000,
     )
-    result = estimate(stage, Sizes(960, 132, 148), DONE, measured, [0.1])
+    result = estimate(stage, Sizes(960, 132, 148), [DONE], measured, [0.1])
     assert result.steps == 16 * (960 // 16) and result.step_s == 0.5 and result.memory_bytes == 5
     # [normalise] by bands passes all training clips through the front end, the teacher and the network compute theirs
     assert result.phases["data"] == pytest.approx(1 + 864 * 0.01)

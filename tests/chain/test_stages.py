@@ -113,6 +113,37 @@ def test_a_member_may_be_a_run_that_is_finished(tiny, of, tmp_path):
     assert member.path == run.path and member.done and not member.teachers
 
 
+def test_a_teacher_may_be_a_run_which_is_taken_as_it_is(tiny, of, imported):
+    path = imported("network", resolve.load(tiny.parent / "tiny_teacher.toml", ["seed=5", "dataset.root=nowhere"]))
+    keys = [f"teacher=[{{run='{path}'}}, {{recipe='tiny_teacher'}}]", "data.segment_s=0.5"]
+    student = of(tiny, *keys)
+    ((named,), (trained,)) = student.teachers
+    assert named.path == path and named.done and named.title == "teacher" and not named.before
+    recipe = named.recipe
+    assert (recipe.dataset, recipe.data, recipe.seed) == (student.recipe.dataset, student.recipe.data, 5)
+    assert recipe.labels == ("high", "low")
+    assert student.named_teachers == [(student.recipe.teacher[0], named)] and not trained.done
+    (path / "import.txt").unlink()
+    with pytest.raises(UserError, match="tiny.toml: teacher.run = .*network' is not finished; train it to its end"):
+        of(tiny, *keys)
+
+
+def test_a_run_that_learns_from_other_weights_has_another_name(tiny, write, of, imported, monkeypatch):
+    path = imported("network", resolve.load(tiny.parent / "tiny_teacher.toml", ["model.width=16"]))
+    monkeypatch.chdir(path.parent)
+    distil = '[[teacher]]\nrun = "network"\n[distill]\ntemperature = 1.0\nlabel_weight = 0.5\n'
+    write("before", distil)
+    write("middle", '[init]\nrecipe = "before"\n')
+    last = write("last", '[init]\nrecipe = "middle"\n')
+    first = names(of(last))
+    assert len(first) == 3 and names(of(last)) == first
+    for file in ("labels.txt", "weights/best.weights.h5"):
+        (path / file).parent.mkdir(exist_ok=True)
+        (path / file).write_text("other\nones\n")
+        assert not {*names(of(last))[1:]} & {*first[1:]}
+        first += names(of(last))
+
+
 def names(last):
     """Names of the runs before the last one."""
     return [one.path.name for one in in_order(last)[:-1]]

@@ -83,6 +83,7 @@ def test_weights_follow_the_epoch():
     expected = {"label": 0.6, "group": 0.6, "teacher": 0.4, "embedding": 3.0}
     assert {key: float(value) for key, value in found.items()} == pytest.approx(expected)
     assert terms.weights(4.0, Distill(temperature=1.0, label_weight=1.0, teacher_weight=1.0))["teacher"] == 1.0
+    assert "teacher" not in terms.weights(4.0, Distill(temperature=1.0, label_weight=0.5, teacher_weight=0.0))
 
 
 def test_a_ramp_is_a_line_between_two_epochs():

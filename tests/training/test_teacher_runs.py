@@ -149,6 +149,46 @@ def test_teachers_at_another_rate_are_asked_about_the_same_clips(taught_by, said
     assert_near(teaching.stored_targets(run, taught, data)["teacher"], said(one)[0])
 
 
+EMBEDDING = "distill={temperature=1,label_weight=1,teacher_weight=0,embedding_weight=1,layer='b4_relu'%s}"
+
+
+@pytest.fixture
+def named(tiny, tmp_path):
+    """The folder of an imported run of five classes and another rate."""
+    loaded = recipe.load(tiny.with_name("tiny_teacher.toml"), ["feature.sample_rate_hz=16000", "data.segment_s=2"])
+    run = run_folder.create(tmp_path / "elsewhere/network", loaded, resume=False)
+    run.write("weights/best.weights.h5", build.network(loaded, 5).save_weights)
+    run.write("labels.txt", "a\nb\nc\nd\ne\n")
+    run.write("import.txt", "weights of a checkpoint")
+    return run.path
+
+
+def test_embeddings_of_runs_of_other_classes_need_no_logits_and_are_stored_beside_the_students(taught_by, named):
+    entries = f"teacher=[{{recipe='tiny_teacher',layer='b4_relu'}},{{run='{named}',layer='stem2_relu'}}]"
+    before = {file: file.read_bytes() for file in named.rglob("*") if file.is_file()}
+
+    def stores(name, *overrides):
+        run, taught, data = taught_by(name, entries, EMBEDDING % "", *overrides)
+        columns = teaching.stored_targets(run, taught, data)
+        assert columns.keys() == {"embedding"} and columns["embedding"].shape == (len(data.train), 8 + 8)
+        assert taught[0].outputs is None and taught[1].data.prepared.samples == 16000 * run.recipe.data.segment_s
+        assert (taught[1].outputs.path / "teacher_outputs/train-1_crops-stem2_relu/0000000.npz").is_file()
+        return taught[1].outputs.path
+
+    first = stores("mixed")
+    assert first.parent.name == "runs" and first.name.startswith("network-outputs-")
+    assert stores("mixed_2", "seed=2", "train.epochs=3") == first
+    others = [stores("mixed_split", "dataset.test_share=0.4"), stores("mixed_length", "data.segment_s=2")]
+    run_folder.RunFolder(first.parent / "mixed", None).write("clips.csv.gz", b"files rewritten under their names")
+    assert len({first, *others, stores("mixed")}) == 4
+    assert {file: file.read_bytes() for file in named.rglob("*") if file.is_file()} == before
+
+
+def test_names_of_members_are_those_of_recipes_and_runs(tiny):
+    loaded = recipe.load(tiny, ["teacher=[{recipe='tiny_teacher',runs=2},{run='runs/network'}]"])
+    assert ensembles.names(loaded) == ["tiny_teacher 1", "tiny_teacher 2", "runs/network"]
+
+
 def test_what_is_fitted_to_held_out_clips_needs_some(tiny):
     with pytest.raises(UserError, match='choose ensemble = "mean"'):
         recipe.load(tiny, ['distill.ensemble="weighted"', "data.validation_share=0"])

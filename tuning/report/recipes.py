@@ -57,7 +57,7 @@ def _with_paths(recipe: Recipe) -> Recipe:
         file = resolve.find(name, beside=beside)
         return name if resolve.SHIPPED in file.parents else str(file.absolute())
 
-    teachers = tuple(dataclasses.replace(entry, recipe=path(entry.recipe)) for entry in recipe.teacher)
+    teachers = tuple(dataclasses.replace(one, recipe=one.recipe and path(one.recipe)) for one in recipe.teacher)
     recipe = dataclasses.replace(recipe, teacher=teachers)
     if recipe.init and recipe.init.recipe:
         return dataclasses.replace(recipe, init=dataclasses.replace(recipe.init, recipe=path(recipe.init.recipe)))
