@@ -26,14 +26,15 @@ class Dcase2022Baseline:
 
     Args:
         file: The TFLite file.
+        edges: As of `baseline_input`.
     """
 
     RATE_HZ = 44_100
 
-    def __init__(self, file: Path):
+    def __init__(self, file: Path, edges: str = "reflect"):
         from asc_tf.tflite.file import TFLiteModel
 
-        self.model = TFLiteModel(file)
+        self.model, self.edges = TFLiteModel(file), edges
 
     def predict(self, samples: np.ndarray, rate_hz: int) -> np.ndarray:
         """Probabilities (seconds, classes), the classes as in SCENES, which is their order in the file.
@@ -45,10 +46,10 @@ class Dcase2022Baseline:
         from asc_tf.data import audio
 
         mono = audio.resample(samples.mean(axis=1).astype(np.float32), rate_hz, self.RATE_HZ)
-        return self.model(baseline_input(audio.cut(mono, self.RATE_HZ, 1.0)))
+        return self.model(baseline_input(audio.cut(mono, self.RATE_HZ, 1.0), self.edges))
 
 
-def baseline_input(waves: np.ndarray) -> np.ndarray:
+def baseline_input(waves: np.ndarray, edges: str = "reflect") -> np.ndarray:
     """What the DCASE 2022 baseline takes: ln of 40 mel bands of magnitudes, divided by the second's largest value.
 
     The front end equals librosa 0.11 with reflection at the edges, to the bit. The authors name no version of librosa;
@@ -56,6 +57,7 @@ def baseline_input(waves: np.ndarray) -> np.ndarray:
 
     Args:
         waves: (seconds, 44100), full scale 1.
+        edges: Half a frame around a second: "reflect" or "constant", zeros.
 
     Returns:
         (seconds, 40, 51, 1) float32.
@@ -65,7 +67,7 @@ def baseline_input(waves: np.ndarray) -> np.ndarray:
     window = np.zeros(2048)
     window[142:-142] = 0.54 - 0.46 * np.cos(2 * np.pi * np.arange(1764) / 1764)
     tiny = np.spacing(1)
-    centred = np.pad(waves.astype(float) + tiny, ((0, 0), (1024, 1024)), mode="reflect")
+    centred = np.pad(waves.astype(float) + tiny, ((0, 0), (1024, 1024)), mode=edges)
     magnitudes = np.abs(np.fft.rfft(frames(centred, 2048, 882) * window))
     mel = np.log(magnitudes @ _mel.slaney_bank(40, 2048, 44_100, 0.0, 22_050.0).astype(float) + tiny)
     mel = mel / np.maximum(1.0, np.abs(mel).max(axis=(1, 2), keepdims=True))
