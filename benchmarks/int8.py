@@ -53,13 +53,14 @@ def measure(folder: Path, recipe: str, overrides: Sequence[str], data: Path | No
     return accuracies
 
 
-def quantised_copy(folder: Path, copy: Path, override: str) -> None:
+def quantised_copy(folder: Path, copy: Path, *overrides: str, options: Sequence[str] = ()) -> None:
     """Copies a run and quantises the copy, unless that is done.
 
     Args:
         folder: The run folder.
         copy: Folder of the copy.
-        override: The section [quantise] of the copy, as --set takes it.
+        overrides: Of the copy's recipe, as --set takes them: its section [quantise].
+        options: Further arguments of asc_tf.export.tflite.
 
     Raises:
         SystemExit: The copy was left unfinished, or the conversion failed.
@@ -68,7 +69,8 @@ def quantised_copy(folder: Path, copy: Path, override: str) -> None:
         return
     if copy.is_dir():
         raise SystemExit(f"{copy}: was left unfinished; remove it and start again.")
-    command = [sys.executable, "-m", "asc_tf.export.tflite", str(folder), "--out", str(copy), "--set", override]
+    command = [sys.executable, "-m", "asc_tf.export.tflite", str(folder), "--out", str(copy), *options]
+    command += [part for text in overrides for part in ("--set", text)]
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if status not in (0, 1):  # 1: converted, but over the challenge's limits
         raise SystemExit(f"{copy}: asc_tf.export.tflite ended with status {status}.")

@@ -114,9 +114,12 @@ def test_programs_take_its_folder(system, recordings, capsys):
 
 
 def test_the_same_command_again_says_that_it_is_finished(system, folder, capsys):
-    for extra in ([], ["--resume"]):
-        assert train([str(folder / "system.toml"), "--out", str(system), *extra]) == 2
-        assert "runs/system: this run is finished" in capsys.readouterr().err
+    command, before = [str(folder / "system.toml"), "--out", str(system)], report(system)
+    assert train(command) == 2
+    assert "runs/system: this run is finished" in capsys.readouterr().err
+    assert train([*command, "--resume"]) == 0
+    shown = capsys.readouterr().out
+    assert "runs/system: this run is finished" in shown and "epoch" not in shown and report(system) == before
 
 
 def test_a_second_system_with_the_same_members_reuses_them(system, folder, capsys):
