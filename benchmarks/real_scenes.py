@@ -353,7 +353,7 @@ version of librosa. They are mirrored here; with zeros {{with_zeros}} of the 50 
 42.9 % on TAU 2022.
 
 **SB-CNN for TAU 2019** (MTG/DCASE-models) judges two seconds: each tested second is judged with the one after it, the
-last one with its mirror image, as its authors cut recordings; it hears twice as much as the others. Front end
+last one with its mirror image, as its authors cut recordings; it is given twice as much sound as the others. Front end
 (22.05 kHz, left channel, 64 HTK mel bands of 1,024 samples every 690, dB) and order of the classes are those of its
 authors' program and of the settings beside the weights. Not established: the least and largest value by which it scales
 its spectrogram, which are in a file that is not here. **Its figures are therefore not its accuracy.** Assumed are the

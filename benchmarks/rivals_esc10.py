@@ -225,7 +225,7 @@ samples are quantised by the scale that the file states for its input; the autho
 which costs it what the second shows.
 
 In the third every second of a clip, those that our networks are tested on, is in the middle of its 1.51 s, with zeros
-beyond the ends of the clip: ACDNet hears half as much again as our networks. In the fourth it hears the same second,
+beyond the ends of the clip: ACDNet gets half as much again as our networks. In the fourth it gets the same second,
 and a third of its input is silence, which it was trained with at the ends of clips only.
 
 Our CP-Mobile with 61,148 parameters, trained on folds 1 to 3 of ESC-10 alone, 240 clips, has 77.4 ± 1.6 % of the
