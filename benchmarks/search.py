@@ -1,11 +1,15 @@
 """Trials of a search an hour by one process and by two, each with one thread.
 
-Run:     python benchmarks/search.py [--trials 12] [--folder runs/search_benchmark]
+Run:     python benchmarks/search.py [--trials 12] [--folder runs/search_benchmark] [--free]
 Output:  seconds from the start of the first trial to the end of the last one, of both searches, and their ratio.
-Needs:   two processors that do nothing else.
+Needs:   Linux, and two processors that do nothing else.
+
+Every process is bound to a processor of its own: with one thread for TensorFlow a lone process still reads and augments
+its clips in a second thread, on the processor that another process would have. --free leaves the processes unbound.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -22,20 +26,23 @@ def command(out: Path, trials: int) -> list[str]:
     return [sys.executable, "-m", "asc_tf", *search, *settings, "--set", f"dataset.root={out.parent / 'made_up'}"]
 
 
-def seconds(folder: Path, processes: int, trials: int) -> float:
+def seconds(folder: Path, processes: int, trials: int, *, bound: bool) -> float:
     """Seconds that some processes need for a search, from the first line of a trial on.
 
     Args:
         folder: Folder of the benchmark; the search's is made anew.
         processes: How many start the same command.
         trials: Number of trials.
+        bound: Whether each has a processor of its own.
     """
     out = folder / f"by_{processes}"
     shutil.rmtree(out, ignore_errors=True)
-    started = [
-        subprocess.Popen(command(out, trials), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for _ in range(processes)
-    ]
+    started = []
+    for processor in sorted(os.sched_getaffinity(0))[:processes]:
+        process = subprocess.Popen(command(out, trials), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        if bound:
+            os.sched_setaffinity(process.pid, {processor})
+        started.append(process)
     next(line for line in started[0].stdout if line.startswith("trial "))
     start_s = time.monotonic()
     for process in started:
@@ -50,11 +57,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=12)
     parser.add_argument("--folder", type=Path, default=Path("runs/search_benchmark"))
+    parser.add_argument("--free", action="store_true")
     options = parser.parse_args()
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    seconds(folder, 1, 1)  # makes and prepares the data
-    one, two = (seconds(folder, processes, options.trials) for processes in (1, 2))
+    bound = not options.free
+    seconds(folder, 1, 1, bound=bound)  # makes and prepares the data
+    one, two = (seconds(folder, processes, options.trials, bound=bound) for processes in (1, 2))
     print(f"{options.trials} trials: one process {one:.0f} s, two {two:.0f} s, {one / two:.2f} times as fast")
 
 
