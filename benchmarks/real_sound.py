@@ -14,6 +14,7 @@ and writes nothing: the settings were chosen that way.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -169,16 +170,17 @@ def _microphones(folder):
 
 
 def _made_up(file, number):
-    """A clip as by each device of MADE_UP, every second a take of its own."""
+    """A clip as by each device of MADE_UP, every second a take of its own, with silence after it."""
     from asc_tf.data import audio
     from asc_tf.data.synthetic import devices
-    from asc_tf.data.synthetic.synthesis import RATE_HZ
+    from asc_tf.data.synthetic.synthesis import RATE_HZ, SAMPLES
 
     samples, rate_hz = audio.read(file)
     seconds = audio.cut(audio.resample(samples, rate_hz, RATE_HZ), RATE_HZ, 1.0)
     for index, device in enumerate(MADE_UP):
         rng = np.random.default_rng([number, index])
-        yield np.concatenate([devices.record(second, device, rng) for second in seconds]), RATE_HZ
+        takes = [devices.record(np.pad(second, (0, SAMPLES - RATE_HZ)), device, rng) for second in seconds]
+        yield np.concatenate([take[:RATE_HZ] for take in takes]), RATE_HZ
 
 
 def measure(name: str, fold: int, seed: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -200,8 +202,9 @@ def measure(name: str, fold: int, seed: int, options: argparse.Namespace) -> dic
     changes = [f"*:data.prepared_folder={runs / 'prepared'}", *row.overrides, *held_out, *options.overrides]
     recipe = resolve.load(HERE / f"{row.recipe}.toml", [*changes, f"seed={seed}"], data=data)
     folder = runs / ("inner" if options.inner else "held_out")
-    imported(options.weights, folder / "mn04")
-    run = train(recipe, folder / f"{_slug(name)}-{fold}-{seed}", resume=True)
+    imported(options.weights.resolve(), folder / "mn04")
+    with contextlib.chdir(folder):  # where recipes name it
+        run = train(recipe, f"{_slug(name)}-{fold}-{seed}", resume=True)
     tested = dataset.load(recipe, quiet=True)
     names, labels = tested.column("file", tested.test), tested.labels(tested.test)
     clips = {data / "esc10/audio" / Path(file).name: int(label) for file, label in zip(names, labels, strict=True)}

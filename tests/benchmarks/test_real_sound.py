@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import real_sound
+import soundfile
+
+from asc_tf.recipe import resolve
+
+LOSSES = (("clean", 0.0), ("microphones", 4.0), ("made_up", 10.0))
+
+
+def entry(seconds, clips=90.0, forms=("float", "int8")):
+    scores = {kind: {"seconds": seconds - lost, "clips": clips} for kind, lost in LOSSES}
+    cost = {"parameters": 61148, "bytes": 61148, "macs": 21453460}
+    return {"cost": dict.fromkeys(forms, cost), **dict.fromkeys(forms, scores)}
+
+
+def test_a_figure_of_a_seed_is_the_mean_over_its_folds_and_the_spread_is_over_the_seeds():
+    record = {"1 1": entry(70.0), "2 1": entry(80.0), "1 2": entry(71.0), "2 2": entry(85.0)}
+    assert real_sound.of_seeds(record, "float", "clean", "seconds") == [75.0, 78.0]
+    assert real_sound.spread([75.0, 78.0]) == "76.5 ± 2.1" and real_sound.spread([75.0]) == "75.0"
+    assert real_sound.spread([1.5], sign="+") == "+1.5"
+
+
+def test_tables_have_fold_4_by_itself_and_what_unseen_microphones_cost():
+    records = {"one": {"3 1": entry(70.0), "4 1": entry(80.0)}, "float alone": {"4 1": entry(85.0, forms=["float"])}}
+    of_clips, of_microphones = real_sound.tables(records).split("Seconds, clean")
+    assert "| one | 61,148 | 61,148 | 21,453,460 | 75.0 | 75.0 | 90.0 | 90.0 | 80.0 | 90.0 | 2 | 1 |" in of_clips
+    assert "| float alone | 61,148 | 61,148 | 21,453,460 | 85.0 | - | 90.0 | - | 85.0 | 90.0 | 1 | 1 |" in of_clips
+    assert "| one | int8 | 75.0 | 71.0 | 4.0 | 65.0 | 10.0 |" in of_microphones
+    assert "| float alone | float | 85.0 | 81.0 | 4.0 | 75.0 | 10.0 |" in of_microphones
+
+
+def test_no_maker_of_microphones_is_on_both_sides(shared, tmp_path):
+    training, test = real_sound.responses(shared / "data/micirp", tmp_path)
+    names = [{file.name for file in folder.iterdir()} for folder in (training, test)]
+    assert list(map(len, names)) == [34, 16] and not names[0] & names[1]
+    makers = [{file.removeprefix("IR_").replace("_", " ").split()[0][:3] for file in part} for part in names]
+    assert not makers[0] & makers[1]
+
+
+def test_clips_by_microphones_are_their_convolutions_in_turn(tmp_path):
+    rng, folder = np.random.default_rng(0), tmp_path / "responses"
+    folder.mkdir()
+    responses = rng.normal(0, 0.1, (5, 40)).astype(np.float32)
+    for number, response in enumerate(responses):
+        soundfile.write(folder / f"{number}.wav", response, 16000, subtype="FLOAT")
+    sound = rng.normal(0, 0.1, 16000).astype(np.float32)
+    soundfile.write(tmp_path / "clip.wav", sound, 16000, subtype="FLOAT")
+    found = list(real_sound._microphones(folder)(tmp_path / "clip.wav", 3))
+    assert len(found) == real_sound.RESPONSES_A_CLIP
+    for (convolved, rate_hz), number in zip(found, (3, 4, 0, 1), strict=True):
+        expected = np.convolve(sound, responses[number])[:16000]
+        assert rate_hz == 16000
+        np.testing.assert_allclose(convolved, expected, atol=1e-6)
+
+
+def test_made_up_devices_change_every_second_and_keep_the_length(tmp_path):
+    rng = np.random.default_rng(1)
+    soundfile.write(tmp_path / "clip.wav", rng.normal(0, 0.05, 2 * 44100), 44100)
+    found = [sound for sound, _ in real_sound._made_up(tmp_path / "clip.wav", 0)]
+    assert len(found) == len(real_sound.MADE_UP) and {len(sound) for sound in found} == {2 * 44100}
+    levels = [np.sqrt(np.mean(sound**2)) for sound in found]
+    assert len({round(float(level), 4) for level in levels}) == len(levels)
+
+
+@pytest.mark.parametrize("name", real_sound.ROWS)
+def test_the_recipe_of_every_row_holds_a_fold_out_and_nothing_for_validation(name):
+    row = real_sound.ROWS[name]
+    recipe = resolve.load(real_sound.HERE / f"{row.recipe}.toml", [*row.overrides, "dataset.test_fold=2"])
+    assert recipe.data.validation_share == 0 and recipe.dataset.settings["test_fold"] == 2
+    folders = [part.settings["folder"] for part in recipe.augmentation if part.name == "device_impulse"]
+    assert set(folders) <= {"micirp_training"}
