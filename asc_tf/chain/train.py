@@ -362,7 +362,7 @@ class Chain:
         if not run.has(layout.DIGESTS):
             digests.write(run)
         trained = TrainedRun(run)
-        if run.recipe.quantise:
+        if run.recipe.quantise and not all(map(self._is_quantised, (run, *devices.values()))):
             with self.phase(run, "quantisation"):
                 source, of_general = self.quantisation_source(run, source), self.quantisation_data(run, data)
                 self._quantise(trained, source, of_general, data, teachers, self.on_quantisation_step)
