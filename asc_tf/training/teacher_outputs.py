@@ -5,6 +5,8 @@ beside the student's.
 A store holds the outputs for one split of the data, number of crops and embedding layer. Each of its files is complete
 or absent, and states the clip list, the recipe and the weights that it belongs to.
 Size: 2 bytes a clip and class: 2.8 MB for 139,620 clips of ten classes; as much a value of the embedding.
+Logits of a clip that float16 cannot hold are stored with the largest of them at 0 and none below -65504, which has the
+same softmax at all temperatures up to 500.
 """
 
 import hashlib
@@ -54,8 +56,8 @@ def outputs(
         {"logits": (clips, classes), and "embedding": (clips, size) where compute yields it}, float16.
 
     Raises:
-        UserError: The store is of another clip list, recipe or weights (it stays as it is), or outputs are not
-            finite or larger than float16 can hold.
+        UserError: The store is of another clip list, recipe or weights (it stays as it is), outputs are not finite,
+            or embeddings are larger than float16 can hold.
     """
     key, folder = _key(run, clips), folder or run
     files = {
@@ -108,16 +110,33 @@ def _digest(text):
 def _compute(run, folder, files, clips, compute, key):
     if not files:
         return
-    total = sum(len(clips[rows]) for rows in files.values())
+    total, beyond = sum(len(clips[rows]) for rows in files.values()), 0
     with tqdm(total=total, desc=f"teacher {run.path.name}", unit=" clips", leave=False, disable=None) as bar:
         for file, rows in files.items():
             batches = []
             for batch in compute(rows):
-                batches.append({name: _float16(run, name, values) for name, values in batch.items()})
-                bar.update(len(batches[-1]["logits"]))
+                logits, moved = _within_float16(np.asarray(batch["logits"]))
+                beyond += moved
+                values = {name: _float16(run, name, value) for name, value in (batch | {"logits": logits}).items()}
+                batches.append(values)
+                bar.update(len(logits))
             arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
             folder.write_arrays(file, arrays | {name: np.array(text) for name, text in key.items()})
     print(f"teacher {run.path.name}: outputs of {total:,} clips stored", flush=True)
+    if beyond:
+        print(
+            f"note: its logits of {beyond:,} clips were beyond {LARGEST:g} and are stored from 0 down, with the same "
+            "softmax; so sure of a clip is a teacher that should be trained longer or at a lower train.learning_rate",
+            flush=True,
+        )
+
+
+def _within_float16(logits):
+    """(clips, classes) logits as they are stored, and how many clips' had to be moved for it."""
+    largest = np.abs(logits).max(axis=-1)
+    beyond = (largest > LARGEST) & np.isfinite(largest)
+    moved = np.maximum(logits - logits.max(axis=-1, keepdims=True), -LARGEST)
+    return np.where(beyond[:, None], moved, logits), int(beyond.sum())
 
 
 def _float16(run, name, values):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from asc_tf import metrics
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve as recipe
 from asc_tf.runs import folder as run_folder
@@ -29,14 +30,14 @@ class Teacher:
     """Answers three clips at a time, and counts them.  stops_at: raises at that clip, as a kill would."""
 
     def __init__(self, values=LOGITS, stops_at=None):
-        self.values, self.stops_at, self.heard = values, stops_at, []
+        self.values, self.stops_at, self.asked = values, stops_at, []
 
     def __call__(self, rows):
         for first in range(rows.start, min(rows.stop, len(self.values)), 3):
             some = np.arange(first, min(first + 3, rows.stop, len(self.values)))
             if self.stops_at in some:
                 raise KeyboardInterrupt
-            self.heard += some.tolist()
+            self.asked += some.tolist()
             yield {"logits": self.values[some], "embedding": -self.values[some, :1]}
 
 
@@ -52,7 +53,7 @@ def test_a_teacher_is_asked_once(run, capsys):
         assert found.keys() == {"logits", "embedding"} and found["logits"].dtype == np.float16
         np.testing.assert_allclose(found["logits"], LOGITS, rtol=2**-11)
         np.testing.assert_allclose(found["embedding"], -LOGITS[:, :1], rtol=2**-11)
-    assert teacher.heard == list(range(10))
+    assert teacher.asked == list(range(10))
     shown = capsys.readouterr()
     assert shown.out == "teacher teacher: outputs of 10 clips stored\n" and shown.err == ""  # no bar where nobody looks
 
@@ -111,7 +112,7 @@ def test_a_store_of_something_else_is_refused_and_kept(run, change, what):
     ) as error:
         teachers.outputs(run, STORE, clips, teacher)
     assert "\n" not in str(error.value)
-    assert stored(run) == before and not teacher.heard
+    assert stored(run) == before and not teacher.asked
 
 
 def test_what_was_stored_before_a_kill_is_not_asked_again(run):
@@ -120,7 +121,7 @@ def test_what_was_stored_before_a_kill_is_not_asked_again(run):
     assert list(stored(run)) == ["0000000.npz"]  # of the second file's clips some were answered
     teacher = Teacher()
     np.testing.assert_allclose(teachers.outputs(run, STORE, CLIPS, teacher)["logits"], LOGITS, rtol=2**-11)
-    assert teacher.heard == [4, 5, 6, 7, 8, 9]
+    assert teacher.asked == [4, 5, 6, 7, 8, 9]
 
 
 def test_a_file_that_is_cut_off_is_told(run):
@@ -131,13 +132,30 @@ def test_a_file_that_is_cut_off_is_told(run):
         teachers.outputs(run, STORE, CLIPS, Teacher())
 
 
-@pytest.mark.parametrize("value", [65536.0, np.inf, np.nan])
-def test_what_float16_does_not_hold_is_an_error_not_an_infinity(run, value):
+def test_logits_beyond_float16_are_stored_with_the_same_softmax(run, capsys):
+    values = LOGITS.copy()
+    values[4], values[9] = (65503.0, 65505.0), (3.0, -2.5e6)
+    found = teachers.outputs(run, STORE, CLIPS, Teacher(values))["logits"]
+    assert "note: its logits of 2 clips were beyond 65504" in capsys.readouterr().out
+    np.testing.assert_allclose(metrics.softmax(found / np.float32(3)), metrics.softmax(values / 3), atol=1e-3)
+    others = np.delete(np.arange(len(values)), [4, 9])
+    np.testing.assert_array_equal(found[others], values[others].astype(np.float16))
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_what_is_not_finite_is_an_error(run, value):
     values = LOGITS.copy()
     values[9, 1] = -value
     with pytest.raises(UserError, match="logits reaches .* float16 65504; train it anew"):
         teachers.outputs(run, STORE, CLIPS, Teacher(values))
     assert list(stored(run)) == ["0000000.npz", "0000004.npz"]
+
+
+def test_an_embedding_beyond_float16_is_an_error(run):
+    values = LOGITS.copy()
+    values[9, 0] = 65536.0
+    with pytest.raises(UserError, match="embedding reaches 65536, float16 65504; name another layer"):
+        teachers.outputs(run, STORE, CLIPS, Teacher(values))
 
 
 def test_workers_share_the_clips(run):
@@ -161,7 +179,7 @@ def test_workers_share_the_clips(run):
         teachers.outputs(run, STORE, CLIPS, Teacher(), distribution=second_alone)
     (run.path / layout.TEACHER_OUTPUTS / STORE / "0000004.npz").unlink()
     found.append(teachers.outputs(run, STORE, CLIPS, second, distribution=both))
-    assert (first.heard, second.heard) == ([0, 1, 2, 3, 8, 9], [4, 5, 6, 7])
+    assert (first.asked, second.asked) == ([0, 1, 2, 3, 8, 9], [4, 5, 6, 7])
     for one in found:
         np.testing.assert_allclose(one["logits"], LOGITS, rtol=2**-11)
 

@@ -109,7 +109,7 @@ def test_fitted_weights_are_kept_with_the_run(taught_by):
     fit = run.read("ensemble.json")
     assert fit["members"] == ["tiny_teacher 1", "tiny_teacher 2"]
     assert fit["log_loss"]["weighted"] < fit["log_loss"]["mean"]
-    held_out, heard = (
+    held_out, trained = (
         np.stack([teaching.teacher_outputs_for(one, data, part, crops=1)["logits"] for one in taught], axis=1).astype(
             float
         )
@@ -117,12 +117,12 @@ def test_fitted_weights_are_kept_with_the_run(taught_by):
     )
     again = ensembles.fit_weights(held_out, data.labels(data.validation))
     assert fit["log_loss"]["weighted"] == pytest.approx(again["log_loss"]["weighted"], rel=1e-6)
-    assert_near(columns["teacher"], np.einsum("k,nkc->nc", fit["alpha"], heard) + fit["beta"])
+    assert_near(columns["teacher"], np.einsum("k,nkc->nc", fit["alpha"], trained) + fit["beta"])
 
     fit |= {"alpha": [1.0, 0.0], "beta": [0.0, 0.0, 5.0]}
     run.write_json("ensemble.json", fit)
     run.write("state.npz", b"an epoch was saved")
-    assert_near(teaching.stored_targets(run, taught, data)["teacher"], heard[:, 0] + [0, 0, 5])
+    assert_near(teaching.stored_targets(run, taught, data)["teacher"], trained[:, 0] + [0, 0, 5])
 
 
 @pytest.mark.slow
