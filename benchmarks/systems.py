@@ -39,7 +39,12 @@ GROUPS_OF_CLIPS = {
 # On 107 clips the epochs of small.toml are a few dozen steps.
 MORE_EPOCHS = "*_*:train.epochs=120"
 # On 1,100 seconds of real sound the teachers of small.toml's 8 epochs know less than their students.
-ON_ESC10_EPOCHS = {"ait2023": ("ait2023_teacher_*:train.epochs=24", "ait2023_[cgm]*:train.epochs=30")}
+ON_ESC10_EPOCHS = {
+    "ait2023": (
+        "ait2023_teacher_*:train.epochs=24",
+        *(f"ait2023_{name}:train.epochs=30" for name in ("cqt", "gammatone", "mel")),
+    )
+}
 ON_AUDIOSET = "*_audioset:train.epochs=1"  # these stages do not depend on the split; ait2023 has none
 MADE_UP = {"seed": 1, "train_clips": 2400, "test_clips": 1200, "layout": "tau2022"}
 
