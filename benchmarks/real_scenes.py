@@ -53,7 +53,7 @@ IMPORTED = {
         "CP-Mobile, CP-JKU 2023",
     ),
     "tf_sepnet": ("tf_sepnet2025", "tf_sepnet_dcase2025.ckpt", "[]", "TF-SepNet, 2025"),
-    # Between this mean and the GRU, which is in float, TensorFlow 2.21 would convert from 8 bits to 8 bits.
+    # When this was measured, TensorFlow 2.21 made no int8 file without these layers in float. Now it does.
     "tan_cnn_gru": (
         "tan2025_cnn_gru",
         "tan_cnn_gru_dcase2025.pt",
@@ -314,9 +314,10 @@ of these networks may have been trained on these very recordings, or on others o
 "int8, trained": quantisation-aware training by `cpjku2023_cp_mobile_int8`, which follows the float network on 600
 seconds of ESC-10, folds 1 to 3, made as quiet as scenes; its settings were chosen for CP-Mobile. "int8, calibrated":
 ranges measured on 256 of these seconds as they are, some 25 dB louder than scenes, without any training. No tested
-second was used. Of the CNN-GRU the mean over time, its rows and the GRU's input are in float, without which it has no
-int8 file with TensorFlow 2.21. "as float" is the number of the 50 seconds of which the int8 file says the same as the
-float network; a file that has more right than that network is none the better for it.
+second was used. Of the CNN-GRU the mean over time, its rows and the GRU's input are named in `float_layers`: when this
+was measured it had no int8 file with TensorFlow 2.21 without that. "as float" is the number of the 50 seconds of which
+the int8 file says the same as the float network; a file that has more right than that network is none the better for
+it.
 
 In "{LOUDER_DB} dB louder" the same 50 seconds are amplified. The networks of TAU 2022 have more of them right then,
 SB-CNN hardly any: the statistics stored in it fit the recordings as they are. For all but SB-CNN both channels are

@@ -17,7 +17,7 @@ from asc_tf.errors import UserError
 from asc_tf.export.quantisation import _compat
 from asc_tf.export.quantisation import graph_form as _form
 from asc_tf.tflite import file as tflite_file
-from asc_tf.tflite import float_means, order, strides
+from asc_tf.tflite import means, order, strides
 
 # What an 8-bit graph should not hold inside: conversions.
 CONVERSIONS = ("QUANTIZE", "DEQUANTIZE", "CAST")
@@ -40,7 +40,8 @@ def convert(quantised: tf_keras.Model) -> bytes:
     with warnings.catch_warnings():
         # The ranges come from training, so the missing statistics are not needed.
         warnings.filterwarnings("ignore", "Statistics for quantized inputs were expected")
-        content = float_means.with_float_means(strides.with_native_strides(converter.convert()))
+        content = strides.with_native_strides(converter.convert())
+    content = means.with_own_scales(means.with_float_means(content))
     content = min((content, order.depth_first(content)), key=tflite_rule.peak_bytes)
     floats = unquantised_layers(quantised)
     readers = [reader.name for name in floats for reader in _form.readers(quantised, quantised.get_layer(name))]

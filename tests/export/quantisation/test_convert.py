@@ -1,14 +1,17 @@
 """Conversion of tf_keras networks to TFLite files."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import layers
 
 from asc_tf import build
 from asc_tf.errors import UserError
 from asc_tf.export.quantisation import convert as tflite
 from asc_tf.export.quantisation import qat
 from asc_tf.export.quantisation.to_tf_keras import to_tf_keras
+from asc_tf.models._torch_defaults import AxisMean
 from asc_tf.tflite import file as tflite_file
 from asc_tf.tflite import strides
 
@@ -65,6 +68,22 @@ def test_a_network_with_a_dead_channel_is_int8_throughout(small, clips):
     assert tflite_file.TFLiteModel(file).is_int8
 
 
+@pytest.mark.parametrize("axis", ["frequency", "time"])
+@pytest.mark.parametrize("order", [["rows", "turned"], ["turned", "columns"], ["rows", "turned", "pairs"]])
+@pytest.mark.parametrize("in_float", [False, True])
+def test_a_mean_before_several_rearrangements_is_rounded_once_or_not_at_all(axis, order, in_float, clips):
+    network = _rearranged_mean(axis, order)
+    named = ["mean", *order] if in_float else []
+    quantised = qat.quantise(to_tf_keras(network), clips[0], [*named, "norm"])
+    file = tflite_file.TFLiteModel(tflite.convert(quantised))
+    (mean,) = [o for o in file.operators if o.name == "MEAN" and "mean/Mean" in o.output_name]
+    kind = "float32" if in_float else "int8"
+    assert mean.inputs == mean.outputs == (kind,)
+    assert {o.inputs for o in file.operators if o.name == "QUANTIZE"} == {("float32",)}
+    expected = build.forward(quantised)(clips[0])
+    assert np.abs(file(clips[0]) - expected).max() < 4 * np.ptp(expected) / 255
+
+
 def test_a_file_with_floats_is_refused():
     file = _converted(lambda x: tf.nn.conv2d(x, tf.ones((1, 1, 1, 2)), 1, "VALID"))
     with pytest.raises(UserError, match="holds CONV_2D .*float32.*not int8"):
@@ -77,6 +96,22 @@ def test_a_batch_norm_that_did_not_fold_is_refused():
 
     with pytest.raises(UserError, match="holds MUL .*did not fold"):
         tflite.check(_converted(scaled_maximum, channels=2, int8=True))
+
+
+def _rearranged_mean(axis, order):
+    """Mean of a convolution, layers that rearrange it, a norm and a dense layer."""
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((12, 9, 1), name="spectrogram")
+    x = AxisMean(axis, name="mean")(layers.Activation("silu", name="silu")(layers.Conv2D(4, 3, name="first")(inputs)))
+    steps = x.shape[1] * x.shape[2]
+    shapes = {"rows": (steps, 4), "columns": (4, steps), "pairs": (2, 2 * steps)}
+    for name in order:
+        if name in shapes:
+            x = layers.Reshape(shapes[name], name=name)(x)
+        else:
+            x = layers.Permute((2, 1) if len(x.shape) == 3 else (3, 1, 2), name=name)(x)
+    x = layers.Flatten(name="flat")(layers.LayerNormalization(name="norm")(x))
+    return keras.Model(inputs, layers.Dense(3, name="logits")(x))
 
 
 def _converted(call, channels=1, int8=False):

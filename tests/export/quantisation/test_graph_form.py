@@ -40,6 +40,11 @@ FAMILIES = [
     ("tf_sepnet", TF_SEPNET, NORMS),
 ]
 SHAPES = {"tan_cnn_gru": (246, 9, 2)}  # of the families that cannot take (33, 18, 2)
+# Further numbers of frames of the families that rearrange axes of time: their converter's graph depends on it. Of the
+# CNN-GRU's 9 frames one is left before the head, of which the converter drops the mean, of 16 and 33 two and four.
+FRAMES = {"tan_cnn_gru": (16, 33), "ir_mamba": (7,), "tf_sepnet": (14,)}
+CASES = [(*family, None) for family in FAMILIES]
+CASES += [(*family, frames) for family in FAMILIES for frames in FRAMES.get(family[0], ())]
 # Half of the range of what is added to the weights. With smaller ones the CNN-GRU's means hardly vary between clips.
 SPREADS = {"tan_cnn_gru": 0.5}
 
@@ -83,9 +88,10 @@ def test_a_batch_norm_of_bands_must_stay_in_float():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("family", "settings", "in_float"), FAMILIES)
-def test_int8_logits_of_every_family_are_near_the_float_ones(family, settings, in_float):
-    shape = SHAPES.get(family, (33, 18, 2))
+@pytest.mark.parametrize(("family", "settings", "in_float", "frames"), CASES)
+def test_int8_logits_of_every_family_are_near_the_float_ones(family, settings, in_float, frames):
+    bands, usual_frames, channels = SHAPES.get(family, (33, 18, 2))
+    shape = (bands, frames or usual_frames, channels)
     network, rng = _random_network(family, settings, shape, SPREADS.get(family, 0.1)), np.random.default_rng(2)
     x = rng.normal(size=(64, *shape)).astype("float32")
     quantised = qat.quantise(to_tf_keras(network), x)
