@@ -68,3 +68,10 @@ def test_no_two_public_classes_share_a_name():
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     ]
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+def test_modules_that_are_imported_by_their_file_name_alone_have_different_names():
+    """Tests, what they share, and benchmarks lie in no package: of two with one name the second is never imported."""
+    files = [file for folder in ("tests", "benchmarks") for file in (ROOT / folder).rglob("*.py")]
+    names = [file.name for file in files if file.name not in ("conftest.py", "__init__.py")]
+    assert not [name for name in set(names) if names.count(name) > 1]

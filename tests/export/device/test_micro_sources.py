@@ -4,14 +4,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import front_end_sounds
 import keras
 import numpy as np
 import pytest
-import real_sound
 import tensorflow as tf
 from c_programs import INPUT_QUANTISATION, compile_program, outputs, write_front_end
+from front_end_sounds import CASES
 from keras import layers
-from real_sound import CASES
 
 from asc_tf import build
 from asc_tf.errors import UserError
@@ -44,10 +44,10 @@ def c_front_end(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_front_end_equals_python_on_real_sound(name, run_of, c_front_end, shared):
-    expected = real_sound.spectrograms(shared, name)
-    clips = real_sound.waves(shared, CASES[name]["sample_rate_hz"])
+    expected = front_end_sounds.spectrograms(shared, name)
+    clips = front_end_sounds.waves(shared, CASES[name]["sample_rate_hz"])
     spectrograms = c_front_end(run_of(CASES[name], None))("features", clips, np.float32).reshape(expected.shape)
-    loud, anywhere = real_sound.largest_ln(name, spectrograms, expected)
+    loud, anywhere = front_end_sounds.largest_ln(name, spectrograms, expected)
     assert loud < 1e-3 and anywhere < 1e-2
 
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from c_programs import compile_program, outputs, sanitizers, write_front_end
 from docs.markdown_pages import ROOT, blocks
-from real_sound import CASES
+from front_end_sounds import CASES
 from sound_chunks import DIVISIONS, divided, random_lengths, sound
 
 import asc_tf

@@ -1,10 +1,10 @@
 """The file that takes the waveform: its outputs equal those of front end and network in Keras."""
 
+import front_end_sounds
 import numpy as np
 import pytest
-import real_sound
 import tensorflow as tf
-from real_sound import CASES, EACH
+from front_end_sounds import CASES, EACH
 
 from asc_tf import build
 from asc_tf.build import networks
@@ -36,8 +36,8 @@ def noise(count):
 @pytest.mark.parametrize("name", [*EACH, "slaney against its maximum, deltas"])
 def test_the_front_end_equals_the_one_in_keras_on_real_sound(name, run_of, shared):
     content = wave.convert_front_end(run_of(CASES[name], None))
-    spectrograms = outputs(content, real_sound.waves(shared, CASES[name]["sample_rate_hz"]))
-    loud, anywhere = real_sound.largest_ln(name, spectrograms, real_sound.spectrograms(shared, name))
+    spectrograms = outputs(content, front_end_sounds.waves(shared, CASES[name]["sample_rate_hz"]))
+    loud, anywhere = front_end_sounds.largest_ln(name, spectrograms, front_end_sounds.spectrograms(shared, name))
     assert loud < 1e-3 and anywhere < 1e-2
 
 
