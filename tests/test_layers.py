@@ -71,7 +71,14 @@ def test_no_two_public_classes_share_a_name():
 
 
 def test_modules_that_are_imported_by_their_file_name_alone_have_different_names():
-    """Tests, what they share, and benchmarks lie in no package: of two with one name the second is never imported."""
+    """Tests, what they share, and benchmarks lie in no package: of two with one name the second is never imported.
+
+    A benchmark also hides a folder of tests of its name from tests that import from that folder.
+    """
     files = [file for folder in ("tests", "benchmarks") for file in (ROOT / folder).rglob("*.py")]
     names = [file.name for file in files if file.name not in ("conftest.py", "__init__.py")]
     assert not [name for name in set(names) if names.count(name) > 1]
+    of_tests = [ast.parse(file.read_text()) for file in (ROOT / "tests").rglob("*.py")]
+    first = {name.split(".")[0] for tree in of_tests for _, name in imports(tree)}
+    folders = {folder.name for folder in (ROOT / "tests").iterdir() if folder.is_dir()}
+    assert not first & folders & {file.stem for file in (ROOT / "benchmarks").glob("*.py")}

@@ -1,6 +1,6 @@
 """Speed of the front ends relative to their originals, and their cost by the number of clips; clips of 1 s, 2 cores.
 
-Run:     python benchmarks/features.py [--repeats 5] [--seconds 4] [--most 100000]
+Run:     python benchmarks/front_ends.py [--repeats 5] [--seconds 4] [--most 100000]
 Needs:   pip install -e ".[bench]" (librosa, torch, nnAudio, gammatone);
          a rival that is absent is left out, with a message.
 Output:  a line a rival: clips a second of ours / of the rival, the ratio and its target, medians of
