@@ -117,24 +117,12 @@ def initial(recipe: Recipe) -> Recipe | None:
 
 def teachers(recipe: Recipe) -> list[list[Recipe]]:
     """The recipes of every [[teacher]], one for each of its runs, on the recipe's data; none where it names a run."""
-    return [
-        [dataclasses.replace(one, seed=seed) for seed in range(1, entry.runs + 1) if one]
-        for entry in recipe.teacher
-        for one in [entry.recipe and on_data_of(recipe, referenced(recipe, entry.recipe))]
-    ]
+    return [_of_runs(recipe, entry, 1) for entry in recipe.teacher]
 
 
 def members(recipe: Recipe) -> list[list[Recipe]]:
     """The recipes of every [[member]], one for each of its runs, on the recipe's data; none where it names a run."""
-    return [
-        [
-            dataclasses.replace(on_data_of(recipe, referenced(recipe, entry.recipe)), seed=recipe.seed + number)
-            for number in range(entry.runs)
-        ]
-        if entry.recipe
-        else []
-        for entry in recipe.member
-    ]
+    return [_of_runs(recipe, entry, recipe.seed) for entry in recipe.member]
 
 
 def on_data_of(recipe: Recipe, other: Recipe) -> Recipe:
@@ -259,6 +247,14 @@ def _root_in(folder, dataset):
         return folder / root if (folder / root).is_dir() else root
     whole = not (folder / root).is_dir() and any((folder / table).is_file() for table in tables)
     return folder if whole else folder / root
+
+
+def _of_runs(recipe, entry, first_seed):
+    """The recipes of a [[teacher]] or [[member]], a seed each from the first on; none where it names a run."""
+    if not entry.recipe:
+        return []
+    one = on_data_of(recipe, referenced(recipe, entry.recipe))
+    return [dataclasses.replace(one, seed=first_seed + number) for number in range(entry.runs)]
 
 
 def _check_matched(recipe, changes):
