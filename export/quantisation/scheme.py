@@ -13,7 +13,12 @@ import tensorflow as tf
 import tensorflow_model_optimization as tfmot
 import tf_keras
 
+from asc_tf.export.quantisation.tf_keras_layers import hard_swish
+
 eight_bit = tfmot.quantization.keras.default_8bit
+# Of Activation layers: rounded here, and those of the default registry, which raises at all others.
+ACTIVATIONS = (tf_keras.activations.linear, hard_swish)
+DEFAULT_ACTIVATIONS = ("relu", "relu6", "swish", "gelu", "linear", "softmax", "sigmoid", "tanh")
 OUTPUT_ONLY = ("Multiply", "AxisMean")  # layers without weights of which the default registry knows nothing
 Quantizer = tfmot.quantization.keras.quantizers.Quantizer
 QuantizeConfig = tfmot.quantization.keras.QuantizeConfig
@@ -124,9 +129,9 @@ def _moving_average_quantizer():
 
 
 class QuantizeRegistry(eight_bit.Default8BitQuantizeRegistry):
-    """The default registry with the two changes, products and means, and a linear activation that rounds.
+    """The default registry with the two changes, products and means, hard swish, and a linear activation that rounds.
 
-    That activation is for outputs of float layers.
+    The latter is for outputs of float layers.
     """
 
     def get_quantize_config(self, layer: tf_keras.layers.Layer) -> QuantizeConfig:
@@ -139,8 +144,8 @@ class QuantizeRegistry(eight_bit.Default8BitQuantizeRegistry):
             return PartialQuantizeConfig("depthwise")
         if type(layer) is tf_keras.layers.AveragePooling2D:
             return PartialQuantizeConfig()
-        is_linear = type(layer) is tf_keras.layers.Activation and layer.activation is tf_keras.activations.linear
-        if is_linear or type(layer).__name__ in OUTPUT_ONLY:
+        is_known = type(layer) is tf_keras.layers.Activation and layer.activation in ACTIVATIONS
+        if is_known or type(layer).__name__ in OUTPUT_ONLY:
             return PartialQuantizeConfig("output")
         return super().get_quantize_config(layer)
 
@@ -150,7 +155,11 @@ class QuantizeRegistry(eight_bit.Default8BitQuantizeRegistry):
         Args:
             layer: The float layer.
         """
-        return type(layer).__name__ in OUTPUT_ONLY or super().supports(layer)
+        if type(layer).__name__ in OUTPUT_ONLY:
+            return True
+        if type(layer) is tf_keras.layers.Activation:
+            return layer.activation in ACTIVATIONS or layer.activation.__name__ in DEFAULT_ACTIVATIONS
+        return super().supports(layer)
 
 
 class QuantizeScheme(eight_bit.Default8BitQuantizeScheme):

@@ -7,6 +7,7 @@ TFMOT refuses Keras 3 models.  A functional model is rebuilt layer by layer from
 import inspect
 
 import keras
+import numpy as np
 import tf_keras
 
 from asc_tf import keras_settings
@@ -22,6 +23,9 @@ tf_keras.backend.set_epsilon(keras_settings.EPSILON)
 
 # Layers that become several, by functions of the layer and its input in tf_keras.
 EXPANDED = {ParallelMamba: mamba_form.expanded}
+# Of a batch norm's copy, so that it can be divided by its channels' sizes: a factor of 1 and a shift of 0 where the
+# original lacks them.
+ALL_WEIGHTS = {"scale": True, "center": True}
 # Suffixes of settings left out: the weights are copied and not trained with these, and Keras 3 spells them differently.
 LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
 
@@ -51,7 +55,7 @@ def to_tf_keras(network: keras.Model) -> tf_keras.Model:
             copies.append((copy, layer))
     rebuilt = tf_keras.Model(inputs, [tensors[id(x)] for x in network.outputs], name=network.name)
     for copy, layer in copies:
-        copy.set_weights(layer.get_weights())
+        copy.set_weights(_weights(layer))
     return rebuilt
 
 
@@ -65,10 +69,22 @@ def _copy(layer):
     if config.get("activation") in _layers.ACTIVATIONS:
         config["activation"] = _layers.ACTIVATIONS[config["activation"]]
     known = inspect.signature(kind.__init__).parameters
+    if issubclass(kind, tf_keras.layers.BatchNormalization):
+        config |= ALL_WEIGHTS
     arguments = {key: value for key, value in config.items() if key in known and not key.endswith(LEFT_OUT)}
     if issubclass(kind, _layers.AdaptedLayer):
         arguments["settings"] = {key: value for key, value in config.items() if key not in known}
     return kind(**arguments | {"name": layer.name, "dtype": "float32"})
+
+
+def _weights(layer):
+    """The weights of a layer's copy."""
+    if not isinstance(layer, keras.layers.BatchNormalization):
+        return layer.get_weights()
+    size = np.shape(layer.moving_mean)
+    gamma = layer.gamma if layer.scale else np.ones(size)
+    beta = layer.beta if layer.center else np.zeros(size)
+    return [np.asarray(weight) for weight in (gamma, beta, layer.moving_mean, layer.moving_variance)]
 
 
 def _check(network):

@@ -36,8 +36,10 @@ FAMILIES = [
     ("cp_resnet", {"width": 10, "rho": 8}, []),
     ("ir_mamba", IR_MAMBA, ["ir2_project_bn_sizes", *PMBS]),
     ("ir_mamba", IR_MAMBA | {"share_mamba": True, "pmb_activation": "none"}, ["ir2_project_bn_sizes", *PMBS]),
+    ("mobilenet_audio", {"width": 0.1, "blocks": 11, "head": "linear"}, []),
     ("tan_cnn_gru", CNN_GRU, ["mixing", "bgru2d_4_1", "head_mixing"]),
     ("tf_sepnet", TF_SEPNET, NORMS),
+    ("yamnet", {"blocks": 3}, []),
 ]
 SHAPES = {"tan_cnn_gru": (246, 9, 2)}  # of the families that cannot take (33, 18, 2)
 # Further numbers of frames of the families that rearrange axes of time: their converter's graph depends on it. Of the
@@ -45,8 +47,8 @@ SHAPES = {"tan_cnn_gru": (246, 9, 2)}  # of the families that cannot take (33, 1
 FRAMES = {"tan_cnn_gru": (16, 33), "ir_mamba": (7,), "tf_sepnet": (14,)}
 CASES = [(*family, None) for family in FAMILIES]
 CASES += [(*family, frames) for family in FAMILIES for frames in FRAMES.get(family[0], ())]
-# Half of the range of what is added to the weights. With smaller ones the CNN-GRU's means hardly vary between clips.
-SPREADS = {"tan_cnn_gru": 0.5}
+# Half of the range of what is added to the weights. With smaller ones the means of these hardly vary between clips.
+SPREADS = {"tan_cnn_gru": 0.5, "yamnet": 1.0}
 
 
 def test_a_batch_norm_without_a_convolution_becomes_an_affine_or_folds_into_the_dense_layer():

@@ -165,6 +165,8 @@ def test_check_returns_the_float_layers_and_refuses_wrong_ones_by_name(small):
     inputs = keras.Input((4, 4, 1))
     with pytest.raises(UserError, match="'odd' \\(ELU\\) has no 8-bit form; keep it in float"):
         qat.check(keras.Model(inputs, keras.layers.ReLU()(keras.layers.ELU(name="odd")(inputs))))
+    with pytest.raises(UserError, match="'odd' \\(Activation\\) has no 8-bit form; keep it in float"):
+        qat.check(keras.Model(inputs, keras.layers.ReLU()(keras.layers.Activation("elu", name="odd")(inputs))))
 
 
 def test_an_online_teacher_gives_the_losses_of_the_same_logits_stored(small, clips, trained):
