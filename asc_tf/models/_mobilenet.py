@@ -151,14 +151,14 @@ def stem(x: keras.KerasTensor, name: str, width: float) -> keras.KerasTensor:
 
 
 def head(x: keras.KerasTensor, name: str, width: float, classes: int, kind: str) -> keras.KerasTensor:
-    """1x1 convolution, then mean (the embedding, "classifier_0") and two dense layers, or a convolution and mean.
+    """1x1 convolution, then mean (the embedding, "classifier_0") and dense layers, or a convolution and mean.
 
     Args:
         x: (batch, bands, frames, channels).
         name: Prefix of the names of the first convolution's layers.
         width: Factor of the channels.
         classes: Number of classes.
-        kind: "mlp" or "fully_convolutional".
+        kind: "mlp", two dense layers; "linear", one; or "fully_convolutional".
 
     Returns:
         (batch, classes) logits.
@@ -169,6 +169,8 @@ def head(x: keras.KerasTensor, name: str, width: float, classes: int, kind: str)
         x = layers.BatchNormalization(**_blocks.BATCH_NORM, name="classifier_1")(x)  # PyTorch's, unlike the others
         return layers.GlobalAveragePooling2D(name="classifier_2")(x)
     x = layers.GlobalAveragePooling2D(name="classifier_0")(x)
+    if kind == "linear":
+        return dense(x, "classifier_1", classes)
     x = dense(x, "classifier_2", make_divisible(HIDDEN_CHANNELS * width))
     x = layers.Activation(HARD_SWISH, name="classifier_3")(x)
     return dense(layers.Dropout(DROPOUT, name="classifier_4")(x), "classifier_5", classes)

@@ -12,6 +12,7 @@ from typing import Literal
 import keras
 
 from asc_tf.checkpoints.guess import Guess, Shapes
+from asc_tf.errors import UserError
 from asc_tf.models import _mobilenet
 from asc_tf.models._inverted_residual import block_sizes, inverted_residual
 
@@ -26,7 +27,8 @@ def build(
     *,
     width: float,
     strides: list[int] = _mobilenet.STRIDES,
-    head: Literal["mlp", "fully_convolutional"] = "mlp",
+    blocks: int = len(_mobilenet.BLOCKS),
+    head: Literal["mlp", "linear", "fully_convolutional"] = "mlp",
 ) -> keras.Model:
     """The network, every layer named after the original's module, without softmax.
 
@@ -36,22 +38,26 @@ def build(
         width: Factor of all channels, which are then rounded to multiples of 8; MN10 has 1.
         strides: Of the 15 blocks, 1 or 2. EfficientAT's `strides` are those of blocks 2, 4, 7 and 13, its published
             (2, 2, 1, 1) leaves 1 in the last two.
-        head: "mlp", two dense layers after the mean; "fully_convolutional", a 1x1 convolution and batch norm before it.
+        blocks: The first blocks, 1 to 15, that the network has, as many as this; the originals have all. Most weights
+            are in the last ones: the start of a large network may be a small one.
+        head: "mlp", two dense layers after the mean; "linear", one; "fully_convolutional", a 1x1 convolution and batch
+            norm before it. The originals have no "linear".
 
     Returns:
         A functional network to (batch, classes) logits. The embedding (batch, 960 at width 1) is the output of the
-        layer "classifier_0" of the head "mlp".
+        layer "classifier_0" of the heads "mlp" and "linear".
 
     Raises:
         UserError: A setting is out of range.
     """
     shape = _mobilenet.checked("models/mobilenet_audio", input_shape, classes, width, strides)
+    if not 1 <= blocks <= len(strides):
+        raise UserError(f"models/mobilenet_audio: blocks = {blocks}; it must be 1 to {len(strides)}.")
     inputs = keras.Input(shape, name="spectrogram")
     x = _mobilenet.stem(inputs, "features_0", width)
-    blocks = _mobilenet.blocks(width, strides)
-    for number, block in enumerate(blocks, start=1):
+    for number, block in enumerate(_mobilenet.blocks(width, strides)[:blocks], start=1):
         x = inverted_residual(x, f"features_{number}", block)
-    x = _mobilenet.head(x, f"features_{len(blocks) + 1}", width, classes, head)
+    x = _mobilenet.head(x, f"features_{len(strides) + 1}", width, classes, head)
     return keras.Model(inputs, x, name="mobilenet_audio")
 
 

@@ -113,6 +113,8 @@ class Init:
             and front end, beside this run, is taken instead.
         run: Instead of a recipe, the folder of a finished or imported run, the same for all seeds.
         keep_head: Whether the head, which computes the logits, is copied too; the classes must be the same then.
+        partial: Whether layers that only one of the two networks has, or whose weights have other shapes in the other,
+            are left out: the network may be the start of a larger one. By default they are an error.
         same_data: Whether the other recipe is trained on [dataset] and [data] of this one, as teachers are, instead of
             on its own.
         seed: Seed of the other recipe's run, so that runs of all seeds start from one; this recipe's by default.
@@ -121,6 +123,7 @@ class Init:
     recipe: str | None = None
     run: str | None = None
     keep_head: bool = False
+    partial: bool = False
     same_data: bool = False
     seed: int | None = limits(None, least=0)
 

@@ -1,7 +1,8 @@
 """Initial weights from another run, where a recipe has [init].
 
 The head is what depends on the number of classes: every layer whose weights change their shapes with it, such as a
-convolution with its batch norm, or a dense layer.  All other layers must be the same in both networks.
+convolution with its batch norm, or a dense layer.  All other layers must be the same in both networks, unless
+init.partial leaves out those that are not.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ def check(recipe: Recipe, before: Recipe, networks: NetworkCache) -> None:
         networks: The networks built so far.
 
     Raises:
-        UserError: Its layers differ.
+        UserError: Its layers differ; with init.partial, none but those of the head are the same.
     """
     ours, theirs = (build.weight_shapes(networks.network(one, CLASSES)) for one in (recipe, before))
     wrong = [
@@ -37,11 +38,17 @@ def check(recipe: Recipe, before: Recipe, networks: NetworkCache) -> None:
         for name in {**ours, **theirs}
         if ours.get(name) != theirs.get(name)
     ]
-    if wrong:
+    if recipe.init.partial:
+        if not _shared(ours, theirs, build.head_layers(recipe, networks.network(recipe, CLASSES))):
+            raise UserError(
+                f"{recipe.file}: init.partial = true, but no layer of {before.file} has a name and shapes of this "
+                "[model]: nothing would be copied."
+            )
+    elif wrong:
         shown = ", ".join(wrong[:SHOWN]) + (", ..." if len(wrong) > SHOWN else "")
         raise UserError(
             f"{recipe.file}: init: {len(wrong)} layers are not the same as in {before.file}: {shown}. [model] and the "
-            "channels of [feature] must be the same in both."
+            "channels of [feature] must be the same in both; with partial = true such layers are left out."
         )
 
 
@@ -76,13 +83,23 @@ def difference(classes: Sequence[str], others: Sequence[str]) -> str:
 def copy_weights(network: keras.Model, recipe: Recipe, initial: TrainedRun) -> None:
     """Copies the best weights of a run into a recipe's network, all but the head's; prints what was copied.
 
+    With init.partial, those of the layers that both have with the same shapes.
+
     Args:
         network: The network, changed in place.
         recipe: Its recipe.
         initial: The run.
     """
     head = [] if recipe.init.keep_head else build.head_layers(recipe, network)
-    copied = [name for name in build.weight_shapes(network) if name not in head]
+    ours, theirs = build.weight_shapes(network), build.weight_shapes(initial.network)
+    copied = _shared(ours, theirs, head)
     for name in copied:
         network.get_layer(name).set_weights(initial.network.get_layer(name).get_weights())
-    print(f"starts from {initial.path.name}: {len(copied)} layers copied, new: {', '.join(head) or 'none'}", flush=True)
+    new = ", ".join(name for name in ours if name not in copied) or "none"
+    left = f", left out: {len(theirs) - len(copied)}" if recipe.init.partial else ""
+    print(f"starts from {initial.path.name}: {len(copied)} layers copied, new: {new}{left}", flush=True)
+
+
+def _shared(ours, theirs, head):
+    """Names of the layers outside a head that have the same shapes in both networks."""
+    return [name for name, shape in ours.items() if theirs.get(name) == shape and name not in head]

@@ -74,6 +74,26 @@ def test_the_fully_convolutional_head_is_a_convolution_and_a_batch_norm_before_t
     assert [layer.name for layer in network.layers[-3:]] == ["classifier_0", "classifier_1", "classifier_2"]
 
 
+def test_the_start_of_a_network_is_a_smaller_one():
+    whole = mobilenet_audio.build((128, 100, 1), 10, width=0.4)
+    start = mobilenet_audio.build((128, 100, 1), 10, width=0.4, blocks=11, head="linear")
+    # 77,632 weights up to block 11, of which statistics of batch norms are no parameters; 48 -> 288 -> 10 after it.
+    assert measure.measure(start).parameters == 91_578
+    assert start.get_layer("classifier_0").output.shape == (None, 288)
+    for layer in start.layers:
+        if layer.weights and not layer.name.startswith(("features_16", "classifier")):
+            whole.get_layer(layer.name).set_weights(layer.get_weights())
+    x = np.random.default_rng(0).normal(size=(2, 128, 100, 1)).astype("float32")
+    ends = [keras.Model(one.input, one.get_layer("features_11_block_3_1").output) for one in (whole, start)]
+    np.testing.assert_array_equal(*(end(x) for end in ends))
+
+
+@pytest.mark.parametrize("blocks", [0, 16])
+def test_a_number_of_blocks_out_of_range_is_refused(blocks):
+    with pytest.raises(UserError, match=f"blocks = {blocks}; it must be 1 to 15"):
+        mobilenet_audio.build((128, 100, 1), 10, width=0.1, blocks=blocks)
+
+
 @pytest.mark.parametrize("strides", [[1] * 14, [1] * 14 + [3]])
 def test_strides_out_of_range_are_refused(strides):
     with pytest.raises(UserError, match="it must be 15 numbers 1 or 2"):

@@ -96,6 +96,24 @@ def test_another_network_is_refused_before_training(stage):
     assert "[model]" in str(error.value) and str(error.value).count(" here, ") == 3
 
 
+def test_layers_that_only_one_has_are_left_out_where_asked(stage, finished, capsys):
+    later = stage("init.partial=true", "model.strides=[[1,1]]", "model.blocks=[1]")
+    starting.check(later, recipe.initial(later), NetworkCache())
+    network = build.network(later, 3)
+    starting.copy_weights(network, later, TrainedRun(finished))
+    theirs = _of(finished)
+    for layer in network.layers:
+        if layer.weights and not layer.name.startswith("head"):
+            np.testing.assert_array_equal(layer.get_weights()[0], theirs.get_layer(layer.name).get_weights()[0])
+    assert "10 layers copied, new: head, head_bn, left out: 14\n" in capsys.readouterr().out
+
+
+def test_networks_without_a_common_layer_are_refused(stage):
+    later = stage("init.partial=true", 'model={name="ait_student", width=8, embedding=16, dropout=[0, 0, 0, 0, 0]}')
+    with pytest.raises(UserError, match="no layer of .*before.toml has a name and shapes of this .*nothing would be"):
+        starting.check(later, recipe.initial(later), NetworkCache())
+
+
 def test_a_run_can_be_named_instead_of_a_recipe(stage, finished, initial_run):
     named = stage(f'init={{run="{finished.path}", keep_head=true}}')
     assert recipe.initial(named) is None and recipe.dependencies(named) == []
