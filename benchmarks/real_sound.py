@@ -4,17 +4,17 @@ Run:     python benchmarks/real_sound.py [--rows NAME ...] [--folds 1 2 3 4] [--
                                          [--data ../shared/data] [--weights FILE] [--inner] [--set KEY=VALUE ...]
 Output:  benchmarks/real_sound.json, a record for each row, fold and seed, and the tables in benchmarks/real_sound.md,
          made from it: accuracy of seconds and of clips, float and int8, clean and by microphones that training does not
-         use, parameters, bytes and MACs. The protocol at the head of the page stays as it is.
+         use, parameters, bytes, MACs and latency. The protocol at the head of the page stays as it is.
 Needs:   --data FOLDER with `esc10` and `micirp`; --weights, the public AudioSet weights of MN04 (mn04_as_mAP_432.pt;
          `asc-tf import-weights mn04-audioset --download` has them too).
 
-Finished runs are reused and an unfinished one is resumed, so the same command continues after an interruption; rows,
+The networks are those of the shipped recipes esc10_*. Finished runs are reused and an unfinished one is resumed, so the same command continues after an interruption; rows,
 folds and seeds of former commands stay in the tables. --inner holds out fold 3 with fold 4 left out altogether, prints
 and writes nothing: the settings were chosen that way.
 """
 
 import argparse
-import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -24,17 +24,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from distillation import SHARED
+from latency import milliseconds
 
-HERE = Path(__file__).parent / "real_sound"
 PAGE = Path(__file__).with_suffix(".md")
 RECORD = Path(__file__).with_suffix(".json")
 WEIGHTS = SHARED.parent / "checkpoints/mn04_audioset_efficientat.pt"
+COSTS = ("parameters", "bytes", "file_bytes", "macs", "latency_ms")
 BELOW = "<!-- Below: written by benchmarks/real_sound.py -->"
 
 # Microphones of these makers are for the test alone: 16 of the 50 of MicIRP. No maker is on both sides.
 TEST_MAKERS = ("IR_Oktava", "Oktava", "IR_STC", "Toshiba", "B&O", "Beomic", "Sony", "Telefunken", "EV_")
 RESPONSES_A_CLIP = 4  # of the 16, in turn
 MADE_UP = ("s4", "s5", "s6")  # the devices that the quickstart's training does not have
+LATENCY_S = 1.0  # of its measurement
 INNER = ["dataset.test_fold=3", "dataset.left_out_folds=[4]"]
 
 
@@ -42,19 +44,24 @@ class Row(NamedTuple):
     """A row of the tables.
 
     Args:
-        recipe: File in benchmarks/real_sound, without its ending.
+        recipe: Name of a shipped recipe.
         overrides: KEY=VALUE texts.
+        alone: Whether its teachers are left out.
     """
 
     recipe: str
     overrides: Sequence[str] = ()
+    alone: bool = False
 
 
+CHANGES = ["esc10_*:augmentation.device_impulse.folder=micirp_training"]  # of all rows
 NO_MICROPHONES = ["augmentation.device_impulse.p=0", "augmentation.freq_mixstyle.p=0"]
 ROWS = {
-    "MN04": Row("mn04"),
-    "alone": Row("student"),
-    "alone, without DIR and Freq-MixStyle": Row("student", NO_MICROPHONES),
+    "MN04": Row("esc10_mn04"),
+    "start of MN04": Row("esc10_mn04_start"),
+    "start of MN04, without DIR and Freq-MixStyle": Row("esc10_mn04_start", NO_MICROPHONES),
+    "CP-Mobile, alone": Row("esc10_mn04_kd", alone=True),
+    "CP-Mobile, distilled from MN04": Row("esc10_mn04_kd"),
 }
 
 
@@ -119,9 +126,16 @@ def evaluate(run: Any, clips: Sequence[tuple[Path, int]], unseen: Path) -> dict[
         {"cost", "float", "int8"}; of the forms {"clean", "microphones", "made_up"}, see `accuracies`.
     """
     from asc_tf.evaluation.evaluate import NETWORKS
+    from asc_tf.runs import layout
+    from asc_tf.tflite import file as tflite_file
 
     scores = json.loads((run.path / "metrics.json").read_text())
     found = {"cost": {name: of_form["cost"] for name, of_form in scores.items()}}
+    if "int8" in found["cost"]:
+        model = tflite_file.TFLiteModel(run.folder.read(layout.INT8))
+        second = np.zeros((1, *model.input_shape), np.float32)
+        latency_ms = milliseconds(lambda: model(second), LATENCY_S, min)
+        found["cost"]["int8"] |= {"file_bytes": len(model.content), "latency_ms": round(latency_ms, 2)}
     for name in scores:
         found[name] = {
             kind: accuracies(*_predicted(run, NETWORKS[name], clips, sounds))
@@ -199,12 +213,13 @@ def measure(name: str, fold: int, seed: int, options: argparse.Namespace) -> dic
     runs = options.runs.resolve()
     data = runs / "data"
     row, held_out = ROWS[name], INNER if options.inner else [f"dataset.test_fold={fold}"]
-    changes = [f"*:data.prepared_folder={runs / 'prepared'}", *row.overrides, *held_out, *options.overrides]
-    recipe = resolve.load(HERE / f"{row.recipe}.toml", [*changes, f"seed={seed}"], data=data)
+    changes = [*CHANGES, f"*:data.prepared_folder={runs / 'prepared'}", *row.overrides, *held_out, *options.overrides]
+    recipe = resolve.load(row.recipe, [*changes, f"seed={seed}"], data=data)
+    if row.alone:
+        recipe = dataclasses.replace(recipe, teacher=(), distill=None)
     folder = runs / ("inner" if options.inner else "held_out")
     imported(options.weights.resolve(), folder / "mn04")
-    with contextlib.chdir(folder):  # where recipes name it
-        run = train(recipe, f"{_slug(name)}-{fold}-{seed}", resume=True)
+    run = train(recipe, folder / f"{_slug(name)}-{fold}-{seed}", resume=True)
     tested = dataset.load(recipe, quiet=True)
     names, labels = tested.column("file", tested.test), tested.labels(tested.test)
     clips = {data / "esc10/audio" / Path(file).name: int(label) for file, label in zip(names, labels, strict=True)}
@@ -243,8 +258,8 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     Args:
         records: {row: {"fold seed": record}}.
     """
-    head = ["network", "parameters", "bytes", "MACs", "seconds", "int8", "clips", "int8", "fold 4: seconds", "clips"]
-    head += ["folds", "seeds"]
+    head = ["network", "parameters", "bytes", "file", "MACs", "ms", "seconds", "int8", "clips", "int8"]
+    head += ["fold 4: seconds", "clips", "folds", "seeds"]
     lines = [_line(head), _line(["---"] * len(head))]
     for name, record in records.items():
         last = _last_form(record)
@@ -255,7 +270,8 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
         fold_4 = {key: entry for key, entry in record.items() if key.split()[0] == "4"}
         scores += [_cell(of_seeds(fold_4, last, "clean", kind)) for kind in ("seconds", "clips")]
         counts = [len({key.split()[part] for key in record}) for part in (0, 1)]
-        lines.append(_line([name, *(f"{cost[key]:,}" for key in ("parameters", "bytes", "macs")), *scores, *counts]))
+        costs = [f"{cost[key]:,}" if key in cost else "-" for key in COSTS]
+        lines.append(_line([name, *costs, *scores, *counts]))
     head = ["network", "form", "clean", "unseen microphones", "lost", "made-up devices", "lost"]
     lines += [
         "",

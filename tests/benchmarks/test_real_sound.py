@@ -11,6 +11,7 @@ LOSSES = (("clean", 0.0), ("microphones", 4.0), ("made_up", 10.0))
 def entry(seconds, clips=90.0, forms=("float", "int8")):
     scores = {kind: {"seconds": seconds - lost, "clips": clips} for kind, lost in LOSSES}
     cost = {"parameters": 61148, "bytes": 61148, "macs": 21453460}
+    cost |= {"file_bytes": 120000, "latency_ms": 1.5} if "int8" in forms else {}
     return {"cost": dict.fromkeys(forms, cost), **dict.fromkeys(forms, scores)}
 
 
@@ -24,8 +25,13 @@ def test_a_figure_of_a_seed_is_the_mean_over_its_folds_and_the_spread_is_over_th
 def test_tables_have_fold_4_by_itself_and_what_unseen_microphones_cost():
     records = {"one": {"3 1": entry(70.0), "4 1": entry(80.0)}, "float alone": {"4 1": entry(85.0, forms=["float"])}}
     of_clips, of_microphones = real_sound.tables(records).split("Seconds, clean")
-    assert "| one | 61,148 | 61,148 | 21,453,460 | 75.0 | 75.0 | 90.0 | 90.0 | 80.0 | 90.0 | 2 | 1 |" in of_clips
-    assert "| float alone | 61,148 | 61,148 | 21,453,460 | 85.0 | - | 90.0 | - | 85.0 | 90.0 | 1 | 1 |" in of_clips
+    assert (
+        "| one | 61,148 | 61,148 | 120,000 | 21,453,460 | 1.5 | 75.0 | 75.0 | 90.0 | 90.0 | 80.0 | 90.0 | 2 | 1 |"
+        in of_clips
+    )
+    assert (
+        "| float alone | 61,148 | 61,148 | - | 21,453,460 | - | 85.0 | - | 90.0 | - | 85.0 | 90.0 | 1 | 1 |" in of_clips
+    )
     assert "| one | int8 | 75.0 | 71.0 | 4.0 | 65.0 | 10.0 |" in of_microphones
     assert "| float alone | float | 85.0 | 81.0 | 4.0 | 75.0 | 10.0 |" in of_microphones
 
@@ -66,7 +72,7 @@ def test_made_up_devices_change_every_second_and_keep_the_length(tmp_path):
 @pytest.mark.parametrize("name", real_sound.ROWS)
 def test_the_recipe_of_every_row_holds_a_fold_out_and_nothing_for_validation(name):
     row = real_sound.ROWS[name]
-    recipe = resolve.load(real_sound.HERE / f"{row.recipe}.toml", [*row.overrides, "dataset.test_fold=2"])
+    recipe = resolve.load(row.recipe, [*real_sound.CHANGES, *row.overrides, "dataset.test_fold=2"])
     assert recipe.data.validation_share == 0 and recipe.dataset.settings["test_fold"] == 2
     folders = [part.settings["folder"] for part in recipe.augmentation if part.name == "device_impulse"]
     assert set(folders) <= {"micirp_training"}
