@@ -8,9 +8,9 @@ Output:  benchmarks/real_sound.json, a record for each row, fold and seed, and t
 Needs:   --data FOLDER with `esc10` and `micirp`; --weights, the public AudioSet weights of MN04 (mn04_as_mAP_432.pt;
          `asc-tf import-weights mn04-audioset --download` has them too).
 
-The networks are those of the shipped recipes esc10_*. Finished runs are reused and an unfinished one is resumed, so the same command continues after an interruption; rows,
-folds and seeds of former commands stay in the tables. --inner holds out fold 3 with fold 4 left out altogether, prints
-and writes nothing: the settings were chosen that way.
+The networks are those of the shipped recipes esc10_*. Finished runs are reused and an unfinished one is resumed, so
+the same command continues after an interruption; rows, folds and seeds of former commands stay in the tables. --inner
+holds out fold 3 with fold 4 left out altogether, prints and writes nothing: the settings were chosen that way.
 """
 
 import argparse
