@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from asc_tf import dataset
 from asc_tf.chain.stages import Stage, in_order
+from asc_tf.checkpoints import public
+from asc_tf.errors import UserError
 from asc_tf.recipe.device_recipe import device_recipe
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import layout
@@ -62,11 +64,26 @@ def load_sizes(last: Stage, load: Callable[..., dataset.LoadedDataset]) -> dict[
         for one in (recipe, *(teacher.recipe for _, teacher in stage.named_teachers)):  # these may have another rate
             key = dataset.prepared_key(one)
             if key not in known:
-                data = load(one)
+                data = _loaded(stage, one, load)
                 known[key] = Sizes(len(data.train), len(data.validation), len(data.test))
         sizes[stage] = known[dataset.prepared_key(recipe)]
         dataset.whole_steps(recipe, sizes[stage].train)
     return sizes
+
+
+def _loaded(stage, recipe, load):
+    """A dataset; where that of pre-training cannot be loaded, the error names public weights to import instead."""
+    try:
+        return load(recipe)
+    except UserError as error:
+        names = public.fitting(stage.recipe) if stage.title == "init" else []
+        if not names:
+            raise
+        name = names[0]
+        raise UserError(
+            f"{error} Or do without this stage, {recipe.name}, and import its public weights: asc-tf import-weights "
+            f"{name} --download --out {stage.path.parent / name}"
+        ) from error
 
 
 def device_steps(recipe: Recipe, sizes: Sizes, epochs: int) -> int:

@@ -7,6 +7,8 @@ another project that uses the file; not compared with the file here). Where none
 from typing import NamedTuple
 
 from asc_tf.errors import UserError, nearest
+from asc_tf.recipe import resolve
+from asc_tf.recipe.schema import Recipe
 
 _EFFICIENTAT = "https://github.com/fschmid56/EfficientAT"
 _ICASSP2023 = "Schmid et al., Efficient large-scale audio tagging via transformer-to-CNN KD, ICASSP 2023"
@@ -189,3 +191,13 @@ def find(name: str) -> PublicWeights:
     if name not in PUBLIC:
         raise UserError(f"there are no public weights '{name}'. {nearest(name, PUBLIC)}")
     return PUBLIC[name]
+
+
+def fitting(recipe: Recipe) -> list[str]:
+    """Names of the public weights of a shipped recipe's network, in the order of PUBLIC.
+
+    Args:
+        recipe: The recipe, with any settings.
+    """
+    of_recipe = {name: weights for name, weights in PUBLIC.items() if weights.recipe == recipe.name}
+    return [name for name, one in of_recipe.items() if resolve.load(one.recipe, one.overrides).model == recipe.model]

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import real_sound
@@ -76,3 +78,21 @@ def test_the_recipe_of_every_row_holds_a_fold_out_and_nothing_for_validation(nam
     assert recipe.data.validation_share == 0 and recipe.dataset.settings["test_fold"] == 2
     folders = [part.settings["folder"] for part in recipe.augmentation if part.name == "device_impulse"]
     assert set(folders) <= {"micirp_training"}
+
+
+def test_page_and_readme_are_made_from_the_record():
+    records, rival = (json.loads(file.read_text()) for file in (real_sound.RECORD, real_sound.RIVAL))
+    page = real_sound.PAGE.read_text(encoding="utf-8")
+    assert page.endswith(f"{real_sound.BELOW}\n\n{real_sound.tables(records)}\n")
+    start, end = real_sound.README_ENDS
+    readme = real_sound.README.read_text(encoding="utf-8")
+    assert readme.count(start + real_sound.short_table(records, rival) + end) == 1
+    for record in records.values():  # three folds train wherever one is tested
+        assert {key.split()[0] for key in record} <= {"1", "2", "3", "4"}
+
+
+def test_the_rival_has_its_one_fold_and_no_other():
+    rival = json.loads(real_sound.RIVAL.read_text())
+    table = real_sound.short_table({"one": {"3 1": entry(70.0), "4 1": entry(80.0)}}, rival)
+    assert "| one | 61,148 | 21,453,460 | 120,000 | 75.0 | 90.0 | 80.0 | 90.0 | 4.0 | 1 |" in table
+    assert "| 156,288 | - | - | 82.0 | 96.2 | - | - |" in table

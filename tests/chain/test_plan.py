@@ -114,3 +114,15 @@ def test_nothing_is_trained_where_a_later_stage_has_too_large_a_batch(tiny, tmp_
     output = capsys.readouterr()
     assert "tiny.toml: train.batch_size = 500 is more than the" in output.err and "epoch" not in output.out
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["own"]
+
+
+def test_where_the_data_of_pre_training_is_missing_its_public_weights_are_named(tmp_path):
+    def load(recipe):
+        raise UserError("no such folder.")
+
+    last = stages(resolve.load("esc10_mn04_start"), tmp_path / "runs/own")
+    command = rf"no such folder\. .*asc-tf import-weights mn04-audioset --download --out {tmp_path}/runs/mn04-audioset"
+    with pytest.raises(UserError, match=command):
+        plan.load_sizes(last, load)
+    with pytest.raises(UserError, match=r"^no such folder\.$"):
+        plan.load_sizes(stages(resolve.load("mn_audioset"), tmp_path / "runs/own"), load)
