@@ -191,7 +191,7 @@ class Distill:
     temperature: float = limits(least=0.1)
     label_weight: float | Ramp = limits(least=0.0, most=1.0)
     teacher_weight: float | Ramp | None = limits(None, least=0.0)
-    form: Literal["textbook", "cpjku2023", "mean_kl_x50"] = "textbook"
+    form: Literal["textbook", "cpjku2023", "mean_kl_x50", "binary"] = "textbook"
     ensemble: Literal["mean", "weighted", "bayesian", "von_mises"] = "mean"
     embedding_weight: float | Ramp = limits(0.0, least=0.0)
     layer: str | None = None

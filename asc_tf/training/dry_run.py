@@ -93,8 +93,20 @@ def _embedding_sizes(recipe, teachers, classes, networks):
 
 
 def _check_multi_label(recipe):
-    for section in ("teacher", "hierarchy", "quantise"):
-        if dataset.multi_label(recipe) and getattr(recipe, section):
+    multi_label = dataset.multi_label(recipe)
+    if recipe.uses_logits and multi_label != (recipe.distill.form == "binary"):
+        classes, fix = ("several classes", "write") if multi_label else ("one class", "leave out")
+        raise UserError(
+            f"{recipe.file}: distill.form = '{recipe.distill.form}', and dataset '{recipe.dataset.name}' has {classes} "
+            f'a clip: {fix} form = "binary".'
+        )
+    if recipe.uses_logits and multi_label and recipe.distill.ensemble == "weighted":
+        raise UserError(
+            f'{recipe.file}: distill.ensemble = "weighted" is fitted to one class a clip, and dataset '
+            f"'{recipe.dataset.name}' is multi-label: write another ensemble."
+        )
+    for section in ("hierarchy", "quantise"):
+        if multi_label and getattr(recipe, section):
             raise UserError(
                 f"{recipe.file}: [{section}] is for datasets of one class a clip, and dataset '{recipe.dataset.name}' "
                 f"is multi-label. Leave [{section}] out here; another recipe can have it and [init] from this one."

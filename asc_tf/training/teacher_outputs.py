@@ -6,7 +6,8 @@ A store holds the outputs for one split of the data, number of crops and embeddi
 or absent, and states the clip list, the recipe and the weights that it belongs to.
 Size: 2 bytes a clip and class: 2.8 MB for 139,620 clips of ten classes; as much a value of the embedding.
 Logits of a clip that float16 cannot hold are stored with the largest of them at 0 and none below -65504, which has the
-same softmax at all temperatures up to 500.
+same softmax at all temperatures up to 500; those of a teacher of several classes a clip as -65504 or 65504, which have
+the same sigmoid.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from tqdm import tqdm
 
+from asc_tf import dataset
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve
 from asc_tf.runs import layout
@@ -110,12 +112,13 @@ def _digest(text):
 def _compute(run, folder, files, clips, compute, key):
     if not files:
         return
+    multi_label = dataset.multi_label(run.recipe)
     total, beyond = sum(len(clips[rows]) for rows in files.values()), 0
     with tqdm(total=total, desc=f"teacher {run.path.name}", unit=" clips", leave=False, disable=None) as bar:
         for file, rows in files.items():
             batches = []
             for batch in compute(rows):
-                logits, moved = _within_float16(np.asarray(batch["logits"]))
+                logits, moved = _within_float16(np.asarray(batch["logits"]), multi_label)
                 beyond += moved
                 values = {name: _float16(run, name, value) for name, value in (batch | {"logits": logits}).items()}
                 batches.append(values)
@@ -124,18 +127,22 @@ def _compute(run, folder, files, clips, compute, key):
             folder.write_arrays(file, arrays | {name: np.array(text) for name, text in key.items()})
     print(f"teacher {run.path.name}: outputs of {total:,} clips stored", flush=True)
     if beyond:
+        same = "sigmoid" if multi_label else "softmax"
         print(
-            f"note: its logits of {beyond:,} clips were beyond {LARGEST:g} and are stored from 0 down, with the same "
-            "softmax; so sure of a clip is a teacher that should be trained longer or at a lower train.learning_rate",
+            f"note: its logits of {beyond:,} clips were beyond {LARGEST:g} and are stored within that, with the same "
+            f"{same}; so sure of a clip is a teacher that should be trained longer or at a lower train.learning_rate",
             flush=True,
         )
 
 
-def _within_float16(logits):
+def _within_float16(logits, multi_label):
     """(clips, classes) logits as they are stored, and how many clips' had to be moved for it."""
     largest = np.abs(logits).max(axis=-1)
     beyond = (largest > LARGEST) & np.isfinite(largest)
-    moved = np.maximum(logits - logits.max(axis=-1, keepdims=True), -LARGEST)
+    if multi_label:
+        moved = np.clip(logits, -LARGEST, LARGEST)
+    else:
+        moved = np.maximum(logits - logits.max(axis=-1, keepdims=True), -LARGEST)
     return np.where(beyond[:, None], moved, logits), int(beyond.sum())
 
 

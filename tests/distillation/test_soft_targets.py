@@ -48,6 +48,14 @@ def test_x50_is_fifty_times_the_mean_over_all_elements(golden):
     )
 
 
+def test_binary_is_the_cross_entropy_of_every_class_by_itself():
+    student, teacher = np.array([[1.0, -2.0, 0.5]]), np.array([[3.0, -1.0, 0.0]])
+    p, q = (1 / (1 + np.exp(-z / 2)) for z in (student, teacher))
+    expected = -np.mean(q * np.log(p) + (1 - q) * np.log(1 - p))
+    distance = soft_targets.loss(*map(ops.convert_to_tensor, (student, teacher)), temperature=2.0, form="binary")
+    assert distance.shape == (1,) and float(distance[0]) == pytest.approx(expected, abs=1e-6)
+
+
 def test_the_weights_of_cpjku_in_terms_of_the_textbook():
     # sheet: "With lambda = .02, tau = 2: weights .02 on CE and .98 * 4 / 10 = .392 on batch-mean KL"
     assert 0.98 * soft_targets.factor("cpjku2023", 2.0, 10) == pytest.approx(0.392)

@@ -20,6 +20,7 @@ from asc_tf.training import dry_run as fitting
 from asc_tf.training import initial_weights as starting
 from asc_tf.training.network_cache import NetworkCache
 
+SEVERAL_CLASSES = 'dataset={name="audioset", root="nowhere", train="both"}'
 LABELS = ("Low hum", "Middle, so to speak", "high", "Any")
 
 
@@ -232,16 +233,48 @@ def test_three_stages_in_one_command(three_stages, recordings, capsys):
     assert predict([str(pretrained), file]) == 0
 
 
+@pytest.mark.slow
+def test_a_teacher_of_several_classes_a_clip(three_stages, capsys):
+    text = (three_stages / "pretrain.toml").read_text()
+    distilled = '[[teacher]]\nrecipe = "pretrain"\n[distill]\ntemperature = 1.0\nlabel_weight = 0.1\nform = "binary"\n'
+    (three_stages / "taught.toml").write_text(text + distilled)
+    out = three_stages / "runs/taught"
+    assert train([str(three_stages / "taught.toml"), "--out", str(out)]) == 0
+    (teacher,) = out.parent.glob("pretrain-1-*")
+    (stored,) = (teacher / "teacher_outputs").rglob("*.npz")
+    with np.load(stored) as arrays:
+        logits = arrays["logits"].astype(np.float64)
+    assert logits.shape[1] == 4
+    with open(out / "log.csv") as lines:
+        (epoch,) = csv.DictReader(lines)
+    # 0.1 of the labels' part and 0.9 of the teacher's, which is at least the entropy of its sigmoid outputs
+    label, taught = float(epoch["label_loss"]), float(epoch["teacher_loss"])
+    assert float(epoch["loss"]) == pytest.approx(0.1 * label + 0.9 * taught, rel=1e-3)
+    assert taught > np.mean(np.logaddexp(0, logits) - logits / (1 + np.exp(-logits)))
+
+
 @pytest.mark.parametrize(
     ("section", "value"),
     [
         ("hierarchy", '{groups="tau", branches="one"}'),
         ("quantise", '{epochs=1, frozen_epochs=0, learning_rate=1e-4, distil_from="float"}'),
-        ("teacher", '[{recipe="tiny_teacher"}]'),
     ],
 )
-def test_clips_with_several_classes_are_neither_distilled_nor_quantised(tiny, section, value):
-    overrides = ['dataset={name="audioset", root="nowhere", train="both"}', f"{section}={value}"]
-    overrides += ["distill={temperature=1, label_weight=0.5}"] if section == "teacher" else []
+def test_clips_with_several_classes_have_no_groups_and_are_not_quantised(tiny, section, value):
+    overrides = [SEVERAL_CLASSES, f"{section}={value}"]
     with pytest.raises(UserError, match=rf"\[{section}\] is for datasets of one class a clip"):
         fitting.check(recipe.load(tiny.parent / "tiny_teacher.toml", overrides))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "distill", "rule"),
+    [
+        ([SEVERAL_CLASSES], "", "has several classes a clip: write form = .binary"),
+        ([], ', form="binary"', "has one class a clip: leave out form = .binary"),
+        ([SEVERAL_CLASSES], ', form="binary", ensemble="weighted"', "weighted.* is fitted to one class a clip"),
+    ],
+)
+def test_the_form_of_distillation_must_suit_the_classes_of_a_clip(tiny, overrides, distill, rule):
+    taught = ['teacher=[{recipe="tiny_teacher"}]', f"distill={{temperature=1, label_weight=0.5{distill}}}"]
+    with pytest.raises(UserError, match=rule):
+        fitting.check(recipe.load(tiny.parent / "tiny_teacher.toml", [*overrides, *taught]))

@@ -142,6 +142,19 @@ def test_logits_beyond_float16_are_stored_with_the_same_softmax(run, capsys):
     np.testing.assert_array_equal(found[others], values[others].astype(np.float16))
 
 
+def test_logits_of_several_classes_beyond_float16_are_stored_with_the_same_sigmoid(tmp_path, capsys):
+    run = run_folder.create(tmp_path / "teacher", recipe.load("mn_audioset"), resume=False)
+    run.write("weights/best.weights.h5", b"weights")
+    values = LOGITS.copy()
+    values[9] = 3.0, -2.5e6
+    found = teachers.outputs(run, STORE, CLIPS, Teacher(values))["logits"]
+    assert (
+        "logits of 1 clips were beyond 65504 and are stored within that, with the same sigmoid"
+        in capsys.readouterr().out
+    )
+    np.testing.assert_array_equal(found[9], [3.0, -65504.0])
+
+
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_what_is_not_finite_is_an_error(run, value):
     values = LOGITS.copy()
