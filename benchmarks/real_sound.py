@@ -4,7 +4,8 @@ Run:     python benchmarks/real_sound.py [--rows NAME ...] [--folds 1 2 3 4] [--
                                          [--data ../shared/data] [--weights FILE] [--inner] [--set KEY=VALUE ...]
 Output:  benchmarks/real_sound.json, a record for each row, fold and seed, and the tables in benchmarks/real_sound.md,
          made from it: accuracy of seconds and of clips, float and int8, clean and by microphones that training does not
-         use, parameters, bytes, MACs and latency. The protocol at the head of the page stays as it is.
+         use, parameters, bytes, MACs and latency. The protocol at the head of the page stays as it is. The README has
+         a short form, beside the file of benchmarks/rivals_esc10.json.
 Needs:   --data FOLDER with `esc10` and `micirp`; --weights, the public AudioSet weights of MN04 (mn04_as_mAP_432.pt;
          `asc-tf import-weights mn04-audioset --download` has them too).
 
@@ -29,7 +30,11 @@ from latency import milliseconds
 PAGE = Path(__file__).with_suffix(".md")
 RECORD = Path(__file__).with_suffix(".json")
 WEIGHTS = SHARED.parent / "checkpoints/mn04_audioset_efficientat.pt"
+KINDS = ("seconds", "clips")
 COSTS = ("parameters", "bytes", "file_bytes", "macs", "latency_ms")
+RIVAL = Path(__file__).with_name("rivals_esc10.json")
+README = Path(__file__).parents[1] / "README.md"
+README_ENDS = "<!-- Written by benchmarks/real_sound.py -->\n", "<!-- to here -->\n"
 BELOW = "<!-- Below: written by benchmarks/real_sound.py -->"
 
 # Microphones of these makers are for the test alone: 16 of the 50 of MicIRP. No maker is on both sides.
@@ -264,11 +269,8 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     for name, record in records.items():
         last = _last_form(record)
         cost = next(iter(record.values()))["cost"][last]
-        scores = [
-            _cell(of_seeds(record, form, "clean", kind)) for kind in ("seconds", "clips") for form in ("float", "int8")
-        ]
-        fold_4 = {key: entry for key, entry in record.items() if key.split()[0] == "4"}
-        scores += [_cell(of_seeds(fold_4, last, "clean", kind)) for kind in ("seconds", "clips")]
+        scores = [_cell(of_seeds(record, form, "clean", kind)) for kind in KINDS for form in ("float", "int8")]
+        scores += [_cell(of_seeds(_fold_4(record), last, "clean", kind)) for kind in KINDS]
         counts = [len({key.split()[part] for key in record}) for part in (0, 1)]
         costs = [f"{cost[key]:,}" if key in cost else "-" for key in COSTS]
         lines.append(_line([name, *costs, *scores, *counts]))
@@ -288,6 +290,38 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     return "\n".join(lines)
 
 
+def short_table(records: Mapping[str, Mapping[str, Mapping[str, Any]]], rival: Mapping[str, Any]) -> str:
+    """The README's table in Markdown: every row in its last form, and ACDNet's file on the fold not trained on.
+
+    Args:
+        records: {row: {"fold seed": record}}.
+        rival: What benchmarks/rivals_esc10.json holds.
+    """
+    head = ["network", "parameters", "MACs", "file, bytes", "seconds, %", "clips, %"]
+    head += ["fold 4: seconds", "clips", "seconds lost by unseen microphones", "seeds"]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for name, record in records.items():
+        form = _last_form(record)
+        cost = next(iter(record.values()))["cost"][form]
+        seeds = len({key.split()[1] for key in record})
+        scores = [_cell(of_seeds(part, form, "clean", kind)) for part in (record, _fold_4(record)) for kind in KINDS]
+        clean, unseen = (of_seeds(record, form, sounds, "seconds") for sounds in ("clean", "microphones"))
+        costs = [f"{cost[key]:,}" if key in cost else "-" for key in ("parameters", "macs", "file_bytes")]
+        lines.append(_line([name, *costs, *scores, spread(np.subtract(clean, unseen)), seeds]))
+    second, crop = rival["ten"]["second"], rival["ten"]["crop"]
+    scores = [
+        f"{100 * right / of:.1f}"
+        for right, of in ((second["right_parts"], second["parts"]), (crop["right_clips"], crop["clips"]))
+    ]
+    costs = [f"{rival[key]:,}" for key in ("parameters", "macs", "bytes")]
+    lines.append(_line(["ACDNet-20, its authors' int8 file", *costs, "-", "-", *scores, "-", "-"]))
+    return "\n".join(lines) + "\n"
+
+
+def _fold_4(record):
+    return {key: entry for key, entry in record.items() if key.split()[0] == "4"}
+
+
 def _last_form(record):
     """The int8 file where the row has one."""
     return "int8" if all("int8" in entry for entry in record.values()) else "float"
@@ -299,6 +333,20 @@ def _cell(values):
 
 def _line(cells):
     return f"| {' | '.join(map(str, cells))} |"
+
+
+def write(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """Writes the tables to the page and the README.
+
+    Args:
+        records: {row: {"fold seed": record}}.
+    """
+    protocol = PAGE.read_text(encoding="utf-8").split(BELOW)[0]
+    PAGE.write_text(f"{protocol}{BELOW}\n\n{tables(records)}\n", encoding="utf-8")
+    before, rest = README.read_text(encoding="utf-8").split(README_ENDS[0])
+    _, after = rest.split(README_ENDS[1])
+    table = short_table(records, json.loads(RIVAL.read_text()))
+    README.write_text(f"{before}{README_ENDS[0]}{table}{README_ENDS[1]}{after}", encoding="utf-8")
 
 
 def main() -> None:
@@ -313,6 +361,9 @@ def main() -> None:
     parser.add_argument("--inner", action="store_true")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
     options = parser.parse_args()
+    for file in (options.data / "esc10/meta.csv", options.data / "micirp", options.weights):
+        if not file.exists():
+            parser.error(f"{file} does not exist: --data FOLDER has esc10 and micirp, --weights FILE is MN04's.")
     data = options.runs.resolve() / "data"
     responses(options.data / "micirp", data)
     if not (data / "esc10").exists():
@@ -327,8 +378,7 @@ def main() -> None:
                 print(f"\n{tables(records)}\n", flush=True)
                 if not options.inner:
                     RECORD.write_text(json.dumps(records, indent=1) + "\n")
-                    protocol = PAGE.read_text(encoding="utf-8").split(BELOW)[0]
-                    PAGE.write_text(f"{protocol}{BELOW}\n\n{tables(records)}\n", encoding="utf-8")
+                    write(records)
 
 
 if __name__ == "__main__":

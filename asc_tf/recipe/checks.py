@@ -106,8 +106,10 @@ def _checked(tree, file, changes):
         _check_distill(values["distill"], values["teacher"], values.get("data", Data()))
     if "hierarchy" in values and (values["hierarchy"].branches == "two") != (values["hierarchy"].layer is not None):
         raise UserError('hierarchy: branches = "two" needs the layer that its head reads, and "one" has none.')
+    for key in ("per_device", "quantise"):
+        _check_without(key, getattr(values.get(key), "without", ()), values.get("augmentation", ()))
     if "per_device" in values:
-        _check_per_device(values["per_device"], values.get("augmentation", ()))
+        _check_per_device(values["per_device"])
     _check_runs("teacher", values.get("teacher", ()))
     _check_members(values.get("member", ()))
     return Recipe(file=file, changes=changes, **values)
@@ -149,10 +151,13 @@ def _check_init(section):
         raise UserError("init: same_data and seed are for a recipe that is trained; a run has its own: leave them out.")
 
 
-def _check_per_device(section, augmentations):
+def _check_without(key, without, augmentations):
     names = [part.name for part in augmentations]
-    if wrong := [name for name in section.without if name not in names]:
-        raise UserError(f"per_device: without = '{wrong[0]}' is no augmentation here. {nearest(wrong[0], names)}")
+    if wrong := [name for name in without if name not in names]:
+        raise UserError(f"{key}: without = '{wrong[0]}' is no augmentation here. {nearest(wrong[0], names)}")
+
+
+def _check_per_device(section):
     if "" in section.devices or len(set(section.devices)) < len(section.devices):
         raise UserError("per_device: devices must be names of devices, each once.")
 
@@ -184,7 +189,7 @@ def _check_normalise(section):
 def _check_quantise(section, teachers):
     required = ("epochs", "frozen_epochs", "learning_rate", "distil_from")
     given = [key for key in required if getattr(section, key) is not None]
-    optional = [key for key in ("label_weight", "temperature") if getattr(section, key)]
+    optional = [key for key in ("label_weight", "temperature", "without") if getattr(section, key)]
     if section.method == "ptq" and given + optional:
         raise UserError(f'quantise: method = "ptq" does not train: leave {", ".join(given + optional)} out.')
     if section.method == "qat" and len(given) < len(required):

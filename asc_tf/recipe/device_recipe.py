@@ -15,7 +15,7 @@ def device_recipe(recipe: Recipe) -> Recipe:
     """
     section = recipe.per_device
     return dataclasses.replace(
-        recipe,
+        recipe.without(section.without),
         train=dataclasses.replace(
             recipe.train,
             epochs=section.epochs,
@@ -23,7 +23,6 @@ def device_recipe(recipe: Recipe) -> Recipe:
             batch_size=section.batch_size or recipe.train.batch_size,
             warmup_steps=0,
         ),
-        augmentation=tuple(part for part in recipe.augmentation if part.name not in section.without),
         init=Init(run=GENERAL, keep_head=True),
         distill=_at_end(recipe.distill),
         hierarchy=_at_end(recipe.hierarchy),

@@ -1,7 +1,7 @@
 """The fixed sections of a recipe: fields are keys, their types and limits the rules."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -235,6 +235,8 @@ class Quantise:
             network is certain changes little.
         calibration_clips: Number of clips on which ranges are measured.
         float_layers: Names of layers that stay in float; global response norms always do.
+        without: Names of augmentations that quantisation-aware training leaves out, and the measuring of ranges before
+            it, such as those with values that no clip has: eight bits reach to the largest value.
     """
 
     method: Literal["qat", "ptq"] = "qat"
@@ -246,6 +248,7 @@ class Quantise:
     temperature: float | None = limits(None, least=0.1)
     calibration_clips: int = limits(256, least=1)
     float_layers: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -385,6 +388,15 @@ class Recipe:
     def name(self) -> str:
         """Name of the recipe: that of its file without ending."""
         return Path(self.file).stem
+
+    def without(self, augmentations: Collection[str]) -> "Recipe":
+        """The recipe without some augmentations.
+
+        Args:
+            augmentations: Their names.
+        """
+        kept = tuple(part for part in self.augmentation if part.name not in augmentations)
+        return dataclasses.replace(self, augmentation=kept)
 
     @property
     def uses_logits(self) -> bool:

@@ -50,10 +50,12 @@ def quantise(
         on_step: Called after every step of the training.
     """
     network, settings = build.load_network(run.folder, foldable=True), run.recipe.quantise
-    clips = calibration.calibration_batches(run.folder, data)
+    tuned = RunFolder(run.path, run.recipe.without(settings.without))
+    tuned.opened = run.folder.opened
+    clips = calibration.calibration_batches(tuned, data)
     quantised = qat.quantise(to_tf_keras(network), clips, settings.float_layers)
     if settings.method == "qat":
-        _train(run.folder, quantised, source, build.forward(network), online, on_step)
+        _train(tuned, quantised, source, build.forward(network), online, on_step)
     content = convert.convert(quantised)
     run.folder.write(layout.INT8, content)
     float_layers = convert.layers_in_float(content, convert.unquantised_layers(quantised))
