@@ -40,6 +40,11 @@ def test_shipped_recipes_are_right_and_survive_writing(name, tmp_path):
         ("frozen_epochs = 2", "frozen_epochs = 99", "frozen_epochs must not exceed epochs"),
         ("frozen_epochs = 2", "", 'quantise: frozen_epochs missing; or write method = "ptq"'),
         ("[quantise]", '[quantise]\nmethod = "ptq"', 'method = "ptq" does not train: leave epochs, frozen_epochs'),
+        (
+            "[quantise]",
+            '[quantise]\nwithout = ["time_rol"]',
+            "quantise: without = 'time_rol' is no augmentation here. Did you mean 'time_roll'",
+        ),
         ("[quantise]", "[quantise]\ntemperature = 0", "quantise: temperature = 0.0 must be at least 0.1"),
         ("seed = 1", "seed = ", "is not a readable TOML file"),
         ("[train]", '[normalise]\nby = "constants"\nmean = 1\n[train]', "needs both mean and std"),

@@ -1,6 +1,10 @@
-"""The targets of quantisation-aware training."""
+"""The clips and targets of quantisation-aware training."""
+
+import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from asc_tf.export.quantisation import run as quantise
@@ -22,3 +26,20 @@ def test_at_its_own_temperature_or_that_of_the_distillation(tiny):
     assert quantise.distillation_temperature(recipes.load(tiny)) == 2
     assert quantise.distillation_temperature(recipes.load(tiny, ["quantise.temperature=20"])) == 20
     assert quantise.distillation_temperature(recipes.load("esc10_cp_mobile")) == 1
+
+
+def test_augmentations_that_are_left_out_are_in_neither_the_ranges_nor_the_training(run_of, monkeypatch):
+    run, seen = run_of(), []
+    names = [part.name for part in run.recipe.augmentation]
+    left_out = dataclasses.replace(run.recipe.quantise, without=(names[0],))
+    run.recipe = dataclasses.replace(run.recipe, quantise=left_out)
+    monkeypatch.setattr(quantise.build, "load_network", lambda *_, **__: None)
+    monkeypatch.setattr(quantise.build, "forward", lambda *_: None)
+    monkeypatch.setattr(quantise, "to_tf_keras", lambda *_: None)
+    monkeypatch.setattr(quantise.calibration, "calibration_batches", lambda folder, _: seen.append(folder.recipe))
+    monkeypatch.setattr(quantise.qat, "quantise", lambda *_: None)
+    monkeypatch.setattr(quantise, "_train", lambda folder, *_: seen.append(folder.recipe))
+    monkeypatch.setattr(quantise.convert, "convert", lambda _: 1 / 0)  # nothing is written
+    with pytest.raises(ZeroDivisionError):
+        quantise.quantise(SimpleNamespace(folder=run, recipe=run.recipe, path=run.path), None, None)
+    assert len(names) > 1 and [[part.name for part in one.augmentation] for one in seen] == [names[1:], names[1:]]
