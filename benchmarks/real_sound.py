@@ -51,7 +51,7 @@ class Row(NamedTuple):
     Args:
         recipe: Name of a shipped recipe.
         overrides: KEY=VALUE texts.
-        alone: Whether its teachers are left out.
+        alone: Whether its teachers and the weights that it starts from are left out.
     """
 
     recipe: str
@@ -61,12 +61,19 @@ class Row(NamedTuple):
 
 CHANGES = ["esc10_*:augmentation.device_impulse.folder=micirp_training"]  # of all rows
 NO_MICROPHONES = ["augmentation.device_impulse.p=0", "augmentation.freq_mixstyle.p=0"]
+SMALL = ["model.width=16"]
+TF_SEPNET = ['model={name="tf_sepnet", width=64, depth=17, kernel=3, norm_factor=0.1, dropout=0.1}']
 ROWS = {
     "MN04": Row("esc10_mn04"),
     "start of MN04": Row("esc10_mn04_start"),
     "start of MN04, without DIR and Freq-MixStyle": Row("esc10_mn04_start", NO_MICROPHONES),
+    "start of MN04, from random weights": Row("esc10_mn04_start", alone=True),
     "CP-Mobile, alone": Row("esc10_mn04_kd", alone=True),
     "CP-Mobile, distilled from MN04": Row("esc10_mn04_kd"),
+    "CP-Mobile of width 16, alone": Row("esc10_mn04_kd", SMALL, alone=True),
+    "CP-Mobile of width 16, distilled from MN04": Row("esc10_mn04_kd", SMALL),
+    "TF-SepNet, alone": Row("esc10_mn04_kd", TF_SEPNET, alone=True),
+    "TF-SepNet, distilled from MN04": Row("esc10_mn04_kd", TF_SEPNET),
 }
 
 
@@ -99,22 +106,26 @@ def imported(weights: Path, folder: Path) -> None:
         import_weights(weights, resolve.load("mn_audioset"), folder)
 
 
-def accuracies(probabilities: np.ndarray, labels: np.ndarray, files: Sequence[str]) -> dict[str, float]:
-    """Macro accuracy in percent of the seconds and, by the mean of their probabilities, of the clips.
+def accuracies(
+    probabilities: np.ndarray, labels: np.ndarray, files: Sequence[str], silent: np.ndarray
+) -> dict[str, float]:
+    """Macro accuracy in percent: of seconds, of those with sound and, by the mean of their probabilities, of clips.
 
     Args:
         probabilities: (seconds, classes).
         labels: (seconds,).
         files: (seconds,) names of the clips.
+        silent: (seconds,) whether a second is digital silence.
 
     Returns:
-        {"seconds", "clips"}.
+        {"seconds", "with sound", "clips"}.
     """
     from asc_tf import metrics
 
     first, of_clips = metrics.mean_by_file(files, probabilities)
     return {
         "seconds": 100 * metrics.macro_accuracy(labels, probabilities),
+        "with sound": 100 * metrics.macro_accuracy(labels[~silent], probabilities[~silent]),
         "clips": 100 * metrics.macro_accuracy(labels[first], of_clips),
     }
 
@@ -150,15 +161,17 @@ def evaluate(run: Any, clips: Sequence[tuple[Path, int]], unseen: Path) -> dict[
 
 
 def _predicted(run, form, clips, sounds):
-    """Probabilities, labels and clip names of the seconds of every sound of every clip."""
-    rows, labels, names = [], [], []
+    """Probabilities, labels, clip names and silence of the seconds of every sound of every clip."""
+    rows, labels, names, silent = [], [], [], []
     for number, (file, label) in enumerate(clips):
         for version, (sound, rate_hz) in enumerate(sounds(file, number)):
             probabilities = run.predict(sound, rate_hz, form=form)
             rows.append(probabilities)
             labels += [label] * len(probabilities)
             names += [f"{file.name} {version}"] * len(probabilities)
-    return np.concatenate(rows), np.array(labels), names
+            starts = range(0, len(probabilities) * rate_hz, rate_hz)
+            silent += [not np.any(sound[start : start + rate_hz]) for start in starts]
+    return np.concatenate(rows), np.array(labels), names, np.array(silent)
 
 
 def _clean(file, number):
@@ -221,7 +234,7 @@ def measure(name: str, fold: int, seed: int, options: argparse.Namespace) -> dic
     changes = [*CHANGES, f"*:data.prepared_folder={runs / 'prepared'}", *row.overrides, *held_out, *options.overrides]
     recipe = resolve.load(row.recipe, [*changes, f"seed={seed}"], data=data)
     if row.alone:
-        recipe = dataclasses.replace(recipe, teacher=(), distill=None)
+        recipe = dataclasses.replace(recipe, init=None, teacher=(), distill=None)
     folder = runs / ("inner" if options.inner else "held_out")
     imported(options.weights.resolve(), folder / "mn04")
     run = train(recipe, folder / f"{_slug(name)}-{fold}-{seed}", resume=True)
@@ -274,6 +287,12 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
         counts = [len({key.split()[part] for key in record}) for part in (0, 1)]
         costs = [f"{cost[key]:,}" if key in cost else "-" for key in COSTS]
         lines.append(_line([name, *costs, *scores, *counts]))
+    head = ["network", "float", "int8", "int8 less float"]
+    lines += ["", "Seconds that are not digital silence:", "", _line(head), _line(["---"] * len(head))]
+    for name, record in records.items():
+        of_float, of_int8 = (of_seeds(record, form, "clean", "with sound") for form in ("float", "int8"))
+        less = spread(np.subtract(of_int8, of_float), "+") if of_int8 else "-"
+        lines.append(_line([name, _cell(of_float), _cell(of_int8), less]))
     head = ["network", "form", "clean", "unseen microphones", "lost", "made-up devices", "lost"]
     lines += [
         "",
