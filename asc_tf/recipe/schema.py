@@ -390,13 +390,17 @@ class Recipe:
         return Path(self.file).stem
 
     def without(self, augmentations: Collection[str]) -> "Recipe":
-        """The recipe without some augmentations.
+        """The recipe without some augmentations, which [quantise] then need not leave out.
 
         Args:
             augmentations: Their names.
         """
         kept = tuple(part for part in self.augmentation if part.name not in augmentations)
-        return dataclasses.replace(self, augmentation=kept)
+        quantise = self.quantise
+        if quantise:
+            others = [name for name in quantise.without if name not in augmentations]  # a list, as read from TOML
+            quantise = dataclasses.replace(quantise, without=others)
+        return dataclasses.replace(self, augmentation=kept, quantise=quantise)
 
     @property
     def uses_logits(self) -> bool:

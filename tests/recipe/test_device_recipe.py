@@ -44,3 +44,13 @@ def test_both_recipes_survive_writing(tiny, tmp_path):
 def test_what_is_wrong_in_the_section_is_named(tiny, change, message):
     with pytest.raises(UserError, match=message):
         resolve.load(tiny, [SECTION, change])
+
+
+def test_what_a_device_leaves_out_is_not_left_out_by_quantise_again(tmp_path):
+    names = [part.name for part in resolve.load("quickstart").augmentation]
+    left_out = [f'per_device={{epochs=1, learning_rate=1e-4, without=["{names[0]}"]}}']
+    left_out += [f'quantise.without=["{names[0]}", "{names[1]}"]']
+    of_device = device_recipe(resolve.load("quickstart", left_out))
+    assert of_device.quantise.without == [names[1]]
+    (tmp_path / "of_device.toml").write_text(resolve.to_toml(of_device))
+    assert [part.name for part in resolve.load(tmp_path / "of_device.toml").augmentation] == names[1:]
