@@ -278,7 +278,7 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """
     head = ["network", "parameters", "bytes", "file", "MACs", "ms", "seconds", "int8", "clips", "int8"]
     head += ["fold 4: seconds", "clips", "folds", "seeds"]
-    lines = [_line(head), _line(["---"] * len(head))]
+    of_clips = []
     for name, record in records.items():
         last = _last_form(record)
         cost = next(iter(record.values()))["cost"][last]
@@ -286,27 +286,27 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
         scores += [_cell(of_seeds(_fold_4(record), last, "clean", kind)) for kind in KINDS]
         counts = [len({key.split()[part] for key in record}) for part in (0, 1)]
         costs = [f"{cost[key]:,}" if key in cost else "-" for key in COSTS]
-        lines.append(_line([name, *costs, *scores, *counts]))
-    head = ["network", "float", "int8", "int8 less float"]
-    lines += ["", "Seconds that are not digital silence:", "", _line(head), _line(["---"] * len(head))]
+        of_clips.append([name, *costs, *scores, *counts])
+    with_sound = []
     for name, record in records.items():
         of_float, of_int8 = (of_seeds(record, form, "clean", "with sound") for form in ("float", "int8"))
         less = spread(np.subtract(of_int8, of_float), "+") if of_int8 else "-"
-        lines.append(_line([name, _cell(of_float), _cell(of_int8), less]))
-    head = ["network", "form", "clean", "unseen microphones", "lost", "made-up devices", "lost"]
-    lines += [
-        "",
-        "Seconds, clean and by microphones that no training used:",
-        "",
-        _line(head),
-        _line(["---"] * len(head)),
-    ]
+        with_sound.append([name, _cell(of_float), _cell(of_int8), less])
+    by_microphone = []
     for name, record in records.items():
         form = _last_form(record)
         clean, *others = (of_seeds(record, form, kind, "seconds") for kind in ("clean", "microphones", "made_up"))
         cells = [part for other in others for part in (spread(other), spread(np.subtract(clean, other)))]
-        lines.append(_line([name, form, spread(clean), *cells]))
-    return "\n".join(lines)
+        by_microphone.append([name, form, spread(clean), *cells])
+    lost = ["network", "form", "clean", "unseen microphones", "lost", "made-up devices", "lost"]
+    parts = [
+        _table(head, of_clips),
+        "Seconds that are not digital silence:",
+        _table(["network", "float", "int8", "int8 less float"], with_sound),
+        "Seconds, clean and by microphones that no training used:",
+        _table(lost, by_microphone),
+    ]
+    return "\n\n".join(parts)
 
 
 def short_table(records: Mapping[str, Mapping[str, Mapping[str, Any]]], rival: Mapping[str, Any]) -> str:
@@ -318,7 +318,7 @@ def short_table(records: Mapping[str, Mapping[str, Mapping[str, Any]]], rival: M
     """
     head = ["network", "parameters", "MACs", "file, bytes", "seconds, %", "clips, %"]
     head += ["fold 4: seconds", "clips", "seconds lost by unseen microphones", "seeds"]
-    lines = [_line(head), _line(["---"] * len(head))]
+    rows = []
     for name, record in records.items():
         form = _last_form(record)
         cost = next(iter(record.values()))["cost"][form]
@@ -326,15 +326,15 @@ def short_table(records: Mapping[str, Mapping[str, Mapping[str, Any]]], rival: M
         scores = [_cell(of_seeds(part, form, "clean", kind)) for part in (record, _fold_4(record)) for kind in KINDS]
         clean, unseen = (of_seeds(record, form, sounds, "seconds") for sounds in ("clean", "microphones"))
         costs = [f"{cost[key]:,}" if key in cost else "-" for key in ("parameters", "macs", "file_bytes")]
-        lines.append(_line([name, *costs, *scores, spread(np.subtract(clean, unseen)), seeds]))
+        rows.append([name, *costs, *scores, spread(np.subtract(clean, unseen)), seeds])
     second, crop = rival["ten"]["second"], rival["ten"]["crop"]
     scores = [
         f"{100 * right / of:.1f}"
         for right, of in ((second["right_parts"], second["parts"]), (crop["right_clips"], crop["clips"]))
     ]
     costs = [f"{rival[key]:,}" for key in ("parameters", "macs", "bytes")]
-    lines.append(_line(["ACDNet-20, its authors' int8 file", *costs, "-", "-", *scores, "-", "-"]))
-    return "\n".join(lines) + "\n"
+    rows.append(["ACDNet-20, its authors' int8 file", *costs, "-", "-", *scores, "-", "-"])
+    return _table(head, rows) + "\n"
 
 
 def _fold_4(record):
@@ -350,8 +350,8 @@ def _cell(values):
     return spread(values) if values else "-"
 
 
-def _line(cells):
-    return f"| {' | '.join(map(str, cells))} |"
+def _table(head, rows):
+    return "\n".join(f"| {' | '.join(map(str, cells))} |" for cells in (head, ["---"] * len(head), *rows))
 
 
 def write(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:

@@ -16,9 +16,9 @@ import tf_keras
 from asc_tf.export.quantisation.tf_keras_layers import hard_swish
 
 eight_bit = tfmot.quantization.keras.default_8bit
-# Of Activation layers: rounded here, and those of the default registry, which raises at all others.
+# Of Activation layers: rounded here, and further ones of the default registry, which raises at all others.
 ACTIVATIONS = (tf_keras.activations.linear, hard_swish)
-DEFAULT_ACTIVATIONS = ("relu", "relu6", "swish", "gelu", "linear", "softmax", "sigmoid", "tanh")
+DEFAULT_ACTIVATIONS = ("relu", "relu6", "swish", "gelu", "softmax", "sigmoid", "tanh")
 OUTPUT_ONLY = ("Multiply", "AxisMean")  # layers without weights of which the default registry knows nothing
 Quantizer = tfmot.quantization.keras.quantizers.Quantizer
 QuantizeConfig = tfmot.quantization.keras.QuantizeConfig
