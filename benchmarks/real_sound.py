@@ -1,13 +1,13 @@
 """Networks on real sounds, ESC-10: each official fold held out once, several seeds, clean and unseen microphones.
 
 Run:     python benchmarks/real_sound.py [--rows NAME ...] [--folds 1 2 3 4] [--seeds 1 2 3] [--runs runs/real_sound]
-                                         [--data ../shared/data] [--weights FILE] [--inner] [--set KEY=VALUE ...]
+                                         [--data ../shared/data] [--weights FOLDER] [--inner] [--set KEY=VALUE ...]
 Output:  benchmarks/real_sound.json, a record for each row, fold and seed, and the tables in benchmarks/real_sound.md,
          made from it: accuracy of seconds and of clips, float and int8, clean and by microphones that training does not
          use, parameters, bytes, MACs and latency. The protocol at the head of the page stays as it is. The README has
          a short form, beside the file of benchmarks/rivals_esc10.json.
-Needs:   --data FOLDER with `esc10` and `micirp`; --weights, the public AudioSet weights of MN04 (mn04_as_mAP_432.pt;
-         `asc-tf import-weights mn04-audioset --download` has them too).
+Needs:   --data FOLDER with `esc10` and `micirp`; --weights FOLDER with the public weights of MN04 (EfficientAT's
+         mn04_as_mAP_432.pt under the name in WEIGHTS) and YAMNet-256.
 
 The networks are those of the shipped recipes esc10_*. Finished runs are reused and an unfinished one is resumed, so
 the same command continues after an interruption; rows, folds and seeds of former commands stay in the tables. --inner
@@ -29,7 +29,11 @@ from latency import milliseconds
 
 PAGE = Path(__file__).with_suffix(".md")
 RECORD = Path(__file__).with_suffix(".json")
-WEIGHTS = SHARED.parent / "checkpoints/mn04_audioset_efficientat.pt"
+# Name of an imported run -> (file of --weights, recipe, whether the file has no head).
+WEIGHTS = {
+    "mn04": ("mn04_audioset_efficientat.pt", "mn_audioset", False),
+    "yamnet256": ("rivals/yamnet_256_f32.h5", "yamnet256", True),
+}
 KINDS = ("seconds", "clips")
 COSTS = ("parameters", "bytes", "file_bytes", "macs", "latency_ms")
 RIVAL = Path(__file__).with_name("rivals_esc10.json")
@@ -74,6 +78,7 @@ ROWS = {
     "CP-Mobile of width 16, distilled from MN04": Row("esc10_mn04_kd", SMALL),
     "TF-SepNet, alone": Row("esc10_mn04_kd", TF_SEPNET, alone=True),
     "TF-SepNet, distilled from MN04": Row("esc10_mn04_kd", TF_SEPNET),
+    "YAMNet-256": Row("esc10_yamnet256"),
 }
 
 
@@ -97,13 +102,19 @@ def responses(micirp: Path, folder: Path) -> tuple[Path, Path]:
     return parts
 
 
-def imported(weights: Path, folder: Path) -> None:
-    """Imports the AudioSet weights of MN04 to a folder beside the runs, where it is not there."""
+def imported(weights: Path, runs: Path) -> None:
+    """Imports the public weights to folders beside the runs, where they are not there.
+
+    Args:
+        weights: Folder of the files of WEIGHTS.
+        runs: Folder of the runs.
+    """
     from asc_tf.importing.weights import import_weights
     from asc_tf.recipe import resolve
 
-    if not folder.is_dir():
-        import_weights(weights, resolve.load("mn_audioset"), folder)
+    for name, (file, recipe, new_head) in WEIGHTS.items():
+        if not (runs / name).is_dir():
+            import_weights(weights / file, resolve.load(recipe), runs / name, new_head=new_head)
 
 
 def accuracies(
@@ -236,7 +247,7 @@ def measure(name: str, fold: int, seed: int, options: argparse.Namespace) -> dic
     if row.alone:
         recipe = dataclasses.replace(recipe, init=None, teacher=(), distill=None)
     folder = runs / ("inner" if options.inner else "held_out")
-    imported(options.weights.resolve(), folder / "mn04")
+    imported(options.weights.resolve(), folder)
     run = train(recipe, folder / f"{_slug(name)}-{fold}-{seed}", resume=True)
     tested = dataset.load(recipe, quiet=True)
     names, labels = tested.column("file", tested.test), tested.labels(tested.test)
@@ -376,13 +387,14 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--runs", type=Path, default=Path("runs/real_sound"))
     parser.add_argument("--data", type=Path, default=SHARED)
-    parser.add_argument("--weights", type=Path, default=WEIGHTS)
+    parser.add_argument("--weights", type=Path, default=SHARED.parent / "checkpoints")
     parser.add_argument("--inner", action="store_true")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="KEY=VALUE")
     options = parser.parse_args()
-    for file in (options.data / "esc10/meta.csv", options.data / "micirp", options.weights):
+    needed = [options.weights / file for file, _, _ in WEIGHTS.values()]
+    for file in (options.data / "esc10/meta.csv", options.data / "micirp", *needed):
         if not file.exists():
-            parser.error(f"{file} does not exist: --data FOLDER has esc10 and micirp, --weights FILE is MN04's.")
+            parser.error(f"{file} does not exist: --data FOLDER has esc10 and micirp, --weights FOLDER public weights.")
     data = options.runs.resolve() / "data"
     responses(options.data / "micirp", data)
     if not (data / "esc10").exists():

@@ -25,7 +25,8 @@ class Flavour:
         floor: Energy that `level` adds, or does not fall below.
         edges: "REFLECT" or "CONSTANT" (zeros) centre the frames; "NONE" takes only frames that lie inside the wave.
         pre_emphasis: p of x[n] - p * x[n - 1], over the whole wave where frames are centred, else frame by frame
-            after the frame's mean was subtracted.
+            after the frame's mean was subtracted. 0 leaves frames and their mean as they are.
+        magnitude: Whether the bank is applied to the magnitudes of the FFT; else to their squares.
     """
 
     window: Callable
@@ -34,6 +35,7 @@ class Flavour:
     floor: float
     edges: str = "REFLECT"
     pre_emphasis: float = 0.0
+    magnitude: bool = False
 
 
 FLAVOURS = {
@@ -42,4 +44,5 @@ FLAVOURS = {
     "htsat": Flavour(_PERIODIC, _mel.slaney_bank, _levels.decibels, 1e-10),
     "kaldi": Flavour(_TORCH_SYMMETRIC, _mel.kaldi_bank, _levels.ln_above, 1e-5, pre_emphasis=0.97),
     "ast": Flavour(_SYMMETRIC, _mel.kaldi_bank, _levels.ln_at_least, FLOAT32_EPSILON, edges="NONE", pre_emphasis=0.97),
+    "yamnet": Flavour(_PERIODIC, _mel.kaldi_bank, _levels.ln_above, 1e-3, edges="NONE", magnitude=True),
 }

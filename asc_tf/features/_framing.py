@@ -55,6 +55,8 @@ def frames(wave: tf.Tensor, flavour: Flavour, count: int, settings: MelSettings)
     window, hop, fft = settings["window_samples"], settings["hop_samples"], settings["fft_samples"]
     if flavour.edges == "NONE":
         x = overlapping(wave, count, fft, hop)
+        if not flavour.pre_emphasis:
+            return x
         # The originals subtract the clip's mean before, which changes nothing.
         x -= tf.reduce_mean(x[..., :window], -1, keepdims=True)
         return x - flavour.pre_emphasis * tf.concat([x[..., :1], x[..., :-1]], -1)

@@ -146,17 +146,17 @@ def grouped(bank: np.ndarray, used: np.ndarray | None = None) -> Groups:
     return groups
 
 
-def apply_bank(power: tf.Tensor, groups: Groups | list[tuple[int, tf.Tensor]]) -> tf.Tensor:
+def apply_bank(spectrum: tf.Tensor, groups: Groups | list[tuple[int, tf.Tensor]]) -> tf.Tensor:
     """Energy in each band.
 
     Args:
-        power: (batch, frames, bins).
+        spectrum: (batch, frames, bins) of powers or magnitudes.
         groups: Of a bank.
 
     Returns:
         (batch, bands, frames).
     """
-    mels = [tf.matmul(power[..., low : low + weights.shape[0]], weights) for low, weights in groups]
+    mels = [tf.matmul(spectrum[..., low : low + weights.shape[0]], weights) for low, weights in groups]
     return tf.transpose(tf.concat(mels, -1), (0, 2, 1))
 
 

@@ -1,4 +1,4 @@
-"""Logarithm of a mel spectrogram, as five originals of the field compute it.
+"""Logarithm of a mel spectrogram, as six originals of the field compute it.
 
 Source, by `flavour` (the numbers are what the source uses, and settings here):
     htk     torchaudio MelSpectrogram + ln(x + 1e-5): the DCASE 2024 Task 1 baseline.
@@ -9,6 +9,8 @@ Source, by `flavour` (the numbers are what the source uses, and settings here):
     ast     torchaudio kaldi.fbank as AST and PSLA call it, before their normalisation. Frames are not
             centred: 16 kHz, window 400, hop 160, FFT 512, 128 bands, 20-8000 Hz: 128 x 98.
     htsat   torchlibrosa as HTS-AT calls it: 32 kHz, window 1024, hop 320, 64 bands, 50-14000 Hz: 64 x 101.
+    yamnet  tf.signal as YAMNet calls it, on magnitudes: ln(x + 1e-3). Frames are not centred: 16 kHz, window 400,
+            hop 160, FFT 512, 64 bands, 125-7500 Hz: 64 x 98, of which YAMNet takes 96.
 Input:   wave (batch, samples), full scale 1.
 Output:  (batch, bands, frames, channels), natural logarithm; dB with slaney and htsat. A clip with NaN gives NaN.
 """
@@ -26,7 +28,7 @@ from asc_tf.features._mel_settings import MelSettings
 
 def build(
     *,
-    flavour: Literal["htk", "slaney", "kaldi", "ast", "htsat"],
+    flavour: Literal["htk", "slaney", "kaldi", "ast", "htsat", "yamnet"],
     sample_rate_hz: int,
     window_samples: int,
     hop_samples: int,
@@ -44,7 +46,7 @@ def build(
     """The front end as a Keras layer.
 
     Args:
-        flavour: The original that is reproduced: "htk", "slaney", "kaldi", "ast" or "htsat".
+        flavour: The original that is reproduced: "htk", "slaney", "kaldi", "ast", "htsat" or "yamnet".
         sample_rate_hz: Of the wave; librosa's sr.
         window_samples: Length of the window; librosa's win_length.
         hop_samples: Between frames; librosa's hop_length.
@@ -52,12 +54,13 @@ def build(
         bands: Number of mel bands; librosa's n_mels.
         min_hz: Lower end of the lowest band; librosa's fmin.
         max_hz: Upper end of the highest band; librosa's fmax.
-        min_hz_range: Kaldi and ast draw the lower end from min_hz + {0 ... min_hz_range - 1} for every training batch.
+        min_hz_range: Kaldi, ast and yamnet draw the lower end from min_hz + {0 ... min_hz_range - 1} for every training
+            batch.
         max_hz_range: And the upper end from max_hz + max_hz_range // 2 - {0 ... max_hz_range - 1}.
         reference: Slaney and htsat: 0 dB is an energy of 1 ("one") or the clip's maximum ("maximum"); librosa's ref.
         top_db: Slaney and htsat: range below the clip's maximum, as in librosa; 0 for no such limit.
-        frames: 0 leaves them as they are; ast cuts at the end, or pads with the value 0, to this many; for the others
-            see _delta.
+        frames: 0 leaves them as they are; ast and yamnet cut at the end, or pad with the value 0, to this many; for the
+            others see _delta.
         deltas: "none", "interpolated", "valid" or "three_point", see _delta.
 
     Returns:
@@ -177,9 +180,11 @@ class LogMel(keras.layers.Layer):
     def _clips(self, wave, *weights):
         settings, flavour = self.settings, self.flavour
         frames = _framing.frames(wave, flavour, self._count(wave.shape[1]), settings)
-        power = _framing.power(frames * self.window)  # (batch, frames, bins)
+        spectrum = _framing.power(frames * self.window)  # (batch, frames, bins)
+        if flavour.magnitude:
+            spectrum = tf.sqrt(spectrum)
         groups = [(low, drawn) for (low, _), drawn in zip(self.groups, weights, strict=True)]
-        level = flavour.level(_mel.apply_bank(power, groups), flavour.floor)  # (batch, bands, frames)
+        level = flavour.level(_mel.apply_bank(spectrum, groups), flavour.floor)  # (batch, bands, frames)
         if flavour.level is _levels.decibels:
             level = _levels.against_maximum(level, reference=settings["reference"], top_db=settings["top_db"])
         if flavour.edges == "NONE" and settings["frames"]:

@@ -27,7 +27,8 @@ HTSAT = BASELINE | {
     "flavour": "htsat", "window_samples": 1024, "hop_samples": 320, "fft_samples": 1024, "bands": 64,
     "min_hz": 50.0, "max_hz": 14000.0,
 }  # fmt: skip
-EACH = {"htk": BASELINE, "slaney": LIBROSA, "kaldi": PASST, "ast": AST, "htsat": HTSAT}
+YAMNET = AST | {"flavour": "yamnet", "bands": 64, "min_hz": 125.0, "max_hz": 7500.0}
+EACH = {"htk": BASELINE, "slaney": LIBROSA, "kaldi": PASST, "ast": AST, "htsat": HTSAT, "yamnet": YAMNET}
 # name in the golden: (file, settings, mean and std of its normalisation, dB of its unit)
 GOLDENS = {
     "b_baseline24": ("feat_logmel", BASELINE, 0.0, 1.0, DB),
@@ -83,6 +84,22 @@ def test_ast_pads_with_zero_before_it_normalises(constants, mean, std, shared):
     np.testing.assert_allclose(ours, original, atol=1e-5)
 
 
+@pytest.mark.parametrize("excerpt", ["ex0", "ex1"])
+def test_equals_yamnet(excerpt, shared):
+    """features.py of YAMNet (tensorflow/models, research/audioset/yamnet), within 1e-3 dB of its float64 form."""
+    wave = np.load(shared / "golden/feat_waves.npz")[f"{excerpt}/wave_16000"]
+    original, exact = (2 * DB * _yamnet(tf.cast(wave, kind)) for kind in (tf.float32, tf.float64))
+    ours = 2 * DB * log_mel.build(**YAMNET)(wave[None])[0, ..., 0].numpy()
+    assert np.abs(ours - exact)[exact > exact.max() - 80].max() < 1e-3
+    assert np.abs(ours - exact).max() < np.abs(original - exact).max() + 3e-3
+
+
+def _yamnet(wave):
+    spectrum = tf.signal.stft(wave, frame_length=400, frame_step=160, fft_length=512)
+    bank = tf.signal.linear_to_mel_weight_matrix(64, 257, 16000, 125.0, 7500.0, dtype=wave.dtype)
+    return tf.math.log(tf.abs(spectrum) @ bank + 0.001).numpy().astype(float).T
+
+
 def test_every_flavour_is_tested():
     choices = typing.get_args(typing.get_type_hints(log_mel.build)["flavour"])
     assert set(EACH) == set(_flavours.FLAVOURS) == set(choices)
@@ -119,7 +136,7 @@ def test_silence_gives_the_floor(layer):
     assert mel.shape == layer.compute_output_shape((2, layer.settings["sample_rate_hz"]))
     np.testing.assert_allclose(mel, layer.silence, atol=1e-5)
     assert layer.silence == pytest.approx(
-        {1e-5: np.log(1e-5), 1e-10: -100, 2**-23: np.log(2**-23)}[layer.flavour.floor]
+        {1e-5: np.log(1e-5), 1e-10: -100, 2**-23: np.log(2**-23), 1e-3: np.log(1e-3)}[layer.flavour.floor]
     )
 
 

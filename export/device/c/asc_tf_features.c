@@ -20,7 +20,8 @@
 typedef struct { const float *float_samples; const int16_t *int16_samples; int first; } Wave;
 typedef struct { float *float_values; int8_t *int8_values; } Output;
 
-/* A windowed frame, then its spectrum (real and imaginary parts interleaved), then its powers at the even indices. */
+/* A windowed frame, then its spectrum (real and imaginary parts interleaved), then its powers or magnitudes at the even
+ * indices. */
 static float frame[ASC_TF_FFT_SAMPLES + 1];
 static float levels[ROWS][ASC_TF_BANDS];
 
@@ -93,7 +94,7 @@ static void transform(void) {
     }
 }
 
-/* |FFT|^2 of the real frame from the FFT of its even and odd samples, taken as one complex sequence. */
+/* |FFT|^2, or |FFT|, of the real frame from the FFT of its even and odd samples, taken as one complex sequence. */
 static void power(void) {
   int k;
   float first = frame[0] + frame[1], last = frame[0] - frame[1];
@@ -110,6 +111,7 @@ static void power(void) {
   }
   frame[0] = first * first;
   frame[ASC_TF_FFT_SAMPLES] = last * last;
+  for (k = 0; ASC_TF_MAGNITUDE && k <= HALF_FFT; k++) frame[2 * k] = sqrtf(frame[2 * k]);
 }
 
 /* Log-mel levels of a frame, ASC_TF_BANDS values. */

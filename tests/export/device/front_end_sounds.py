@@ -42,7 +42,7 @@ def largest_ln(name, spectrograms, expected):
     frames they span are. Further down float32 is too coarse: the difference of the front end in Python from the same
     in float64 is 0.002 with ast and 0.008 with slaney, 90 to 130 dB below the maximum; that of C is a little less.
     """
-    decibels = 1.0 if CASES[name]["flavour"] in ("slaney", "htsat") else 10 / np.log(10)
+    decibels = {"slaney": 1.0, "htsat": 1.0, "yamnet": 20 / np.log(10)}.get(CASES[name]["flavour"], 10 / np.log(10))
     level = expected[..., :1] * decibels
     level = np.where(level == 0, -np.inf, level)  # the value that ast pads with
     loud = level > level.max((1, 2, 3), keepdims=True) - 80
