@@ -3,8 +3,8 @@
 Run:     python rehearse_group.py FOLDER RECIPE ...
 
 FOLDER is empty. To save time, the recipes have their small settings where there are any, [quantise] is left out where
-the network and the way of quantising are those of a recipe before it, the networks on AudioSet have a smaller batch, and
-little is measured.
+the network and the way of quantising are those of a recipe before it, the networks on AudioSet have a smaller batch,
+and little is measured.
 """
 
 import dataclasses
