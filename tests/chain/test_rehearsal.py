@@ -3,6 +3,7 @@
 Every process started here gives its memory back: in one process the transformers and what went before took 23 GB.
 """
 
+import re
 import subprocess
 import sys
 from collections import defaultdict
@@ -43,10 +44,11 @@ def test_transformers_of_published_size(tmp_path):
     for name in OF_FULL_SIZE:
         printed = output("-m", "asc_tf.train", name, "--rehearse", *FULL_SIZE, "--out", tmp_path / name)
         assert [line.split()[1] for line in printed.splitlines() if line.startswith("rehearsed")] == ["init", "student"]
+        assert float(re.search(r"at most ([\d.]+) GB of memory", printed)[1]) > 1
         assert not (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize("group", groups())
 def test_every_recipe_goes_the_whole_way(group, tmp_path):
     printed = output(PROGRAM, tmp_path, *groups()[group])
-    assert "in all: " in printed
+    assert printed.count("in all: ") == len(re.findall(r"^stage +run ", printed, re.MULTILINE)) > 0
