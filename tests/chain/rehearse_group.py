@@ -1,15 +1,18 @@
 """Rehearses shipped recipes one after the other, in a process that gives all its memory back at its end.
 
-Run:     python rehearse_group.py FOLDER RECIPE ...
+Run:     python rehearse_group.py FOLDER [--full-size] RECIPE ...
 
-FOLDER is empty. To save time, the recipes have their small settings where there are any, [quantise] is left out where
-the network and the way of quantising are those of a recipe before it, the networks on AudioSet have a smaller batch,
-and little is measured.
+FOLDER is empty. To save time, TensorFlow does not optimise its graphs, as little as possible is measured, and
+[quantise] is left out where the network and the way of quantising are those of a recipe before it. The recipes have
+their small settings where there are any; with --full-size they have the published networks, from random weights, and
+batches of two clips.
 """
 
+import argparse
 import dataclasses
-import sys
 from pathlib import Path
+
+import tensorflow as tf
 
 from asc_tf.chain.rehearsal_data import RehearsalData
 from asc_tf.chain.rehearse import rehearse
@@ -17,10 +20,13 @@ from asc_tf.errors import UserError
 from asc_tf.recipe import resolve
 
 SMALL_BATCH = ["*_audioset:train.batch_size=2"]
+FULL_SIZE = ["*:train.batch_size=2", "*:data.validation_share=0.02"]
 
 
-def load(name):
-    """A shipped recipe with its small settings, if there are any."""
+def load(name, full_size):
+    """A shipped recipe with the settings of its rehearsal."""
+    if full_size:
+        return dataclasses.replace(resolve.load(name, FULL_SIZE), init=None)
     small = resolve.find(name).with_name(resolve.SMALL).is_file()
     try:
         return resolve.load(name, SMALL_BATCH, small=small)
@@ -28,9 +34,17 @@ def load(name):
         return resolve.load(name, small=small)
 
 
-def main(folder, names):
-    data, quantised, rehearsed = RehearsalData(folder / "scratch"), set(), set()
-    for recipe in sorted(map(load, names), key=lambda one: -len(resolve.dependencies(one))):
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--full-size", action="store_true")
+    parser.add_argument("names", nargs="+")
+    options = parser.parse_args()
+    # Half of the time of a rehearsal is taken by graphs, of which a few steps make no use.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    data, quantised, rehearsed = RehearsalData(options.folder / "scratch"), set(), set()
+    recipes = [load(name, options.full_size) for name in options.names]
+    for recipe in sorted(recipes, key=lambda one: -len(resolve.dependencies(one))):
         name = recipe.name
         if name in rehearsed:  # as a stage of another one
             continue
@@ -39,10 +53,10 @@ def main(folder, names):
         if recipe.quantise and way in quantised:
             recipe = dataclasses.replace(recipe, quantise=None)
         quantised.add(way)
-        estimates = rehearse(recipe, folder / "runs" / name, budget_s=0.0, data=data)
+        estimates = rehearse(recipe, options.folder / "runs" / name, budget_s=0.0, data=data)
         assert all(one.seconds > 0 and one.steps > 0 and one.memory_bytes > 0 for one in estimates)
-    assert not (folder / "runs").exists()
+    assert not (options.folder / "runs").exists()
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main()
