@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 import real_sound
+import real_sound_tables
 import soundfile
 
 from asc_tf.recipe import resolve
@@ -19,14 +20,14 @@ def entry(seconds, clips=90.0, forms=("float", "int8")):
 
 def test_a_figure_of_a_seed_is_the_mean_over_its_folds_and_the_spread_is_over_the_seeds():
     record = {"1 1": entry(70.0), "2 1": entry(80.0), "1 2": entry(71.0), "2 2": entry(85.0)}
-    assert real_sound.of_seeds(record, "float", "clean", "seconds") == [75.0, 78.0]
-    assert real_sound.spread([75.0, 78.0]) == "76.5 ± 2.1" and real_sound.spread([75.0]) == "75.0"
-    assert real_sound.spread([1.5], sign="+") == "+1.5"
+    assert real_sound_tables.of_seeds(record, "float", "clean", "seconds") == [75.0, 78.0]
+    assert real_sound_tables.spread([75.0, 78.0]) == "76.5 ± 2.1" and real_sound_tables.spread([75.0]) == "75.0"
+    assert real_sound_tables.spread([1.5], sign="+") == "+1.5"
 
 
 def test_tables_have_fold_4_by_itself_and_what_unseen_microphones_cost():
     records = {"one": {"3 1": entry(70.0), "4 1": entry(80.0)}, "float alone": {"4 1": entry(85.0, forms=["float"])}}
-    of_clips, of_microphones = real_sound.tables(records).split("Seconds, clean")
+    of_clips, of_microphones = real_sound_tables.tables(records).split("Seconds, clean")
     assert (
         "| one | 61,148 | 61,148 | 120,000 | 21,453,460 | 1.5 | 75.0 | 75.0 | 90.0 | 90.0 | 80.0 | 90.0 | 2 | 1 |"
         in of_clips
@@ -87,18 +88,18 @@ def test_the_recipe_of_every_row_holds_a_fold_out_and_nothing_for_validation(nam
 
 
 def test_page_and_readme_are_made_from_the_record():
-    records, rival = (json.loads(file.read_text()) for file in (real_sound.RECORD, real_sound.RIVAL))
-    page = real_sound.PAGE.read_text(encoding="utf-8")
-    assert page.endswith(f"{real_sound.BELOW}\n\n{real_sound.tables(records)}\n")
-    start, end = real_sound.README_ENDS
-    readme = real_sound.README.read_text(encoding="utf-8")
-    assert readme.count(start + real_sound.short_table(records, rival) + end) == 1
+    records, rival = (json.loads(file.read_text()) for file in (real_sound_tables.RECORD, real_sound_tables.RIVAL))
+    page = real_sound_tables.PAGE.read_text(encoding="utf-8")
+    assert page.endswith(f"{real_sound_tables.BELOW}\n\n{real_sound_tables.tables(records)}\n")
+    start, end = real_sound_tables.README_ENDS
+    readme = real_sound_tables.README.read_text(encoding="utf-8")
+    assert readme.count(start + real_sound_tables.short_table(records, rival) + end) == 1
     for record in records.values():  # three folds train wherever one is tested
         assert {key.split()[0] for key in record} <= {"1", "2", "3", "4"}
 
 
 def test_the_rival_has_its_one_fold_and_no_other():
-    rival = json.loads(real_sound.RIVAL.read_text())
-    table = real_sound.short_table({"one": {"3 1": entry(70.0), "4 1": entry(80.0)}}, rival)
+    rival = json.loads(real_sound_tables.RIVAL.read_text())
+    table = real_sound_tables.short_table({"one": {"3 1": entry(70.0), "4 1": entry(80.0)}}, rival)
     assert "| one | 61,148 | 21,453,460 | 120,000 | 75.0 | 90.0 | 80.0 | 90.0 | 4.0 | 1 |" in table
     assert "| 156,288 | - | - | 82.0 | 96.2 | - | - |" in table
