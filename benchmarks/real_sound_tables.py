@@ -5,6 +5,7 @@ Output: benchmarks/real_sound.md, whose protocol stays as it is, and the table o
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ RIVAL = Path(__file__).with_name("rivals_esc10.json")
 README = Path(__file__).parents[1] / "README.md"
 README_ENDS = "<!-- Written by benchmarks/real_sound.py -->\n", "<!-- to here -->\n"
 BELOW = "<!-- Below: written by benchmarks/real_sound.py -->"
+FOLDS = 4
 KINDS = ("seconds", "clips")
 COSTS = ("parameters", "bytes", "file_bytes", "macs", "latency_ms")
 
@@ -43,12 +45,24 @@ def of_seeds(record: Mapping[str, Mapping[str, Any]], *path: str) -> list[float]
     return [float(np.mean(of_seed)) for of_seed in values.values()]
 
 
+def whole_seeds(record: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The part of a row's record that is of the seeds with the most folds: other seeds are not finished.
+
+    Args:
+        record: {"fold seed": record} of a row.
+    """
+    folds = Counter(key.split()[1] for key in record)
+    most = max(folds.values())
+    return {key: entry for key, entry in record.items() if folds[key.split()[1]] == most}
+
+
 def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """The tables in Markdown.
 
     Args:
         records: {row: {"fold seed": record}}.
     """
+    records = {name: whole_seeds(record) for name, record in records.items()}
     head = ["network", "parameters", "bytes", "file", "MACs", "ms", "seconds", "int8", "clips", "int8"]
     head += ["fold 4: seconds", "clips", "folds", "seeds"]
     of_clips = []
@@ -83,7 +97,7 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
 
 
 def short_table(records: Mapping[str, Mapping[str, Mapping[str, Any]]], rival: Mapping[str, Any]) -> str:
-    """The README's table in Markdown: every row in its last form, and ACDNet's file on the fold not trained on.
+    """The README's table in Markdown: rows of all folds in their last form, ACDNet's file on the fold not trained on.
 
     Args:
         records: {row: {"fold seed": record}}.
@@ -92,7 +106,9 @@ def short_table(records: Mapping[str, Mapping[str, Mapping[str, Any]]], rival: M
     head = ["network", "parameters", "MACs", "file, bytes", "seconds, %", "clips, %"]
     head += ["fold 4: seconds", "clips", "seconds lost by unseen microphones", "seeds"]
     rows = []
-    for name, record in records.items():
+    for name, record in ((name, whole_seeds(record)) for name, record in records.items()):
+        if len({key.split()[0] for key in record}) < FOLDS:
+            continue
         form = _last_form(record)
         cost = next(iter(record.values()))["cost"][form]
         seeds = len({key.split()[1] for key in record})

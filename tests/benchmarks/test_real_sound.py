@@ -25,6 +25,12 @@ def test_a_figure_of_a_seed_is_the_mean_over_its_folds_and_the_spread_is_over_th
     assert real_sound_tables.spread([1.5], sign="+") == "+1.5"
 
 
+def test_seeds_that_are_not_finished_are_left_out():
+    record = {"1 1": entry(70.0), "2 1": entry(80.0), "1 2": entry(90.0)}
+    assert list(real_sound_tables.whole_seeds(record)) == ["1 1", "2 1"]
+    assert "| 75.0 | 75.0 | 90.0 | 90.0 | - | - | 2 | 1 |" in real_sound_tables.tables({"one": record})
+
+
 def test_tables_have_fold_4_by_itself_and_what_unseen_microphones_cost():
     records = {"one": {"3 1": entry(70.0), "4 1": entry(80.0)}, "float alone": {"4 1": entry(85.0, forms=["float"])}}
     of_clips, of_microphones = real_sound_tables.tables(records).split("Seconds, clean")
@@ -100,6 +106,10 @@ def test_page_and_readme_are_made_from_the_record():
 
 def test_the_rival_has_its_one_fold_and_no_other():
     rival = json.loads(real_sound_tables.RIVAL.read_text())
-    table = real_sound_tables.short_table({"one": {"3 1": entry(70.0), "4 1": entry(80.0)}}, rival)
-    assert "| one | 61,148 | 21,453,460 | 120,000 | 75.0 | 90.0 | 80.0 | 90.0 | 4.0 | 1 |" in table
+    four = {f"{fold} 1": entry(70.0) for fold in (1, 2, 3)} | {"4 1": entry(80.0)}
+    table = real_sound_tables.short_table({"one": four, "not finished": {"4 1": entry(80.0)}}, rival)
+    assert (
+        "| one | 61,148 | 21,453,460 | 120,000 | 72.5 | 90.0 | 80.0 | 90.0 | 4.0 | 1 |" in table
+        and "not fin" not in table
+    )
     assert "| 156,288 | - | - | 82.0 | 96.2 | - | - |" in table
