@@ -71,9 +71,8 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
         cost = next(iter(record.values()))["cost"][last]
         scores = [_cell(of_seeds(record, form, "clean", kind)) for kind in KINDS for form in ("float", "int8")]
         scores += [_cell(of_seeds(_fold_4(record), last, "clean", kind)) for kind in KINDS]
-        counts = [len({key.split()[part] for key in record}) for part in (0, 1)]
         costs = [f"{cost[key]:,}" if key in cost else "-" for key in COSTS]
-        of_clips.append([name, *costs, *scores, *counts])
+        of_clips.append([name, *costs, *scores, *_counts(record)])
     with_sound = []
     for name, record in records.items():
         of_float, of_int8 = (of_seeds(record, form, "clean", "with sound") for form in ("float", "int8"))
@@ -107,11 +106,11 @@ def short_table(records: Mapping[str, Mapping[str, Mapping[str, Any]]], rival: M
     head += ["fold 4: seconds", "clips", "seconds lost by unseen microphones", "seeds"]
     rows = []
     for name, record in ((name, whole_seeds(record)) for name, record in records.items()):
-        if len({key.split()[0] for key in record}) < FOLDS:
+        folds, seeds = _counts(record)
+        if folds < FOLDS:
             continue
         form = _last_form(record)
         cost = next(iter(record.values()))["cost"][form]
-        seeds = len({key.split()[1] for key in record})
         scores = [_cell(of_seeds(part, form, "clean", kind)) for part in (record, _fold_4(record)) for kind in KINDS]
         clean, unseen = (of_seeds(record, form, sounds, "seconds") for sounds in ("clean", "microphones"))
         costs = [f"{cost[key]:,}" if key in cost else "-" for key in ("parameters", "macs", "file_bytes")]
@@ -124,6 +123,11 @@ def short_table(records: Mapping[str, Mapping[str, Mapping[str, Any]]], rival: M
     costs = [f"{rival[key]:,}" for key in ("parameters", "macs", "bytes")]
     rows.append(["ACDNet-20, its authors' int8 file", *costs, "-", "-", *scores, "-", "-"])
     return _table(head, rows) + "\n"
+
+
+def _counts(record):
+    """Numbers of folds and seeds."""
+    return [len(set(part)) for part in zip(*map(str.split, record), strict=True)]
 
 
 def _fold_4(record):
