@@ -95,7 +95,10 @@ def test_ctrl_c_ends_all_processes_and_leaves_complete_shards_only(tmp_path, lon
     assert errors.count("Traceback") == 1 and "KeyboardInterrupt" in errors
     wait_for_end(process.pid)
     names = file_names(tmp_path / "out")
-    assert "shard-00000.json" in names and "index.npz" not in names
+    # The two workers write at the same time: which shards are complete depends on the moment.
+    complete = [name for name in names if name.endswith(".json")]
+    assert 3 <= len(complete) < 30 and "index.npz" not in names
+    assert all(name.replace(".json", ".npy") in names for name in complete)
     assert not [name for name in names if name.startswith(PART)]
 
 
