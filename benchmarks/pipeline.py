@@ -216,7 +216,7 @@ def main() -> None:
             f"augmentation.device_impulse.p={reference.P_DEVICE}",
             f"train.batch_size={BATCH}",
         ]
-        recipe = resolve.load("esc10_cp_mobile", changes)
+        recipe = resolve.load("esc10_baseline2024", changes)
         data = dataset.load(recipe, quiet=True)
         source = build.source(recipe, data, data.train)
         if options.only != "size":

@@ -57,7 +57,7 @@ class Row(NamedTuple):
 
 CHANGES = ["esc10_*:augmentation.device_impulse.folder=micirp_training"]  # of all rows
 NO_MICROPHONES = ["augmentation.device_impulse.p=0", "augmentation.freq_mixstyle.p=0"]
-FEWER_EPOCHS = ["train.epochs=100", "augmentation.wave_mixup.p=0.6"]
+FEWER_EPOCHS = ["train.epochs=100", "augmentation.wave_mixup.p=0.6"]  # as of esc10_cp_mobile
 SMALL = ["model.width=16"]
 TF_SEPNET = ['model={name="tf_sepnet", width=64, depth=17, kernel=3, norm_factor=0.1, dropout=0.1}']
 ROWS = {
@@ -67,7 +67,7 @@ ROWS = {
     "start of MN04, from random weights": Row("esc10_mn04_start", alone=True),
     "CP-Mobile, alone": Row("esc10_mn04_kd", alone=True),
     "CP-Mobile, distilled from MN04": Row("esc10_mn04_kd"),
-    "CP-Mobile, alone, 100 epochs": Row("esc10_mn04_kd", FEWER_EPOCHS, alone=True),
+    "CP-Mobile, alone, 100 epochs": Row("esc10_cp_mobile"),
     "CP-Mobile, distilled from MN04, 100 epochs": Row("esc10_mn04_kd", FEWER_EPOCHS),
     "CP-Mobile of width 16, alone": Row("esc10_mn04_kd", SMALL, alone=True),
     "CP-Mobile of width 16, distilled from MN04": Row("esc10_mn04_kd", SMALL),

@@ -97,7 +97,7 @@ def test_a_frozen_network_and_one_inside_another_cost_the_same():
 
 
 def test_the_program_prints_every_rule_and_the_limits(capsys):
-    assert program(["esc10_cp_mobile"]) == 0
+    assert program(["esc10_baseline2024"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "T 61,148 29,419,156" in printed and "F 59,794 30,216,768" in printed
     assert "61,148 of 128,000 bytes: fits" in printed and "MACs, rule T 29,419,156 of 30,000,000: fits" in printed
@@ -121,7 +121,7 @@ def test_a_run_is_counted_with_its_classes(tmp_path, capsys):
 
 
 def test_a_runs_layers_in_float_are_those_of_its_int8_file(tmp_path, capsys):
-    run = run_folder.create(tmp_path / "run", recipe.load("esc10_cp_mobile", ["model.grn=true"]), resume=False)
+    run = run_folder.create(tmp_path / "run", recipe.load("esc10_baseline2024", ["model.grn=true"]), resume=False)
     run.write("labels.txt", "".join(f"class {number}\n" for number in range(10)))
     run.write("export/model.tflite", b"of this run")
     counts = {"challenge": {"parameters": 1, "bytes": 1, "macs": 1}, "macs": 1, "float_layers": ["b1_grn", "b2_grn"]}

@@ -70,7 +70,7 @@ def test_parameters_in_float_are_those_that_the_quantised_network_has_in_float(r
 
 @pytest.mark.slow
 def test_the_int8_file_of_the_2024_baseline_is_within_the_limits(tmp_path, capsys):
-    recipe = resolve.load("esc10_cp_mobile")
+    recipe = resolve.load("esc10_baseline2024")
     run = RunFolder(tmp_path / "run", recipe)
     run.write("labels.txt", "\n".join(f"class {number}" for number in range(10)) + "\n")
     keras.utils.set_random_seed(0)

@@ -25,7 +25,7 @@ def test_targets_are_those_of_the_float_network_or_of_stored_or_online_teachers(
 def test_at_its_own_temperature_or_that_of_the_distillation(tiny):
     assert quantise.distillation_temperature(recipes.load(tiny)) == 2
     assert quantise.distillation_temperature(recipes.load(tiny, ["quantise.temperature=20"])) == 20
-    assert quantise.distillation_temperature(recipes.load("esc10_cp_mobile")) == 1
+    assert quantise.distillation_temperature(recipes.load("esc10_baseline2024")) == 1
 
 
 def test_augmentations_that_are_left_out_are_in_neither_the_ranges_nor_the_training(run_of, monkeypatch):
