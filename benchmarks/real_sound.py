@@ -38,6 +38,7 @@ TEST_MAKERS = ("IR_Oktava", "Oktava", "IR_STC", "Toshiba", "B&O", "Beomic", "Son
 RESPONSES_A_CLIP = 4  # of the 16, in turn
 MADE_UP = ("s4", "s5", "s6")  # the devices that the quickstart's training does not have
 LATENCY_S = 1.0  # of its measurement
+OVERLAPPING_S = 0.5  # between the starts of seconds that overlap by half
 INNER = ["dataset.test_fold=3", "dataset.left_out_folds=[4]"]
 
 
@@ -145,7 +146,8 @@ def evaluate(run: Any, clips: Sequence[tuple[Path, int]], unseen: Path) -> dict[
         unseen: Folder of the impulse responses of the test.
 
     Returns:
-        {"cost", "float", "int8"}; of the forms {"clean", "microphones", "made_up"}, see `accuracies`.
+        {"cost", "float", "int8"}; of the forms {"clean", "microphones", "made_up"}, see `accuracies`, and
+        {"overlapping": {"clips"}}, by the mean over seconds that overlap by half.
     """
     from asc_tf.evaluation.evaluate import NETWORKS
     from asc_tf.runs import layout
@@ -163,19 +165,21 @@ def evaluate(run: Any, clips: Sequence[tuple[Path, int]], unseen: Path) -> dict[
             kind: accuracies(*_predicted(run, NETWORKS[name], clips, sounds))
             for kind, sounds in (("clean", _clean), ("microphones", _microphones(unseen)), ("made_up", _made_up))
         }
+        overlapping = accuracies(*_predicted(run, NETWORKS[name], clips, _clean, OVERLAPPING_S))
+        found[name]["overlapping"] = {"clips": overlapping["clips"]}
     return found
 
 
-def _predicted(run, form, clips, sounds):
+def _predicted(run, form, clips, sounds, hop_s=1.0):
     """Probabilities, labels, clip names and silence of the seconds of every sound of every clip."""
     rows, labels, names, silent = [], [], [], []
     for number, (file, label) in enumerate(clips):
         for version, (sound, rate_hz) in enumerate(sounds(file, number)):
-            probabilities = run.predict(sound, rate_hz, form=form)
+            probabilities = run.predict(sound, rate_hz, form=form, hop_s=hop_s)
             rows.append(probabilities)
             labels += [label] * len(probabilities)
             names += [f"{file.name} {version}"] * len(probabilities)
-            starts = range(0, len(probabilities) * rate_hz, rate_hz)
+            starts = [round(segment * hop_s * rate_hz) for segment in range(len(probabilities))]
             silent += [not np.any(sound[start : start + rate_hz]) for start in starts]
     return np.concatenate(rows), np.array(labels), names, np.array(silent)
 

@@ -64,12 +64,14 @@ def tables(records: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
     """
     records = {name: whole_seeds(record) for name, record in records.items()}
     head = ["network", "parameters", "bytes", "file", "MACs", "ms", "seconds", "int8", "clips", "int8"]
-    head += ["fold 4: seconds", "clips", "folds", "seeds"]
+    head += ["overlapping", "fold 4: seconds", "clips", "folds", "seeds"]
     of_clips = []
     for name, record in records.items():
         last = _last_form(record)
         cost = next(iter(record.values()))["cost"][last]
         scores = [_cell(of_seeds(record, form, "clean", kind)) for kind in KINDS for form in ("float", "int8")]
+        measured = all("overlapping" in entry[last] for entry in record.values())
+        scores.append(_cell(of_seeds(record, last, "overlapping", "clips") if measured else []))
         scores += [_cell(of_seeds(_fold_4(record), last, "clean", kind)) for kind in KINDS]
         costs = [f"{cost[key]:,}" if key in cost else "-" for key in COSTS]
         of_clips.append([name, *costs, *scores, *_counts(record)])

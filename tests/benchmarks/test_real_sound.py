@@ -28,21 +28,51 @@ def test_a_figure_of_a_seed_is_the_mean_over_its_folds_and_the_spread_is_over_th
 def test_seeds_that_are_not_finished_are_left_out():
     record = {"1 1": entry(70.0), "2 1": entry(80.0), "1 2": entry(90.0)}
     assert list(real_sound_tables.whole_seeds(record)) == ["1 1", "2 1"]
-    assert "| 75.0 | 75.0 | 90.0 | 90.0 | - | - | 2 | 1 |" in real_sound_tables.tables({"one": record})
+    assert "| 75.0 | 75.0 | 90.0 | 90.0 | - | - | - | 2 | 1 |" in real_sound_tables.tables({"one": record})
 
 
 def test_tables_have_fold_4_by_itself_and_what_unseen_microphones_cost():
     records = {"one": {"3 1": entry(70.0), "4 1": entry(80.0)}, "float alone": {"4 1": entry(85.0, forms=["float"])}}
     of_clips, of_microphones = real_sound_tables.tables(records).split("Seconds, clean")
     assert (
-        "| one | 61,148 | 61,148 | 120,000 | 21,453,460 | 1.5 | 75.0 | 75.0 | 90.0 | 90.0 | 80.0 | 90.0 | 2 | 1 |"
+        "| one | 61,148 | 61,148 | 120,000 | 21,453,460 | 1.5 | 75.0 | 75.0 | 90.0 | 90.0 | - | 80.0 | 90.0 | 2 | 1 |"
         in of_clips
     )
-    assert (
-        "| float alone | 61,148 | 61,148 | - | 21,453,460 | - | 85.0 | - | 90.0 | - | 85.0 | 90.0 | 1 | 1 |" in of_clips
+    float_alone = (
+        "| float alone | 61,148 | 61,148 | - | 21,453,460 | - | 85.0 | - | 90.0 | - | - | 85.0 | 90.0 | 1 | 1 |"
     )
+    assert float_alone in of_clips
     assert "| one | int8 | 75.0 | 71.0 | 4.0 | 65.0 | 10.0 |" in of_microphones
     assert "| float alone | float | 85.0 | 81.0 | 4.0 | 75.0 | 10.0 |" in of_microphones
+
+
+def test_clips_by_overlapping_seconds_are_shown_where_every_fold_has_them():
+    record = {"3 1": entry(70.0), "4 1": entry(80.0)}
+    record["3 1"]["int8"] |= {"overlapping": {"clips": 91.0}}
+    assert "| 90.0 | 90.0 | - | 80.0 |" in real_sound_tables.tables({"one": record})
+    record["4 1"]["int8"] |= {"overlapping": {"clips": 92.0}}
+    assert "| 90.0 | 90.0 | 91.5 | 80.0 |" in real_sound_tables.tables({"one": record})
+
+
+class Decides:
+    """A run that decides class 1 for windows of which the second half is louder than 0.5, else class 0."""
+
+    def predict(self, sound, rate_hz, *, form, hop_s):
+        starts = range(0, len(sound) - rate_hz // 2, round(hop_s * rate_hz))
+        louder = [np.max(sound[start + rate_hz // 2 : start + rate_hz], initial=0) > 0.5 for start in starts]
+        return np.eye(2)[np.array(louder, int)]
+
+
+def test_seconds_overlap_by_the_hop_and_are_silent_where_their_own_samples_are(tmp_path):
+    sound = np.zeros(3000, np.float32)
+    sound[1100:1200] = 0.9
+    clip = (tmp_path / "clip.wav", 0)
+    probabilities, labels, names, silent = real_sound._predicted(
+        Decides(), "float", [clip], lambda *_: [(sound, 1000)], real_sound.OVERLAPPING_S
+    )
+    assert probabilities.argmax(axis=1).tolist() == [0, 1, 0, 0, 0]
+    assert silent.tolist() == [True, False, False, True, True] and set(labels) == {0}
+    assert names == ["clip.wav 0"] * 5
 
 
 def test_seconds_of_digital_silence_are_left_out_of_those_with_sound():
