@@ -138,18 +138,17 @@ def steady(steps_s: Sequence[float]) -> float:
     return float(np.mean(later[skipped:]))
 
 
-def seconds_a_clip(folder: RunFolder, data: LoadedDataset, budget_s: float) -> dict[str, float]:
+def seconds_a_clip(run: TrainedRun, data: LoadedDataset, budget_s: float) -> dict[str, float]:
     """Measures the seconds that a run takes for a clip, from wave to logits, in every form that is evaluated.
 
     Args:
-        folder: The run.
+        run: The run.
         data: A dataset whose test split, repeated, is computed.
         budget_s: Seconds for which a form is measured; one batch may take longer.
     """
-    run = TrainedRun(folder)
     batch = max(1, round(BATCH / run.recipe.data.segment_s))
     source = build.source(run.recipe, data, np.resize(data.test, batch))
-    inputs = build.evaluation_batches(folder, source, batch).repeat()
+    inputs = build.evaluation_batches(run.folder, source, batch).repeat()
     functions = {form: run.form(form) for form in EVALUATED if form in run.forms} | {"front end": tf.identity}
     return {name: _seconds_a_batch(function, inputs, budget_s) / batch for name, function in functions.items()}
 

@@ -24,6 +24,7 @@ from asc_tf.chain.train import Chain
 from asc_tf.data import batches
 from asc_tf.dataset import LoadedDataset
 from asc_tf.errors import UserError
+from asc_tf.inference.run import TrainedRun
 from asc_tf.recipe.device_recipe import device_recipe
 from asc_tf.recipe.schema import Recipe
 from asc_tf.runs import folder as run_folder
@@ -188,6 +189,11 @@ class Rehearsal(Chain):
         with times.phase(run, name):
             yield
 
+    def trained(self, run: RunFolder) -> TrainedRun:
+        """The run of a stage, kept with its forms until they are measured."""
+        self._trained = super().trained(run)
+        return self._trained
+
     def training_source(self, run: RunFolder, source: batches.Source) -> batches.Source:
         """The segments, repeated until they fill the steps of an epoch of the rehearsal."""
         return _repeated(source, STEPS[1] * run.recipe.train.batch_size)
@@ -248,13 +254,14 @@ class Rehearsal(Chain):
     def _shortened_recipe(self, recipe):
         if recipe.member:
             return recipe
+        recipe = self.data.with_responses(recipe)
         changes = {"train": dataclasses.replace(recipe.train, epochs=2), "tracking": None}
         if recipe.per_device:
             changes["per_device"] = dataclasses.replace(recipe.per_device, epochs=1)
         if recipe.quantise and recipe.quantise.epochs:
             frozen = min(1, recipe.quantise.frozen_epochs)
             changes["quantise"] = dataclasses.replace(recipe.quantise, epochs=2, frozen_epochs=frozen)
-        return dataclasses.replace(self.data.with_responses(recipe), **changes)
+        return dataclasses.replace(recipe, **changes)
 
     def _measure(self, run, stage):
         """Takes down what the stage took, and measures how long a clip takes in every form that is evaluated."""
@@ -265,7 +272,7 @@ class Rehearsal(Chain):
             steps_s=self._clock.steps_s,
             epoch_s=self._clock.epoch_s,
             quantisation_steps_s=np.diff(self._quantisation_ends_s).tolist(),
-            clip_s=estimate.seconds_a_clip(run, data, self.budget_s / 5),
+            clip_s=estimate.seconds_a_clip(self._trained, data, self.budget_s / 5),
             bytes=sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file()),
         )
 
@@ -273,7 +280,8 @@ class Rehearsal(Chain):
         """Seconds that a stage takes for a clip, measured where it was not rehearsed."""
         if short.path not in self.measured:
             data = self.load(short.recipe)
-            self.measured[short.path] = Measured(clip_s=estimate.seconds_a_clip(short.run, data, self.budget_s / 5))
+            clip_s = estimate.seconds_a_clip(TrainedRun(short.run), data, self.budget_s / 5)
+            self.measured[short.path] = Measured(clip_s=clip_s)
         return self.measured[short.path].clip_s[form]
 
     @contextlib.contextmanager

@@ -160,6 +160,14 @@ class Chain:
         """Context of a phase of a stage: "teachers", "training", "devices", "quantisation" or "evaluation"."""
         return times.phase(run, name) if self.distribution.is_chief else contextlib.nullcontext()
 
+    def trained(self, run: RunFolder) -> TrainedRun:
+        """A run whose training has ended, with its forms.
+
+        Args:
+            run: The run.
+        """
+        return TrainedRun(run)
+
     def training_source(self, run: RunFolder, source: batches.Source) -> batches.Source:
         """Segments that a network is trained on.
 
@@ -361,7 +369,7 @@ class Chain:
         """Quantises the network and those of devices where the recipe has [quantise], and evaluates them."""
         if not run.has(layout.DIGESTS):
             digests.write(run)
-        trained = TrainedRun(run)
+        trained = self.trained(run)
         if run.recipe.quantise and not all(map(self._is_quantised, (run, *devices.values()))):
             with self.phase(run, "quantisation"):
                 source, of_general = self.quantisation_source(run, source), self.quantisation_data(run, data)

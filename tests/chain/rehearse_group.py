@@ -2,9 +2,10 @@
 
 Run:     python rehearse_group.py FOLDER [--full-size] RECIPE ...
 
-FOLDER is empty. To save time, TensorFlow does not optimise its graphs, as little as possible is measured, and
-[quantise] is left out where the network and the way of quantising are those of a recipe before it. The recipes have
-their small settings where there are any; with --full-size they have the published networks and batches of two clips.
+FOLDER is empty. To save time, TensorFlow executes its functions without making graphs of them, batches and datasets
+are of a few clips, as little as possible is measured, and [quantise] is left out where the kind of network and the way
+of quantising are those of a stage before. The recipes have their small settings where there are any; with --full-size
+they have the published networks.
 """
 
 import argparse
@@ -13,24 +14,39 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from asc_tf.chain.rehearsal_data import RehearsalData
+from asc_tf.chain import rehearsal_data
 from asc_tf.chain.rehearse import rehearse
-from asc_tf.errors import UserError
 from asc_tf.recipe import resolve
 
-SMALL_BATCH = ["*_audioset:train.batch_size=2"]
-FULL_SIZE = ["*:train.batch_size=2", "*:data.validation_share=0.02"]
+CLIPS = {"train": 24, "validation": 10, "test": 12}  # of one second
+BATCH_SIZE = 2
+CALIBRATION_CLIPS = 8
+
+
+class FewClips(rehearsal_data.RehearsalData):
+    """Small datasets, and stages with small batches that quantise each kind of network once in the same way."""
+
+    def __init__(self, scratch):
+        super().__init__(scratch)
+        self.quantised = set()
+
+    def with_responses(self, recipe):
+        recipe = super().with_responses(recipe)
+        quantise = recipe.quantise
+        way = quantise and (recipe.model.name, quantise.method, quantise.distil_from, *quantise.float_layers)
+        if quantise and way in self.quantised:
+            quantise = None
+        elif quantise:
+            quantise = dataclasses.replace(quantise, calibration_clips=CALIBRATION_CLIPS)
+        self.quantised.add(way)
+        train = dataclasses.replace(recipe.train, batch_size=min(recipe.train.batch_size, BATCH_SIZE))
+        return dataclasses.replace(recipe, train=train, quantise=quantise)
 
 
 def load(name, full_size):
-    """A shipped recipe with the settings of its rehearsal."""
-    if full_size:
-        return resolve.load(name, FULL_SIZE)
-    small = resolve.find(name).with_name(resolve.SMALL).is_file()
-    try:
-        return resolve.load(name, SMALL_BATCH, small=small)
-    except UserError:  # no recipe of the chain has such a name
-        return resolve.load(name, small=small)
+    """A shipped recipe with its small settings where it has any."""
+    small = not full_size and resolve.find(name).with_name(resolve.SMALL).is_file()
+    return resolve.load(name, small=small)
 
 
 def main():
@@ -39,19 +55,15 @@ def main():
     parser.add_argument("--full-size", action="store_true")
     parser.add_argument("names", nargs="+")
     options = parser.parse_args()
-    # It takes a third of the time of a rehearsal, and a few steps gain nothing by it.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    data, quantised, rehearsed = RehearsalData(options.folder / "scratch"), set(), set()
+    tf.config.run_functions_eagerly(True)  # a few steps take less time than their graphs
+    rehearsal_data.CLIPS = CLIPS
+    data, rehearsed = FewClips(options.folder / "scratch"), set()
     recipes = [load(name, options.full_size) for name in options.names]
     for recipe in sorted(recipes, key=lambda one: -len(resolve.dependencies(one))):
         name = recipe.name
         if name in rehearsed:  # as a stage of another one
             continue
         rehearsed.update(one.name for one in [recipe, *resolve.dependencies(recipe)])
-        way = repr((recipe.model, recipe.quantise))
-        if recipe.quantise and way in quantised:
-            recipe = dataclasses.replace(recipe, quantise=None)
-        quantised.add(way)
         estimates = rehearse(recipe, options.folder / "runs" / name, budget_s=0.0, data=data)
         assert all(one.seconds > 0 and one.steps > 0 and one.memory_bytes > 0 for one in estimates)
     assert not (options.folder / "runs").exists()

@@ -1,4 +1,4 @@
-"""Every shipped recipe goes the whole way of its chain for a few steps; PaSST and AST at full size.
+"""Every shipped recipe goes the whole way of its chain for a few steps of a few clips; PaSST and AST at full size.
 
 Every process started here gives its memory back: in one process the transformers and what went before took 23 GB.
 """
