@@ -19,16 +19,16 @@ from asc_tf.chain.rehearse import rehearse
 from asc_tf.recipe import resolve
 
 CLIPS = {"train": 24, "validation": 10, "test": 12}  # of one second
-BATCH_SIZE = 2
+BATCH_SIZE = 2  # 1 at full size
 CALIBRATION_CLIPS = 8
 
 
 class FewClips(rehearsal_data.RehearsalData):
     """Small datasets, and stages with small batches that quantise each kind of network once in the same way."""
 
-    def __init__(self, scratch):
+    def __init__(self, scratch, batch_size):
         super().__init__(scratch)
-        self.quantised = set()
+        self.batch_size, self.quantised = batch_size, set()
 
     def with_responses(self, recipe):
         recipe = super().with_responses(recipe)
@@ -39,7 +39,7 @@ class FewClips(rehearsal_data.RehearsalData):
         elif quantise:
             quantise = dataclasses.replace(quantise, calibration_clips=CALIBRATION_CLIPS)
         self.quantised.add(way)
-        train = dataclasses.replace(recipe.train, batch_size=min(recipe.train.batch_size, BATCH_SIZE))
+        train = dataclasses.replace(recipe.train, batch_size=min(recipe.train.batch_size, self.batch_size))
         return dataclasses.replace(recipe, train=train, quantise=quantise)
 
 
@@ -57,7 +57,7 @@ def main():
     options = parser.parse_args()
     tf.config.run_functions_eagerly(True)  # a few steps take less time than their graphs
     rehearsal_data.CLIPS = CLIPS
-    data, rehearsed = FewClips(options.folder / "scratch"), set()
+    data, rehearsed = FewClips(options.folder / "scratch", 1 if options.full_size else BATCH_SIZE), set()
     recipes = [load(name, options.full_size) for name in options.names]
     for recipe in sorted(recipes, key=lambda one: -len(resolve.dependencies(one))):
         name = recipe.name
