@@ -266,13 +266,14 @@ class Rehearsal(Chain):
     def _measure(self, run, stage):
         """Takes down what the stage took, and measures how long a clip takes in every form that is evaluated."""
         data = self.load(stage.recipe)
+        trained, self._trained = self._trained, None  # the next stage's peak memory is without it, as in the real run
         self.measured[stage.path] = Measured(
             phases=times.read(run),
             clips=plan.Sizes(len(data.train), len(data.validation), len(data.test)),
             steps_s=self._clock.steps_s,
             epoch_s=self._clock.epoch_s,
             quantisation_steps_s=np.diff(self._quantisation_ends_s).tolist(),
-            clip_s=estimate.seconds_a_clip(self._trained, data, self.budget_s / 5),
+            clip_s=estimate.seconds_a_clip(trained, data, self.budget_s / 5),
             bytes=sum(file.stat().st_size for file in run.path.rglob("*") if file.is_file()),
         )
 
