@@ -54,7 +54,7 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
         on_epoch=lambda epoch, loss: None,
     )
     file = tflite_file.TFLiteModel(tflite.convert(quantised))
-    clips, labels = _scenes(400, seed=2)
+    clips, labels = _scenes(2000, seed=2)
     figures = parity.compare(
         {"float": foldable.predict(clips, verbose=0), "qat": build.forward(quantised)(clips), "int8": file(clips)},
         labels.argmax(axis=1),
@@ -63,8 +63,9 @@ def test_a_trained_network_keeps_its_decisions_in_int8():
     assert file.is_int8 and file.parameter_bytes < complexity.MAX_BYTES
     assert 0.7 < figures["float"]["accuracy"] < 1.0
     assert figures["int8"]["agreement"] >= 0.97
-    correct = {name: round(400 * figures[name]["accuracy"]) for name in ("float", "int8")}
-    assert abs(correct["int8"] - correct["float"]) <= 4  # one point, in clips: 0.9325 - 0.9225 is above 0.01 in floats
+    # At most a point is lost. More may be won: the quantisation-aware epochs train on.
+    correct = {name: round(2000 * figures[name]["accuracy"]) for name in ("float", "int8")}
+    assert correct["float"] - correct["int8"] <= 20
 
 
 @pytest.mark.slow
