@@ -27,6 +27,7 @@ from asc_tf.runs.folder import RunFolder
 EVALUATED = ("float", "quantised", "tflite")  # forms that are computed on the test split
 WARM_UP = 8  # steps of which the clips were prepared while the first was traced
 BATCH = 32  # clips of one second in a batch in which a form is measured, fewer of longer ones
+BYTES = 2  # of a stored logit or value of an embedding
 MOST_MEMORY = 0.8  # share of the machine's
 
 
@@ -64,7 +65,7 @@ class Estimate:
         phases: Seconds by the name of the phase, as in the times.json of the real run.
         memory_bytes: Peak memory.
         preparations: What the preparation of its dataset takes, at each rate, once for all stages that share it.
-        bytes: Size of the run folder, with the stored outputs of a teacher, and of runs that it names as teachers.
+        bytes: Size of the run folder and of the outputs that are stored of its teachers.
     """
 
     stage: Stage
@@ -87,6 +88,7 @@ def estimate(
     preparations: Sequence[Preparation],
     measured: Measured,
     teachers_clip_s: Sequence[float],
+    stored: int,
 ) -> Estimate:
     """The estimate of a stage.
 
@@ -97,6 +99,7 @@ def estimate(
             teachers.
         measured: What the rehearsal measured.
         teachers_clip_s: Seconds a clip of every teacher run.
+        stored: Numbers that are stored of a training segment: logits and embeddings of all teacher runs.
     """
     recipe, step_s = stage.recipe, steady(measured.steps_s)
     steps = recipe.train.epochs * dataset.whole_steps(recipe, sizes.train)
@@ -105,8 +108,7 @@ def estimate(
     phases = {"data": seconds["data"] + _normalisation_s(recipe, more, measured)}
     if "teachers" in seconds:
         fitted = more.validation if recipe.distill.ensemble == "weighted" else 0
-        stored = 0 if recipe.distill.online else more.train
-        clips = recipe.distill.crops * (stored + fitted)
+        clips = recipe.distill.crops * ((more.train if stored else 0) + fitted)
         phases["teachers"] = seconds["teachers"] + clips * sum(teachers_clip_s)
     phases["training"] = _training_s(seconds["training"], recipe.train.epochs, steps, step_s, more, measured)
     if "devices" in seconds:  # the small dataset has as good as all devices
@@ -117,9 +119,6 @@ def estimate(
         phases["quantisation"] = _quantisation_s(seconds["quantisation"], recipe, sizes, more, measured)
     networks = 2 if recipe.per_device else 1  # that compute a clip: the general one, and that of its device
     phases["evaluation"] = seconds["evaluation"] + networks * more.test * _forms_s(measured, ("float", "tflite"))
-    outputs = len(dataset.known_classes(recipe) or range(10)) if stage.title == "teacher" else 0
-    if recipe.distill and not recipe.distill.online:
-        outputs += sum(len(teacher.recipe.labels) for _, teacher in stage.named_teachers)
     return Estimate(
         stage,
         steps,
@@ -127,7 +126,7 @@ def estimate(
         phases,
         int(max(phase["peak_memory_bytes"] for phase in measured.phases.values())),
         preparations,
-        measured.bytes + 2 * sizes.train * outputs,
+        measured.bytes + BYTES * sizes.train * stored,
     )
 
 

@@ -151,7 +151,21 @@ class Rehearsal(Chain):
         teachers = [self._seconds_a_clip(self._short[one], "float") for runs in stage.teachers for one in runs]
         recipes = [stage.recipe, *(teacher.recipe for _, teacher in stage.named_teachers)]
         preparations = [self.data.preparation(recipe) for recipe in recipes]
-        return estimate.estimate(stage, sizes, preparations, self.measured[short.path], teachers)
+        return estimate.estimate(
+            stage, sizes, preparations, self.measured[short.path], teachers, self.stored_outputs(stage)
+        )
+
+    def stored_outputs(self, stage: Stage) -> int:
+        """Logits and values of embeddings that are stored of a training segment for a stage, of all its teacher runs.
+
+        Args:
+            stage: The stage.
+        """
+        if not stage.teachers or stage.recipe.distill.online:
+            return 0
+        recipes = [one.recipe for runs in stage.teachers for one in runs]
+        logits = sum(len(recipe.labels or self.classes(recipe)) for recipe in recipes)
+        return logits + sum(self.embedding_sizes[self._short[stage].path])
 
     def warnings(self, estimates: Sequence[Estimate]) -> list[str]:
         """What the user should know before the real run, a line each.

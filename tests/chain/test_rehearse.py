@@ -1,14 +1,16 @@
 """A rehearsal goes the whole way, leaves nothing behind, names what is wrong, and estimates the real run."""
 
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from asc_tf.chain import rehearse as rehearsal
 from asc_tf.chain.estimate import Measured, estimate, steady
 from asc_tf.chain.plan import Sizes
-from asc_tf.chain.rehearsal_data import Preparation
+from asc_tf.chain.rehearsal_data import Preparation, RehearsalData
 from asc_tf.chain.stages import stages
 from asc_tf.errors import UserError
 from asc_tf.recipe import resolve
@@ -86,8 +88,9 @@ def test_an_estimate_is_what_was_measured_plus_what_is_missing(tiny, tmp_path):
         quantisation_steps_s=[0.7, 0.7, 0.7],
         bytes=1000,
     )
-    result = estimate(stage, Sizes(960, 132, 148), [DONE], measured, [0.1])
+    result = estimate(stage, Sizes(960, 132, 148), [DONE], measured, [0.1], stored=70)
     assert result.steps == 16 * (960 // 16) and result.step_s == 0.5 and result.memory_bytes == 5
+    assert result.bytes == 1000 + 960 * 70 * 2
     # [normalise] by bands passes all training clips through the front end, the teacher and the network compute theirs
     assert result.phases["data"] == pytest.approx(1 + 864 * 0.01)
     assert result.phases["teachers"] == pytest.approx(2 + 864 * 0.1)
@@ -95,6 +98,19 @@ def test_an_estimate_is_what_was_measured_plus_what_is_missing(tiny, tmp_path):
     assert result.phases["training"] == pytest.approx(fixed + 960 * 0.5 + 15 * 2 + 16 * 100 * 0.02)
     assert result.phases["quantisation"] == pytest.approx(40 + 100 * 0.07 + (2 * 60 - 4) * 0.7)
     assert result.phases["evaluation"] == pytest.approx(3 + 100 * 0.05)
+
+
+@pytest.mark.slow
+def test_the_disk_of_stored_logits_and_embeddings_is_counted(tiny, tmp_path):
+    layers = ["distill.embedding_weight=1", 'distill.layer="head_bn"', 'teacher.tiny_teacher.layer="stem2_relu"']
+    recipe = dataclasses.replace(resolve.load(tiny, layers), quantise=None)
+    data = RehearsalData(tmp_path / "scratch")
+    student = rehearsal.rehearse(recipe, tmp_path / "runs/student", budget_s=0.0, data=data)[-1]
+    (file,) = (tmp_path / "scratch").rglob("teacher_outputs/*/0000000.npz")
+    with np.load(file) as stored:
+        of_clip = sum(stored[name][0].nbytes for name in ("logits", "embedding"))
+    folder = data.measured[tmp_path / "scratch/runs/student"].bytes
+    assert student.bytes == folder + data.sizes(recipe).train * of_clip and of_clip > 2 * 3
 
 
 @pytest.mark.slow
