@@ -182,7 +182,7 @@ def edit_arrays(run, name, **changes):
 def other_weights(run):
     network = build.load_network(run)
     network.set_weights([weights + 1e-3 for weights in network.get_weights()])
-    build.save_weights(run, layout.BEST_WEIGHTS, network)
+    build.save_weights(run, network, layout.BEST_WEIGHTS)
 
 
 def of_networks(run, name="float", **changes):

@@ -105,18 +105,20 @@ def load_network(run: RunFolder, *, foldable: bool = False) -> keras.Model:
     return model
 
 
-def save_weights(run: RunFolder, name: str, model: keras.Model) -> None:
-    """Writes the weights of a network to a run, whole or not at all.
+def save_weights(run: RunFolder, model: keras.Model, *names: str) -> None:
+    """Writes the weights of a network to files of a run, each whole or not at all.
 
     Args:
         run: The run.
-        name: layout.BEST_WEIGHTS or layout.LAST_WEIGHTS.
         model: The network.
+        names: layout.BEST_WEIGHTS, layout.LAST_WEIGHTS or both.
 
     Raises:
-        UserError: The file cannot be written.
+        UserError: A file cannot be written.
     """
-    run.write(name, _compat.weights_bytes(model))
+    content = _compat.weights_bytes(model)
+    for name in names:
+        run.write(name, content)
 
 
 def head_layers(recipe: Recipe, model: keras.Model) -> list[str]:

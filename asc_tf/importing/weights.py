@@ -98,7 +98,7 @@ def _write_run(out: str | Path, recipe: Recipe, texts: dict[str, str], fit: Fit)
         run.write(layout.RECIPE, resolve.to_toml(recipe))
         for name, text in texts.items():
             run.write(name, text)
-        build.save_weights(run, layout.BEST_WEIGHTS, fit.network)
+        build.save_weights(run, fit.network, layout.BEST_WEIGHTS)
         digests.write(run)
         os.replace(run.path, out)
     except OSError as error:

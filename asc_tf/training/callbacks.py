@@ -93,7 +93,7 @@ class EpochCheckpoint(keras.callbacks.Callback):
         scores = self._validate() if self.is_chief else {}
         if scores:
             self.best = scores[f"val_{self.monitor}"]
-            build.save_weights(self.run, layout.BEST_WEIGHTS, self.network)
+            build.save_weights(self.run, self.network, layout.BEST_WEIGHTS)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Starts the epoch's clock and progress bar. Called by Keras."""
@@ -148,10 +148,9 @@ class EpochCheckpoint(keras.callbacks.Callback):
         return {f"val_{key}": summary[key] for key in (self.monitor, "log_loss")}
 
     def _save(self, score):
-        build.save_weights(self.run, layout.LAST_WEIGHTS, self.network)
-        if score >= self.best:  # of equals the later: its learning rate was lower
-            self.best = score
-            build.save_weights(self.run, layout.BEST_WEIGHTS, self.network)
+        is_best = score >= self.best  # of equals the later: its learning rate was lower
+        self.best = max(self.best, score)
+        build.save_weights(self.run, self.network, layout.LAST_WEIGHTS, *[layout.BEST_WEIGHTS] * is_best)
         self.run.write_rows(layout.LOG, self.rows)
         log = {
             "columns": np.array(list(self.rows[0])),

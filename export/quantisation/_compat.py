@@ -1,13 +1,15 @@
-"""Private parts of TFMOT: the names of the layers and variables that quantize_apply creates.
+"""Private parts of TFMOT, tf_keras and TensorFlow.
 
 Tested with tensorflow-model-optimization 0.8.1 and tf_keras 2.17.0 and 2.21.0.
 
-A layer `stem` becomes a QuantizeWrapperV2 named `quant_stem`; behind every input stands a QuantizeLayer named
-`quantize_layer` and a number. A quantised tensor `kernel` has the two variables `kernel_min` and `kernel_max` in its
-layer. The output of a layer is named `output` or `post_activation`. `pre_activation` is the tensor before the tanh,
-sigmoid or softmax of a convolution or dense layer.
+Of TFMOT, the names of the layers and variables that quantize_apply creates: a layer `stem` becomes a QuantizeWrapperV2
+named `quant_stem`; behind every input stands a QuantizeLayer named `quantize_layer` and a number. A quantised tensor
+`kernel` has the two variables `kernel_min` and `kernel_max` in its layer. The output of a layer is named `output` or
+`post_activation`. `pre_activation` is the tensor before the tanh, sigmoid or softmax of a convolution or dense layer.
 
 Of tf_keras: a Conv2D calls its `_jit_compiled_convolution_op` (private) where it has groups.
+
+Of TensorFlow 2.17 and 2.21: convert_variables_to_constants_v2, which TFLite's converter uses itself.
 """
 
 import contextlib
@@ -17,6 +19,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 import tf_keras
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from asc_tf.models import _fast_layers
 
@@ -123,6 +126,15 @@ def groups_without_xla(quantised: tf_keras.Model) -> Iterator[None]:
     finally:
         for layer in grouped:
             del layer._jit_compiled_convolution_op
+
+
+def with_constants(function: tf.types.experimental.ConcreteFunction) -> tf.types.experimental.ConcreteFunction:
+    """A function with constants in the place of its variables.
+
+    Args:
+        function: The function. Its loops stay as they are.
+    """
+    return convert_variables_to_constants_v2(function, lower_control_flow=False)
 
 
 def _name(variable):

@@ -5,7 +5,8 @@ Run:     python rehearse_group.py FOLDER [--full-size] RECIPE ...
 FOLDER is empty. To save time, TensorFlow executes its functions without making graphs of them, batches and datasets
 are of a few clips, as little as possible is measured, and [quantise] is left out where the kind of network and the way
 of quantising are those of a stage before. The recipes have their small settings where there are any; with --full-size
-they have the published networks.
+they have the published networks and begin with random weights, since a stage on AudioSet would be one more step of the
+same network.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from asc_tf.chain.rehearse import rehearse
 from asc_tf.recipe import resolve
 
 CLIPS = {"train": 24, "validation": 10, "test": 12}  # of one second
+MADE_UP = {"train_clips": 60, "test_clips": 60}
 BATCH_SIZE = 2  # 1 at full size
 CALIBRATION_CLIPS = 8
 
@@ -44,9 +46,10 @@ class FewClips(rehearsal_data.RehearsalData):
 
 
 def load(name, full_size):
-    """A shipped recipe with its small settings where it has any."""
-    small = not full_size and resolve.find(name).with_name(resolve.SMALL).is_file()
-    return resolve.load(name, small=small)
+    """A shipped recipe with its small settings where it has any, or of full size without its [init]."""
+    if full_size:
+        return dataclasses.replace(resolve.load(name), init=None)
+    return resolve.load(name, small=resolve.find(name).with_name(resolve.SMALL).is_file())
 
 
 def main():
@@ -56,7 +59,7 @@ def main():
     parser.add_argument("names", nargs="+")
     options = parser.parse_args()
     tf.config.run_functions_eagerly(True)  # a few steps take less time than their graphs
-    rehearsal_data.CLIPS = CLIPS
+    rehearsal_data.CLIPS, rehearsal_data.MADE_UP = CLIPS, MADE_UP
     data, rehearsed = FewClips(options.folder / "scratch", 1 if options.full_size else BATCH_SIZE), set()
     recipes = [load(name, options.full_size) for name in options.names]
     for recipe in sorted(recipes, key=lambda one: -len(resolve.dependencies(one))):

@@ -35,7 +35,7 @@ def named(tiny, tmp_path):
         run.write("recipe.toml", resolve.to_toml(recipe))
         run.write("labels.txt", "\n".join(labels) + "\n")
         network = build.network(resolve.changed(recipe, {"seed": seed}, "test"), len(labels))
-        build.save_weights(run, "weights/best.weights.h5", network)
+        build.save_weights(run, network, "weights/best.weights.h5")
         run.write(report, "{}" if report == "metrics.json" else "weights of a checkpoint\n")
         digests.write(run)
         return run.path

@@ -82,3 +82,11 @@ def test_convolutions_in_groups_are_computed_without_xla_inside_of_the_context_o
         assert convolutions() == 2, f"_jit_compiled_convolution_op of tf_keras {GONE}"
         np.testing.assert_allclose(quantised(clips[0]), expected, atol=1e-5)
     assert convolutions() == 1
+
+
+def test_a_function_with_constants_computes_the_same_without_variables(quantised, clips):
+    function = tf.function(lambda x: quantised(x, training=False))
+    concrete = function.get_concrete_function(tf.TensorSpec((1, *quantised.input_shape[1:]), tf.float32))
+    constant = _compat.with_constants(concrete)
+    assert concrete.variables and not constant.variables
+    np.testing.assert_array_equal(constant(tf.constant(clips[0][:1]))[0], concrete(tf.constant(clips[0][:1])))
